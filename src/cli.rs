@@ -1,0 +1,287 @@
+//! What can be typed: commands, options, their environment variables and help texts. No I/O, no logic.
+
+use std::ffi::OsStr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+/// Runs a folder with a Flask app as a production service behind nginx and uWSGI, or in development under flask.
+#[derive(Debug, Parser)]
+#[command(name = "microservice-flask", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub service: ServiceOptions,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 not ready, 2 bad command line, 66 no service or config, 69 no launcher,
+70 bug, 71 the system refused, 73 cannot write, 75 not in time, 77 no permission, 78 wrong
+configuration, 126/127 a program cannot be run or found, else the failed program's own code.";
+
+/// Which service, where it listens, where its runtime files go.
+#[derive(Clone, Debug, Args)]
+pub struct ServiceOptions {
+    /// Service folder: src/main.py with `app`, optional config/, nginx/, src/static/ [default: /opt/$MICROSERVICE_NAME, else /opt/$IMAGE_NAME]
+    #[arg(long, value_name = "DIR", env = "MICROSERVICE_DIR", global = true)]
+    pub app: Option<PathBuf>,
+    /// Service name, in logs and metrics [default: last part of the service folder]
+    #[arg(long, value_name = "NAME", env = "MICROSERVICE_NAME", global = true)]
+    pub name: Option<String>,
+    /// Environment (dev, production, production/eu …): picks the config folder
+    #[arg(long, value_name = "ENV", env = "MICROSERVICE_ENV", global = true)]
+    pub env: Option<String>,
+    /// Use this config.json instead of the one found by the hermes rules
+    #[arg(long, value_name = "FILE", env = "MICROSERVICE_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// Address for clients: PORT, HOST:PORT or `[::]:PORT`; may be given more than once
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MICROSERVICE_LISTEN",
+        default_value = "0.0.0.0:80",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub listen: Vec<ListenAddr>,
+    /// Address of health, metrics and status (read-only), or `off`
+    #[arg(
+        long,
+        value_name = "ADDR|off",
+        env = "MICROSERVICE_ADMIN",
+        default_value = "127.0.0.1:9180",
+        global = true
+    )]
+    pub admin: AdminAddr,
+    /// The only folder that is written [default: /run/microservice-flask, else below $XDG_RUNTIME_DIR, else below /tmp]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "MICROSERVICE_RUNTIME_DIR",
+        global = true
+    )]
+    pub runtime_dir: Option<PathBuf>,
+    /// How log records look on stdout
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "MICROSERVICE_LOG_FORMAT",
+        default_value = "auto",
+        global = true
+    )]
+    pub log_format: LogFormat,
+}
+
+/// The commands, one variant each.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service: production under nginx and uWSGI, or development under flask
+    Run(RunArgs),
+    /// Read and validate the configuration, plan, render, test; print every problem, or the plan
+    Check,
+    /// Write the nginx and uWSGI files that `run` would use
+    Render(RenderArgs),
+    /// Ask the running launcher for phase, plan, processes and restarts
+    Status(StatusArgs),
+    /// Take on new configuration and code with no failed request; wait for the outcome
+    Reload,
+    /// End one worker of the application (its number in `status`); the request in it gets an error
+    RestartWorker(RestartWorkerArgs),
+    /// Probe the running service: exit 0 passing, 1 warning, 2 critical
+    Healthcheck,
+    /// Print the JSON Schema of the keys that the launcher reads
+    Schema,
+    /// Print a shell completion script
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Development: pass through to `flask run`, whatever use_nginx says
+    #[arg(long, conflicts_with = "production")]
+    pub dev: bool,
+    /// Production: nginx and uWSGI, whatever use_nginx says
+    #[arg(long)]
+    pub production: bool,
+    /// More arguments for flask, in development
+    #[arg(last = true, value_name = "FLASK ARGS")]
+    pub flask_args: Vec<String>,
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// Folder to write the files to; without it they are printed
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print again whenever something changes, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Arguments of `restart-worker`.
+#[derive(Debug, Args)]
+pub struct RestartWorkerArgs {
+    /// The worker's number
+    pub id: u32,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+    /// text on a terminal, json else
+    Auto,
+}
+
+/// An address of `--listen`: a port alone means every IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddr(pub SocketAddr);
+
+impl FromStr for ListenAddr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_addr(text, IpAddr::V4(Ipv4Addr::UNSPECIFIED)).map(Self)
+    }
+}
+
+/// The address of `--admin`: a port alone means loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminAddr {
+    /// No TCP listener; the control socket still answers.
+    Off,
+    /// Listen here.
+    At(SocketAddr),
+}
+
+impl FromStr for AdminAddr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        parse_addr(text, IpAddr::V4(Ipv4Addr::LOCALHOST)).map(Self::At)
+    }
+}
+
+fn parse_addr(text: &str, default_ip: IpAddr) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(SocketAddr::new(default_ip, port));
+    }
+    if let Ok(addr) = text.parse::<SocketAddr>() {
+        return Ok(addr);
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) => {
+            let port = port
+                .parse::<u16>()
+                .map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
+            match host {
+                "localhost" => Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
+                "" | "*" => Ok(SocketAddr::new(default_ip, port)),
+                _ => Err(format!(
+                    "`{host}` is not an IP address; write PORT, 127.0.0.1:PORT or [::]:PORT"
+                )),
+            }
+        }
+        None => Err("expected PORT, HOST:PORT or [::]:PORT".to_owned()),
+    }
+}
+
+/// The command line with the environment variables of the options; those that hold nothing count as not set, as
+/// compose files leave them. Ends the program with help, or with what is wrong.
+pub fn parse(is_empty: impl Fn(&OsStr) -> bool) -> Cli {
+    let matches = command(is_empty).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn command(is_empty: impl Fn(&OsStr) -> bool) -> clap::Command {
+    Cli::command().mut_args(|arg| match arg.get_env() {
+        Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+        _ => arg,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let got = text.parse::<ListenAddr>();
+        match expected {
+            Ok(addr) => assert_eq!(got.map(|a| a.0.to_string()), Ok(addr.to_owned())),
+            Err(part) => {
+                let message = got.expect_err("the address should be refused");
+                assert!(message.contains(part), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn listen_takes_ports_and_addresses() {
+        check("8080", Ok("0.0.0.0:8080"));
+        check("127.0.0.1:80", Ok("127.0.0.1:80"));
+        check("localhost:81", Ok("127.0.0.1:81"));
+        check("[::]:80", Ok("[::]:80"));
+        check("*:80", Ok("0.0.0.0:80"));
+        check("70000", Err("expected PORT"));
+        check("example.org:80", Err("not an IP address"));
+        check("127.0.0.1:x", Err("not a port"));
+    }
+
+    #[test]
+    fn admin_alone_means_loopback() {
+        assert_eq!(
+            "9180".parse(),
+            Ok(AdminAddr::At(SocketAddr::from(([127, 0, 0, 1], 9180))))
+        );
+        assert_eq!("off".parse(), Ok(AdminAddr::Off));
+    }
+
+    #[test]
+    fn only_variables_that_hold_nothing_are_left_out() {
+        let command = command(|name| name == "MICROSERVICE_LISTEN");
+        let env = |id: &str| {
+            command
+                .get_arguments()
+                .find(|arg| arg.get_id() == id)
+                .and_then(clap::Arg::get_env)
+        };
+        assert_eq!(env("listen"), None);
+        assert_eq!(env("admin"), Some(OsStr::new("MICROSERVICE_ADMIN")));
+    }
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,230 @@
+//! `run` in development: flask with live reload, as if it had been started by hand.
+//!
+//! Flask is in a process group of its own, because its reloader runs the application in a second process that does not
+//! hear the signals of the first; signals go to the group. With a terminal the group is put in front, so that Ctrl-C,
+//! Ctrl-Z and pdb work as without the launcher.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::context::{self, Context};
+use super::{ask, complain, generation};
+use crate::cli::ServiceOptions;
+use crate::exit::Failure;
+use crate::machine::programs;
+use crate::sys::process::{self, Spawn};
+use crate::sys::reap::{self, Exit};
+use crate::sys::signals::{Forwarded, Heard};
+use crate::sys::terminal::Terminal;
+
+/// Runs flask until it ends; its exit code is ours.
+pub fn dev(
+    options: &ServiceOptions,
+    context: &Context,
+    flask_args: Vec<String>,
+) -> Result<(), Failure> {
+    let python = python(context)?;
+    let addresses = context::listen(options);
+    if addresses.len() > 1 {
+        complain(
+            "microservice-flask: flask listens on one address: the others are left out in development\n",
+        );
+    }
+    let args = arguments(addresses.first().copied(), flask_args);
+    let cwd = context.service.root.join("src");
+    process::adopt_orphans();
+    let spawn = Spawn {
+        program: &python,
+        args: &args,
+        env: environment(context),
+        cwd: &cwd,
+        output: None,
+        inherit: Vec::new(),
+        user: None,
+        batch: false,
+        // The reloader takes its second process along.
+        death_signal: Signal::SIGTERM,
+    };
+    match ask::on_a_runtime(follow(spawn, context.config.stop_timeout))?? {
+        Exit::Code(0) => Ok(()),
+        exit => Err(Failure::Flask(exit)),
+    }
+}
+
+/// The Python of the service's virtual environment, else the one on PATH.
+fn python(context: &Context) -> Result<PathBuf, Failure> {
+    let own =
+        programs::venv(&context.service.root).map(|venv| venv.path.join("bin").join("python3"));
+    let path = OsString::from(context.env.get("PATH").cloned().unwrap_or_default());
+    own.filter(|file| file.exists())
+        .or_else(|| programs::find("python3", &path))
+        .ok_or_else(|| Failure::Missing {
+            program: "python3",
+            hint: "apt-get install python3-flask".to_owned(),
+        })
+}
+
+/// One request at a time, as the Apache image documented it.
+fn arguments(address: Option<SocketAddr>, more: Vec<String>) -> Vec<OsString> {
+    let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 80)));
+    let host = address.ip().to_string();
+    let port = address.port().to_string();
+    [
+        "-m",
+        "flask",
+        "run",
+        "--host",
+        &host,
+        "--port",
+        &port,
+        "--without-threads",
+    ]
+    .into_iter()
+    .map(OsString::from)
+    .chain(more.into_iter().map(OsString::from))
+    .collect()
+}
+
+fn environment(context: &Context) -> Vec<(OsString, OsString)> {
+    let mut env = generation::variables(context);
+    env.retain(|(name, _)| name != "FLASK_APP");
+    env.push(("FLASK_APP".into(), "main.py".into()));
+    // Lines shall be seen when they are printed, also without a terminal.
+    for (name, value) in [("FLASK_DEBUG", "1"), ("PYTHONUNBUFFERED", "1")] {
+        if !env.iter().any(|(known, _)| known == name) {
+            env.push((name.into(), value.into()));
+        }
+    }
+    if let Some(pair) = debug_option(&env) {
+        env.push(pair);
+    }
+    env
+}
+
+/// With click 8.4.0 flask takes its option --debug for given, and turns off what FLASK_DEBUG turns on
+/// (<https://github.com/pallets/flask/issues/6025>). The option's own variable sets both alike, with every other click
+/// too; an argument after `--` still wins.
+fn debug_option(env: &[(OsString, OsString)]) -> Option<(OsString, OsString)> {
+    let get = |name: &str| {
+        env.iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.to_string_lossy().to_lowercase())
+    };
+    let debug = get("FLASK_DEBUG")?;
+    let wanted = !matches!(debug.as_str(), "" | "0" | "false" | "no");
+    (wanted && get("FLASK_RUN_DEBUG").is_none()).then(|| ("FLASK_RUN_DEBUG".into(), "1".into()))
+}
+
+async fn follow(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failure> {
+    let mut signals = Forwarded::new().map_err(|source| Failure::System {
+        what: "handle signals",
+        source,
+    })?;
+    let terminal = Terminal::in_front();
+    let flask = process::spawn(spawn)?;
+    if let Some(terminal) = &terminal {
+        terminal.give_to(flask);
+    }
+    let mut deadline = None;
+    let exit = loop {
+        tokio::select! {
+            heard = signals.next() => match heard {
+                Heard::Signal(signal) => {
+                    process::signal_group(flask, signal);
+                    if matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT) {
+                        deadline = Some(tokio::time::Instant::now() + stop_timeout);
+                    }
+                }
+                Heard::Child => {
+                    if let Some(exit) = ended(flask) {
+                        break exit;
+                    }
+                    suspend(flask, terminal.as_ref());
+                }
+            },
+            () = until(deadline) => {
+                process::signal_group(flask, Signal::SIGKILL);
+                deadline = None;
+            }
+        }
+    };
+    if let Some(terminal) = &terminal {
+        terminal.take_back();
+    }
+    Ok(exit)
+}
+
+/// Reaps, and gives flask's exit when it was among the ended. What is left of its group ends with it.
+fn ended(flask: Pid) -> Option<Exit> {
+    let reaped = reap::reap_all(|pid| {
+        if pid == flask {
+            process::signal_group(flask, Signal::SIGKILL);
+        }
+    });
+    reaped
+        .into_iter()
+        .find(|ended| ended.pid == flask)
+        .map(|ended| ended.exit)
+}
+
+/// Ctrl-Z reaches flask alone; the shell waits for the launcher, so that has to stop too. PID 1 has no shell to go back
+/// to.
+fn suspend(flask: Pid, terminal: Option<&Terminal>) {
+    let Some(terminal) = terminal.filter(|_| reap::is_stopped(flask)) else {
+        return;
+    };
+    terminal.take_back();
+    if !process::is_init() {
+        process::signal(nix::unistd::getpid(), Signal::SIGSTOP);
+    }
+    terminal.give_to(flask);
+    process::signal_group(flask, Signal::SIGCONT);
+}
+
+async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_asked_for_by_the_option_too() {
+        let option = |pairs: &[(&str, &str)]| {
+            let env: Vec<(OsString, OsString)> = pairs
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect();
+            debug_option(&env)
+        };
+        let on = Some(("FLASK_RUN_DEBUG".into(), "1".into()));
+        assert_eq!(option(&[("FLASK_DEBUG", "1")]), on);
+        assert_eq!(option(&[("FLASK_DEBUG", "False")]), None);
+        assert_eq!(
+            option(&[("FLASK_DEBUG", "1"), ("FLASK_RUN_DEBUG", "0")]),
+            None
+        );
+    }
+
+    #[test]
+    fn flask_is_called_as_the_apache_image_called_it() {
+        let args = arguments(
+            Some(SocketAddr::from(([0, 0, 0, 0], 80))),
+            vec!["--cert".into(), "adhoc".into()],
+        );
+        let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+        assert_eq!(
+            args.join(" "),
+            "-m flask run --host 0.0.0.0 --port 80 --without-threads --cert adhoc"
+        );
+    }
+}

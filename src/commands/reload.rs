@@ -1,0 +1,320 @@
+//! `reload`, and the making of the next generation inside the running launcher.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hyper::Method;
+use nix::sys::signal::Signal;
+
+use super::context::{self, Context};
+use super::generation::{self, Sockets};
+use super::{ask, complain, log, print};
+use crate::cli::ServiceOptions;
+use crate::config::problem::Findings;
+use crate::exit::Failure;
+use crate::logs::Options;
+use crate::machine::User;
+use crate::plan::Plan;
+use crate::plan::layout::Layout;
+use crate::render;
+use crate::supervise::command::ReloadAnswer;
+use crate::supervise::helper::Helpers;
+use crate::supervise::reloading::{Prepare, Prepared};
+use crate::sys::process::{Spawn, SpawnError};
+use crate::sys::sockets;
+
+/// A reload may take as long as the start of an application, twice, with a canary.
+const PATIENCE: Duration = Duration::from_secs(580);
+
+/// Asks the running launcher for a reload and waits for its outcome.
+pub fn reload(options: &ServiceOptions) -> Result<(), Failure> {
+    let (_, body) = ask::ask(options, &Method::POST, "/reload", PATIENCE)?;
+    let answer: ReloadAnswer = serde_json::from_slice(&body)
+        .map_err(|error| Failure::Bug(format!("cannot read the answer: {error}")))?;
+    if answer.code == 0 {
+        return print(&format!("{}\n", answer.text));
+    }
+    complain(&format!("{}\n", answer.text));
+    Err(Failure::Told { code: answer.code })
+}
+
+/// What runs now, as far as the next generation has to know it.
+struct Current {
+    nginx: NginxState,
+    user: Option<User>,
+}
+
+/// What nginx was started with: when the next generation's is the same, it stays.
+#[derive(Clone, PartialEq)]
+struct NginxState {
+    layout: Layout,
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// Makes generations from now on. `plan` is the first one's.
+pub fn preparer(
+    options: ServiceOptions,
+    sockets: Sockets,
+    plan: &Plan,
+) -> Result<Prepare, Failure> {
+    let current = Current {
+        nginx: NginxState {
+            layout: plan.layout.clone(),
+            files: nginx_files(plan)?,
+        },
+        user: plan.user.clone(),
+    };
+    let shared = Rc::new((options, sockets, RefCell::new(current)));
+    Ok(Box::new(move |generation, helpers| {
+        let shared = Rc::clone(&shared);
+        Box::pin(async move {
+            let (options, sockets, current) = &*shared;
+            let prepared = prepare(options, sockets, current, generation, &helpers).await;
+            let (mut prepared, next) = prepared.map_err(|failure| refusal(&failure))?;
+            let shared = Rc::clone(&shared);
+            prepared.committed = Box::new(move || {
+                if let Some(nginx) = next {
+                    shared.2.borrow_mut().nginx = nginx;
+                }
+            });
+            Ok(prepared)
+        })
+    }))
+}
+
+/// A failure before anything was started.
+fn refusal(failure: &Failure) -> ReloadAnswer {
+    let mut text = "reload refused, the service runs on as it is: ".to_owned();
+    let _ = write!(text, "{failure}");
+    if let Failure::Config(problems) = failure {
+        for problem in problems.0.problems() {
+            let _ = write!(text, "\n{}", problems.0.show(problem));
+        }
+    }
+    let code = match failure.code() {
+        77 | 66 | 78 => 78,
+        _ => 75,
+    };
+    ReloadAnswer { code, text }
+}
+
+async fn prepare(
+    options: &ServiceOptions,
+    sockets: &Sockets,
+    current: &RefCell<Current>,
+    generation: u32,
+    helpers: &Helpers,
+) -> Result<(Prepared, Option<NginxState>), Failure> {
+    let mut context = context::load(options)?;
+    let machine = context.machine();
+    let layout = generation::layout(&context, generation);
+    let plan = context.plan(&machine, layout, sockets.addresses.clone());
+    insist_on_what_stays(
+        &context,
+        &plan,
+        &current.borrow(),
+        &mut context.findings.clone(),
+    )?;
+    context.insist()?;
+    generation::insist_on_programs(&machine, &context.env)?;
+    generation::write(&plan)?;
+    let log = log::options(options, &context, &plan);
+    let made = make(&context, &plan, log, sockets, current, helpers).await;
+    if made.is_err() {
+        crate::sys::files::remove(&plan.layout.folder())?;
+    }
+    made
+}
+
+async fn make(
+    context: &Context,
+    plan: &Plan,
+    log: Options,
+    sockets: &Sockets,
+    current: &RefCell<Current>,
+    helpers: &Helpers,
+) -> Result<(Prepared, Option<NginxState>), Failure> {
+    if let Some(words) = refused_by_nginx(plan, helpers).await? {
+        let mut findings = Findings::default();
+        let said = words.lines().filter(|line| !line.ends_with("test failed"));
+        let said = said.map(str::trim).collect::<Vec<_>>().join("; ");
+        findings.problem("", format!("nginx does not accept the configuration: {said}"), "the file that nginx names is a snippet of the service, or rendered (microservice-flask render)");
+        return Err(Failure::Config(crate::exit::Problems(findings)));
+    }
+    let env = generation::variables(context);
+    let application = kept(&sockets.application)?;
+    sockets::set_backlog(&application, plan.backlog).map_err(|source| Failure::System {
+        what: "set the backlog of the application's socket",
+        source,
+    })?;
+    let mut children = vec![generation::uwsgi(plan, application, &env)?];
+    let next = next_nginx(plan, &current.borrow().nginx)?;
+    if next.is_some() {
+        let clients = sockets.clients.iter().map(kept).collect::<Result<_, _>>()?;
+        children.push(generation::nginx(plan, clients, &env)?);
+    } else {
+        crate::sys::files::remove(&plan.layout.nginx())?;
+    }
+    let prepared = Prepared {
+        canary: canary(plan, &env)?,
+        children,
+        facts: generation::facts(context, plan),
+        start_timeout: plan.start_timeout,
+        stop_timeout: plan.stop_timeout,
+        folder: plan.layout.folder(),
+        log,
+        committed: Box::new(|| {}),
+    };
+    Ok((prepared, next))
+}
+
+fn kept(socket: &Weak<OwnedFd>) -> Result<Arc<OwnedFd>, Failure> {
+    socket
+        .upgrade()
+        .ok_or_else(|| Failure::Bug("a socket is closed while the service runs".to_owned()))
+}
+
+/// What a reload cannot change.
+fn insist_on_what_stays(
+    context: &Context,
+    plan: &Plan,
+    current: &Current,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    if context.config.use_nginx != Some(true) && context.config.use_nginx.is_some() {
+        findings.problem(
+            format!("/{}", context.config.mode_key),
+            "false means development, and this service runs in production",
+            "restart it to change the mode",
+        );
+    }
+    if plan.user != current.user && !findings.has_problems() {
+        let at = context
+            .config
+            .user
+            .as_ref()
+            .map_or("/nginx_config/user", |user| user.at.as_str());
+        findings.problem(
+            at,
+            "a reload cannot change the user: it owns the application's socket",
+            "restart the service",
+        );
+    }
+    if findings.has_problems() {
+        return Err(Failure::Config(crate::exit::Problems(findings.clone())));
+    }
+    Ok(())
+}
+
+/// One process of the application on a socket of its own, tried first when there is something to try it with.
+fn canary(
+    plan: &Plan,
+    env: &crate::parts::Variables,
+) -> Result<Option<crate::supervise::child::ChildPlan>, Failure> {
+    if plan.health_check_path.is_none() {
+        return Ok(None);
+    }
+    let layout = Layout {
+        canary: true,
+        ..plan.layout.clone()
+    };
+    let plan = Plan {
+        layout,
+        processes: 1,
+        threads: 1,
+        slots: 1,
+        ..plan.clone()
+    };
+    generation::write(&plan)?;
+    let socket = sockets::unix(
+        &plan.layout.app_socket(),
+        16,
+        0o660,
+        generation::owner(&plan),
+    )?;
+    let mut child = generation::uwsgi(&plan, Arc::new(socket.into()), env)?;
+    child.name = "uwsgi (canary)";
+    child.folder = plan.layout.folder();
+    Ok(Some(child))
+}
+
+/// The next state of nginx; none when it would be the same as the present one.
+fn next_nginx(plan: &Plan, present: &NginxState) -> Result<Option<NginxState>, Failure> {
+    let in_place = Plan {
+        layout: present.layout.clone(),
+        ..plan.clone()
+    };
+    if nginx_files(&in_place)? == present.files {
+        return Ok(None);
+    }
+    Ok(Some(NginxState {
+        layout: plan.layout.clone(),
+        files: nginx_files(plan)?,
+    }))
+}
+
+/// Everything that nginx reads: rendered files, and the service's snippets with what is in them.
+fn nginx_files(plan: &Plan) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+    let rendered = render::render(plan)?
+        .into_iter()
+        .filter(|file| file.path.starts_with("nginx"));
+    let mut files: Vec<(PathBuf, Vec<u8>)> = rendered
+        .map(|file| (file.path, file.text.into_bytes()))
+        .collect();
+    for snippet in plan.http_snippets.iter().chain(&plan.server_snippets) {
+        files.push((snippet.clone(), std::fs::read(snippet).unwrap_or_default()));
+    }
+    Ok(files)
+}
+
+/// What `nginx -t` says against a plan; none when it takes it.
+async fn refused_by_nginx(plan: &Plan, helpers: &Helpers) -> Result<Option<String>, Failure> {
+    let Some(nginx) = &plan.nginx else {
+        return Ok(None);
+    };
+    let folder = plan.layout.nginx();
+    let words = folder.join("test.log");
+    let failed = |source: io::Error| {
+        Failure::Spawn(SpawnError {
+            program: nginx.path.clone(),
+            source,
+        })
+    };
+    let out = File::create(&words).map_err(failed)?;
+    let config = plan.layout.nginx_conf();
+    let args = [
+        Path::new("-t"),
+        Path::new("-q"),
+        Path::new("-e"),
+        Path::new("stderr"),
+        Path::new("-p"),
+        &folder,
+        Path::new("-c"),
+        &config,
+    ];
+    let exit = helpers
+        .run(Spawn {
+            program: &nginx.path,
+            args: &args.map(|arg| arg.as_os_str().to_owned()),
+            env: Vec::new(),
+            cwd: &folder,
+            output: Some((out.as_fd(), out.as_fd())),
+            inherit: Vec::new(),
+            user: None,
+            batch: false,
+            death_signal: Signal::SIGKILL,
+        })
+        .await?;
+    let said = std::fs::read_to_string(&words).unwrap_or_default();
+    match exit.map(crate::sys::reap::Exit::code) {
+        Some(0) => Ok(None),
+        _ => Ok(Some(said)),
+    }
+}

@@ -1,0 +1,79 @@
+//! `run`: decides between production and development.
+
+use std::io::IsTerminal as _;
+use std::time::Instant;
+
+use super::{check, complain, context, dev, serve};
+use crate::cli::{LogFormat, RunArgs, ServiceOptions};
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::logs::Format;
+
+/// Runs the service.
+pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let context = context::load(options)?;
+    let production = match (args.dev, args.production) {
+        (true, _) => false,
+        (_, true) => true,
+        _ => context.config.use_nginx.unwrap_or(false),
+    };
+    if production {
+        return serve::serve(options, context, started);
+    }
+    check::tell(&context, None);
+    context.insist()?;
+    if !args.dev
+        && let Some(why) = development_by_default(&context.config)
+    {
+        complain(&format!("microservice-flask: {why}\n"));
+    }
+    dev::dev(options, &context, args.flask_args)
+}
+
+/// Why it is development, when nobody has asked for it.
+fn development_by_default(config: &Config) -> Option<String> {
+    if config.use_nginx.is_some() {
+        return None;
+    }
+    let why = config.file.as_ref().map_or_else(
+        || "no config.json was found".to_owned(),
+        |file| format!("{} has no use_nginx", file.display()),
+    );
+    Some(format!(
+        "this is development, under flask, because {why}; for production set \"use_nginx\": true there or give --production"
+    ))
+}
+
+/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only where nobody objects
+/// (<https://no-color.org>).
+pub fn log_format(asked: LogFormat, no_color: bool) -> Format {
+    let terminal = std::io::stdout().is_terminal();
+    match asked {
+        LogFormat::Json => Format::Json,
+        LogFormat::Auto if !terminal => Format::Json,
+        LogFormat::Text | LogFormat::Auto => Format::Text {
+            colour: terminal && !no_color,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn development_tells_why_unless_it_was_asked_for() {
+        let why = |file: Option<&str>, text: Option<&str>| {
+            development_by_default(&crate::config::load(file.map(Into::into), text).0)
+        };
+        let said = why(Some("/opt/x/config.json"), Some("{}")).unwrap();
+        assert!(
+            said.contains("/opt/x/config.json has no use_nginx"),
+            "{said}"
+        );
+        let said = why(None, None).unwrap();
+        assert!(said.contains("no config.json was found"), "{said}");
+        assert_eq!(why(None, Some(r#"{"use_nginx": false}"#)), None);
+    }
+}

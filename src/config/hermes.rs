@@ -1,0 +1,331 @@
+//! Where the service and its config.json are: options, environment, and the search rules of the platform's library.
+//!
+//! Two rules of the platform are kept to the letter. Its bootstrap builds `CONFIG_PATH` from the service folder,
+//! `CONFIG_DIR`, `MICROSERVICE_ENV` and `MICROSERVICE_APP_ID`: every existing folder among their combinations and all
+//! parents, deepest first, then the same below `/opt/$IMAGE_NAME`. And `hermes.get_config` takes the first folder of
+//! `CONFIG_PATH`, in its order, that holds the file; nothing is merged. The service's own code calls the library with
+//! the same `CONFIG_PATH`, so both must find the same file.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::file::did_you_mean;
+
+/// The environment as it was at the start.
+pub type Env = BTreeMap<String, String>;
+
+/// Folder of the platform's services.
+const PLATFORM_ROOT: &str = "/opt";
+/// Name of the file.
+const FILE_NAME: &str = "config.json";
+/// `CONFIG_DIR` of the platform's base images.
+const DEFAULT_CONFIG_DIR: &str = "config";
+
+/// What was asked for on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// `--app`.
+    pub app: Option<PathBuf>,
+    /// `--name`.
+    pub name: Option<String>,
+    /// `--env`.
+    pub env: Option<String>,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+}
+
+/// A service that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Absolute path of its folder.
+    pub root: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// Its environment, as asked for.
+    pub env: Option<String>,
+    /// `CONFIG_PATH` for the service's own code.
+    pub config_path: String,
+    /// The file, where there is one, and its text.
+    pub config: Option<(PathBuf, String)>,
+    /// An environment without a folder, where others have one.
+    pub missing_env: Option<MissingEnv>,
+}
+
+/// An environment that no folder of the configuration is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingEnv {
+    /// The environment, as asked for.
+    pub env: String,
+    /// The folder that was looked for.
+    pub looked_for: PathBuf,
+    /// The folders beside it.
+    pub existing: Vec<String>,
+}
+
+impl MissingEnv {
+    /// What is wrong.
+    pub fn what(&self) -> String {
+        format!(
+            "the environment {:?} has no folder: there is no {}",
+            self.env,
+            self.looked_for.display()
+        )
+    }
+
+    /// What may have been meant.
+    pub fn hint(&self) -> String {
+        let names: Vec<&str> = self.existing.iter().map(String::as_str).collect();
+        let first = self.env.split('/').find(|part| !part.is_empty());
+        let meant = first.and_then(|first| did_you_mean(first, &names));
+        let there = format!("there are {}", names.join(", "));
+        meant.map_or_else(|| there.clone(), |meant| format!("{meant} {there}"))
+    }
+}
+
+/// Why there is nothing to run.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// Neither an option nor the environment names a service.
+    #[error(
+        "cannot tell which service to run: no --app, and MICROSERVICE_DIR, MICROSERVICE_NAME and IMAGE_NAME are not set\n  hint: microservice-flask run --app DIR, where DIR/src/main.py has `app`"
+    )]
+    NoService,
+    /// The folder does not exist.
+    #[error("cannot find the service folder {}: {source}\n  hint: give it with --app DIR or MICROSERVICE_DIR; {looked}", root.display())]
+    NoFolder {
+        /// The folder.
+        root: PathBuf,
+        /// Where its name comes from.
+        looked: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no src/main.py.
+    #[error("cannot find the application: {} {problem}\n  hint: the service folder {} needs src/main.py with a Flask object named `app`", main.display(), root.display())]
+    NoMain {
+        /// The service folder.
+        root: PathBuf,
+        /// The file that was looked for.
+        main: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A config.json exists, or was asked for, and cannot be read.
+    #[error("cannot read {}: {source}\n  hint: {hint}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+        /// Where its name comes from.
+        hint: &'static str,
+    },
+}
+
+/// Finds the service and reads its config.json.
+pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
+    let (root, looked) = service_root(request, env).ok_or(LookupError::NoService)?;
+    let root = std::fs::canonicalize(&root).map_err(|source| LookupError::NoFolder {
+        root,
+        looked,
+        source,
+    })?;
+    let main = root.join("src").join("main.py");
+    match std::fs::metadata(&main) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => {
+            return Err(LookupError::NoMain {
+                root,
+                main,
+                problem: "is not a file".to_owned(),
+            });
+        }
+        Err(error) => {
+            return Err(LookupError::NoMain {
+                root,
+                main,
+                problem: format!("({error})"),
+            });
+        }
+    }
+    let name = request
+        .name
+        .clone()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| {
+            root.file_name().map_or_else(
+                || "service".to_owned(),
+                |name| name.to_string_lossy().into_owned(),
+            )
+        });
+    let config_path = match set(env, "CONFIG_PATH") {
+        Some(path) => path.to_owned(),
+        None => built_config_path(&root, &name, request.env.as_deref(), env),
+    };
+    let missing_env = match (set(env, "CONFIG_PATH"), &request.config) {
+        (None, None) => missing_env(&root, request.env.as_deref(), env),
+        _ => None,
+    };
+    let config = match &request.config {
+        Some(file) => Some(read(
+            file,
+            "it was named with --config or MICROSERVICE_CONFIG",
+        )?),
+        None => first_config(&config_path)?,
+    };
+    Ok(Service {
+        root,
+        name,
+        env: request.env.clone(),
+        config_path,
+        config,
+        missing_env,
+    })
+}
+
+/// A service with folders for some environments, and none for the one that was asked for: likely misspelt. One without
+/// any such folder has one configuration for all.
+fn missing_env(root: &Path, asked: Option<&str>, env: &Env) -> Option<MissingEnv> {
+    let asked = asked?;
+    let first = asked
+        .split('/')
+        .find(|part| !part.is_empty() && *part != "..")?;
+    let app_id = set(env, "MICROSERVICE_APP_ID").unwrap_or("");
+    let base = root.join(set(env, "CONFIG_DIR").unwrap_or(DEFAULT_CONFIG_DIR));
+    let found = combinations(asked, app_id)
+        .iter()
+        .filter(|folder| folder.split('/').any(|part| part == first))
+        .any(|folder| base.join(folder).is_dir());
+    let entries = std::fs::read_dir(&base).ok().filter(|_| !found)?;
+    let mut existing: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name != app_id)
+        .collect();
+    existing.sort();
+    (!existing.is_empty()).then(|| MissingEnv {
+        env: asked.to_owned(),
+        looked_for: base.join(asked),
+        existing,
+    })
+}
+
+fn service_root(request: &Request, env: &Env) -> Option<(PathBuf, &'static str)> {
+    if let Some(app) = &request.app {
+        return Some((app.clone(), "it was named there"));
+    }
+    let name = request.name.as_deref().filter(|name| !name.is_empty());
+    let image = set(env, "IMAGE_NAME").map(|image| Path::new(PLATFORM_ROOT).join(image));
+    let Some(name) = name else {
+        return image.map(|folder| (folder, "it was built from IMAGE_NAME"));
+    };
+    let own = Path::new(PLATFORM_ROOT).join(name);
+    // A container may run under another name than that of its image, which is where its code is.
+    match image.filter(|image| !own.is_dir() && image.is_dir()) {
+        Some(image) => Some((image, "it was built from IMAGE_NAME")),
+        None => Some((own, "it was built from MICROSERVICE_NAME")),
+    }
+}
+
+/// A variable that is set to something.
+fn set<'a>(env: &'a Env, name: &str) -> Option<&'a str> {
+    env.get(name)
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
+}
+
+fn built_config_path(root: &Path, name: &str, microservice_env: Option<&str>, env: &Env) -> String {
+    let config_dir = set(env, "CONFIG_DIR").unwrap_or(DEFAULT_CONFIG_DIR);
+    let app_id = set(env, "MICROSERVICE_APP_ID").unwrap_or("");
+    let folders = combinations(microservice_env.unwrap_or(""), app_id);
+    let mut bases = vec![root.join(config_dir)];
+    if let Some(image) = set(env, "IMAGE_NAME").filter(|image| *image != name) {
+        bases.push(Path::new(PLATFORM_ROOT).join(image).join(config_dir));
+    }
+    let existing: Vec<String> = bases
+        .iter()
+        .flat_map(|base| {
+            folders.iter().map(|folder| {
+                if folder.is_empty() {
+                    base.clone()
+                } else {
+                    base.join(folder)
+                }
+            })
+        })
+        .filter(|path| path.is_dir())
+        .map(|path| path.display().to_string())
+        .collect();
+    existing.join(":")
+}
+
+/// Relative folders for an environment and an application id: their combinations and all parents, deepest first.
+fn combinations(env: &str, app_id: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for path in [
+        join(env, app_id),
+        join(app_id, env),
+        env.to_owned(),
+        app_id.to_owned(),
+    ] {
+        let parts: Vec<&str> = path
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != "..")
+            .collect();
+        for depth in (0..=parts.len()).rev() {
+            let folder = parts[..depth].join("/");
+            if !all.contains(&folder) {
+                all.push(folder);
+            }
+        }
+    }
+    all.sort_by_key(|folder| {
+        std::cmp::Reverse(if folder.is_empty() {
+            0
+        } else {
+            1 + folder.matches('/').count()
+        })
+    });
+    all
+}
+
+fn join(a: &str, b: &str) -> String {
+    match (a.is_empty(), b.is_empty()) {
+        (_, true) => a.to_owned(),
+        (true, false) => b.to_owned(),
+        (false, false) => format!("{a}/{b}"),
+    }
+}
+
+fn first_config(config_path: &str) -> Result<Option<(PathBuf, String)>, LookupError> {
+    for folder in config_path.split(':').filter(|folder| !folder.is_empty()) {
+        let file = Path::new(folder).join(FILE_NAME);
+        if file.exists() {
+            return read(
+                &file,
+                "it was found in the folders of CONFIG_PATH; let the launcher's user read it",
+            )
+            .map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn read(file: &Path, hint: &'static str) -> Result<(PathBuf, String), LookupError> {
+    let unreadable = |source| LookupError::Unreadable {
+        file: file.to_owned(),
+        source,
+        hint,
+    };
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    // Bytes that are not UTF-8 are not JSON: the parser shall say where, not this function.
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let absolute = std::fs::canonicalize(file).map_err(unreadable)?;
+    Ok((absolute, text))
+}
+
+#[cfg(test)]
+#[path = "hermes_tests.rs"]
+mod tests;

@@ -1,0 +1,298 @@
+//! `uwsgi_config`: which uWSGI options a service may set, and what to use instead of the others.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use super::problem::pointer;
+use super::values::{FromJson, Wrong, brief};
+
+/// `uwsgi_config`: more uWSGI options, in the order they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UwsgiOptions(pub Vec<(String, String)>);
+
+/// uWSGI options that the launcher owns, each with what to use instead.
+const OWNED: &[(&[&str], &str)] = &[
+    (
+        &[
+            "processes",
+            "workers",
+            "p",
+            "cheaper",
+            "cheaper-initial",
+            "workers-cheaper",
+        ],
+        "set nginx_config.wsgi_processes",
+    ),
+    (
+        &[
+            "threads",
+            "enable-threads",
+            "async",
+            "gevent",
+            "ugreen",
+            "asyncio",
+        ],
+        "set nginx_config.wsgi_worker_threads_count and wsgi_processes",
+    ),
+    (&["uid", "gid", "chuid", "chgid"], "set nginx_config.user"),
+    (&["listen"], "set nginx_config.queue_size"),
+    (
+        &[
+            "harakiri",
+            "harakiri-graceful-timeout",
+            "harakiri-graceful-signal",
+            "harakiri-queue-threshold",
+            "http-timeout",
+        ],
+        "set nginx_config.request_timeout",
+    ),
+    (
+        &[
+            "socket",
+            "uwsgi-socket",
+            "http",
+            "http-socket",
+            "http11-socket",
+            "https-socket",
+            "scgi-socket",
+            "raw-socket",
+            "uwsgi-socket-modifier1",
+            "zerg",
+            "zergpool",
+            "ignore-sigpipe",
+            "ignore-write-errors",
+            "https",
+            "fastcgi-socket",
+            "s",
+            "chmod-socket",
+            "chown-socket",
+            "shared-socket",
+        ],
+        "the launcher owns the sockets; set --listen",
+    ),
+    (
+        &[
+            "module",
+            "wsgi",
+            "wsgi-file",
+            "mount",
+            "callable",
+            "pythonpath",
+            "pp",
+            "w",
+            "manage-script-name",
+            "chdir",
+            "chdir2",
+            "file",
+            "wsgi-env-behaviour",
+            "chroot",
+        ],
+        "the launcher imports `app` from src/main.py",
+    ),
+    (
+        &["virtualenv", "venv", "home", "pyhome", "H"],
+        "put the virtual environment into the folder venv of the service",
+    ),
+    (
+        &[
+            "plugins",
+            "plugin",
+            "need-plugin",
+            "plugins-dir",
+            "plugin-dir",
+            "early-plugin",
+        ],
+        "the launcher chooses the Python plugin",
+    ),
+    (
+        &[
+            "master",
+            "need-app",
+            "strict",
+            "single-interpreter",
+            "no-orphans",
+            "die-on-term",
+            "socket-timeout",
+            "buffer-size",
+            "lazy",
+        ],
+        "the launcher depends on its own setting",
+    ),
+    (
+        &[
+            "stats",
+            "stats-server",
+            "master-fifo",
+            "pidfile",
+            "safe-pidfile",
+            "daemonize",
+            "daemonize2",
+            "emperor",
+            "touch-reload",
+            "touch-chain-reload",
+            "touch-workers-reload",
+            "fs-reload",
+            "py-autoreload",
+            "python-auto-reload",
+            "pidfile2",
+            "worker-exec",
+            "reload-mercy",
+            "worker-reload-mercy",
+        ],
+        "the launcher starts, watches and reloads uWSGI",
+    ),
+    (
+        &[
+            "logto",
+            "logto2",
+            "logger",
+            "req-logger",
+            "log-master",
+            "log-format",
+            "logformat",
+            "log-encoder",
+            "disable-logging",
+            "logfile-chown",
+        ],
+        "uWSGI's log goes through the launcher; nginx writes the access log",
+    ),
+    (
+        &["ini", "json", "xml", "yaml", "yml", "include", "inherit"],
+        "write the options themselves into uwsgi_config",
+    ),
+];
+
+impl FromJson for UwsgiOptions {
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+        let Value::Object(entries) = value else {
+            return Err(vec![Wrong::new(
+                format!("expected an object, got {}", brief(value)),
+                "write {\"max-requests\": 5000}",
+            )]);
+        };
+        let mut list = Vec::new();
+        let mut wrongs = Vec::new();
+        for (name, setting) in entries {
+            match uwsgi_option(name, setting) {
+                Ok(values) => list.extend(values.into_iter().map(|v| (name.clone(), v))),
+                Err(wrong) => wrongs.push(Wrong {
+                    below: pointer("", name),
+                    ..wrong
+                }),
+            }
+        }
+        if wrongs.is_empty() {
+            Ok(Self(list))
+        } else {
+            Err(wrongs)
+        }
+    }
+}
+
+fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, Wrong> {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if name.is_empty() || !name.bytes().all(fine) {
+        return Err(Wrong::new(
+            format!("{name:?} is not the name of a uWSGI option"),
+            "use letters, digits and -",
+        ));
+    }
+    // uWSGI takes - and _ alike in some options and not in others; the check must not be passed by by spelling.
+    let plain = name.replace('_', "-");
+    if let Some((_, instead)) = OWNED
+        .iter()
+        .find(|(names, _)| names.contains(&plain.as_str()))
+    {
+        return Err(Wrong::new(
+            format!("the uWSGI option {name} is set by the launcher"),
+            *instead,
+        ));
+    }
+    match setting {
+        Value::Array(values) => values.iter().map(uwsgi_value).collect(),
+        one => uwsgi_value(one).map(|v| vec![v]),
+    }
+}
+
+fn uwsgi_value(value: &Value) -> Result<String, Wrong> {
+    match value {
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::String(text) => {
+            if text.chars().any(char::is_control) {
+                return Err(Wrong::new(
+                    format!("{} holds a line break or control character", brief(value)),
+                    "write one line",
+                ));
+            }
+            // uWSGI expands these in every value, there is no way to quote them, and @(exec://…) runs a command.
+            if ["$(", "@(", "%("].iter().any(|mark| text.contains(mark)) {
+                return Err(Wrong::new(
+                    format!("{} holds a uWSGI placeholder", brief(value)),
+                    "write the value itself instead of $(…), @(…) or %(…)",
+                ));
+            }
+            Ok(text.clone())
+        }
+        Value::Null | Value::Array(_) | Value::Object(_) => Err(Wrong::new(
+            format!(
+                "expected text, a number, true or false, or a list of these, got {}",
+                brief(value)
+            ),
+            "",
+        )),
+    }
+}
+
+impl JsonSchema for UwsgiOptions {
+    fn schema_name() -> Cow<'static, str> {
+        "UwsgiOptions".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let scalar = json_schema!({ "type": ["string", "number", "boolean"] });
+        json_schema!({
+            "type": "object",
+            "additionalProperties": { "anyOf": [scalar, { "type": "array", "items": scalar }] },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check<T: FromJson + std::fmt::Debug>(value: &Value, expected: &[(&str, &str)]) {
+        let wrongs = T::from_json(value).err().unwrap_or_default();
+        assert_eq!(wrongs.len(), expected.len(), "{wrongs:?}");
+        for (wrong, (below, part)) in wrongs.iter().zip(expected) {
+            assert_eq!(wrong.below, *below);
+            assert!(wrong.what.contains(part), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn uwsgi_options_that_the_launcher_owns_are_refused() {
+        let options = UwsgiOptions::from_json(
+            &json!({"max-requests": 5000, "memory-report": true, "env": ["A=1", "B=2"]}),
+        )
+        .unwrap();
+        assert_eq!(options.0.len(), 4);
+        check::<UwsgiOptions>(
+            &json!({"processes": 3, "Processes\n": 1, "hook-x": "a\nexec = b", "env": "@(exec://id)", "log_format": "x", "y": null}),
+            &[
+                ("/processes", "set by the launcher"),
+                ("/Processes\n", "not the name"),
+                ("/hook-x", "line break"),
+                ("/env", "placeholder"),
+                ("/log_format", "set by the launcher"),
+                ("/y", "expected text"),
+            ],
+        );
+    }
+}

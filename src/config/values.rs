@@ -1,0 +1,334 @@
+//! The kinds of values that config.json may hold, each parsed once into a type that cannot be wrong.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+/// Why a value is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// JSON pointer below the value, empty for the value itself.
+    pub below: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Wrong {
+    /// The value itself is wrong.
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            below: String::new(),
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    fn kind(expected: &str, got: &Value) -> Self {
+        Self::new(format!("expected {expected}, got {}", brief(got)), "")
+    }
+}
+
+/// A value of config.json with rules of its own.
+pub trait FromJson: Sized {
+    /// Reads the value, or says everything that is wrong with it.
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>>;
+}
+
+/// The value as it may be shown in a message: its kind and a start of it.
+pub fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    let short = match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) | Value::Number(_) => short,
+        Value::String(_) => format!("the text {short}"),
+        Value::Array(_) => format!("the list {short}"),
+        Value::Object(_) => format!("the object {short}"),
+    }
+}
+
+/// `true` or `false`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(transparent)]
+pub struct Flag(pub bool);
+
+impl FromJson for Flag {
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+        match value {
+            Value::Bool(flag) => Ok(Self(*flag)),
+            Value::String(text) if matches!(text.as_str(), "true" | "false") => {
+                Err(vec![Wrong::new(
+                    format!("expected true or false, got {}", brief(value)),
+                    format!("write {text} without quotes"),
+                )])
+            }
+            other => Err(vec![Wrong::kind("true or false", other)]),
+        }
+    }
+}
+
+/// A whole number within limits. Text of digits is taken too: Apache's `Define` made no difference between the two,
+/// so configurations that move over may have either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count<const MIN: u32, const MAX: u32>(pub u32);
+
+impl<const MIN: u32, const MAX: u32> FromJson for Count<MIN, MAX> {
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+        let number = match value {
+            Value::Number(n) => n.as_i64().or_else(|| n.as_f64().and_then(whole)),
+            Value::String(text) => text.trim().parse::<i64>().ok(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        let Some(number) = number else {
+            return Err(vec![Wrong::kind("a whole number", value)]);
+        };
+        match u32::try_from(number) {
+            Ok(n) if (MIN..=MAX).contains(&n) => Ok(Self(n)),
+            _ => Err(vec![Wrong::new(
+                format!("{number} is out of range"),
+                format!("use a number from {MIN} to {MAX}"),
+            )]),
+        }
+    }
+}
+
+/// A number that JSON Schema calls an integer although it is written with a point (17.0).
+fn whole(number: f64) -> Option<i64> {
+    let fits = number.fract() == 0.0 && number.abs() < f64::from(u32::MAX);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole and below 2^32: checked on the line above"
+    )]
+    fits.then_some(number as i64)
+}
+
+impl<const MIN: u32, const MAX: u32> JsonSchema for Count<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Count_{MIN}_{MAX}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": MIN, "maximum": MAX },
+                { "type": "string", "pattern": "^\\s*[0-9]+\\s*$" },
+            ],
+        })
+    }
+}
+
+/// A duration: seconds as a number, or text with a unit (`"500ms"`, `"30s"`, `"2m"`, `"1h"`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// Longest duration that is taken, in seconds: a day. More is a mistake in the unit.
+const LONGEST_SPAN: f64 = 86_400.0;
+
+impl FromJson for Span {
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+        let hint = "write seconds (30) or \"500ms\", \"30s\", \"2m\"";
+        let seconds = match value {
+            Value::Number(n) => n.as_f64(),
+            Value::String(text) => parse_unit(
+                text,
+                &[
+                    ("ms", 0.001),
+                    ("s", 1.0),
+                    ("m", 60.0),
+                    ("h", 3600.0),
+                    ("", 1.0),
+                ],
+            ),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        match seconds {
+            Some(s) if (0.0..=LONGEST_SPAN).contains(&s) => Ok(Self(Duration::from_secs_f64(s))),
+            Some(s) => Err(vec![Wrong::new(
+                format!("{s} seconds is out of range"),
+                "use 0 seconds to 24 hours",
+            )]),
+            None => Err(vec![Wrong::new(
+                format!("expected a duration, got {}", brief(value)),
+                hint,
+            )]),
+        }
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Seconds as a number, or text with a unit: \"500ms\", \"30s\", \"2m\", \"1h\"",
+            "anyOf": [
+                { "type": "number", "minimum": 0, "maximum": LONGEST_SPAN },
+                { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*(ms|s|m|h)?\\s*$" },
+            ],
+        })
+    }
+}
+
+/// A size in bytes: a number, or text with `k`, `m`, `g` (powers of 1024, as nginx counts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+/// Largest size that is taken: 1 TiB.
+const LARGEST_SIZE: f64 = 1_099_511_627_776.0;
+
+impl FromJson for Size {
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+        let bytes = match value {
+            Value::Number(n) => n.as_f64(),
+            Value::String(text) => {
+                let text = text.to_ascii_lowercase();
+                let units = [
+                    ("k", 1024.0),
+                    ("m", 1_048_576.0),
+                    ("g", 1_073_741_824.0),
+                    ("", 1.0),
+                ];
+                parse_unit(&text, &units)
+            }
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        match bytes {
+            Some(b) if (0.0..=LARGEST_SIZE).contains(&b) && b.fract() == 0.0 => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "whole, not negative and below 2^41: checked on the line above"
+                )]
+                let whole = b as u64;
+                Ok(Self(whole))
+            }
+            Some(b) => Err(vec![Wrong::new(
+                format!("{b} bytes is out of range"),
+                "use whole bytes up to 1024g",
+            )]),
+            None => Err(vec![Wrong::new(
+                format!("expected a size, got {}", brief(value)),
+                "write bytes (1048576) or \"512k\", \"100m\", \"2g\"",
+            )]),
+        }
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bytes as a number, or text with a unit: \"512k\", \"100m\", \"2g\"",
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*[kKmMgG]?\\s*$" },
+            ],
+        })
+    }
+}
+
+/// A number followed by one of `units`; the empty unit, where it is listed, stands last.
+fn parse_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let text = text.trim();
+    let (number, factor) = units.iter().find_map(|(unit, factor)| {
+        text.strip_suffix(unit)
+            .map(|number| (number.trim_end(), *factor))
+    })?;
+    let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if !plain {
+        return None;
+    }
+    number.parse::<f64>().ok().map(|n| n * factor)
+}
+
+/// The path of a URL: starts with `/`, printable ASCII without spaces (RFC 3986, with any query left out).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlPath(pub String);
+
+impl FromJson for UrlPath {
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+        let Value::String(text) = value else {
+            return Err(vec![Wrong::kind("a path such as \"/health\"", value)]);
+        };
+        if !text.starts_with('/') {
+            return Err(vec![Wrong::new(
+                format!("{} does not start with /", brief(value)),
+                "write \"/health\"",
+            )]);
+        }
+        let fine = |b: u8| {
+            b.is_ascii_graphic()
+                && !matches!(
+                    b,
+                    b'"' | b'\\' | b'#' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'
+                )
+        };
+        if !text.bytes().all(fine) || text.len() > 1024 {
+            return Err(vec![Wrong::new(
+                format!("{} is not a URL path", brief(value)),
+                "use printable ASCII without spaces, percent-encoded where needed, at most 1024 bytes",
+            )]);
+        }
+        Ok(Self(text.clone()))
+    }
+}
+
+impl JsonSchema for UrlPath {
+    fn schema_name() -> Cow<'static, str> {
+        "UrlPath".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^/", "maxLength": 1024 })
+    }
+}
+
+/// The name of a system user (useradd(8) on Debian: at most 32 bytes).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserName(pub String);
+
+impl FromJson for UserName {
+    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+        let Value::String(text) = value else {
+            return Err(vec![Wrong::kind("the name of a user", value)]);
+        };
+        let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        if text.is_empty() || text.len() > 32 || text.starts_with('-') || !text.bytes().all(fine) {
+            return Err(vec![Wrong::new(
+                format!("{} is not a user name", brief(value)),
+                "use a name from /etc/passwd",
+            )]);
+        }
+        Ok(Self(text.clone()))
+    }
+}
+
+impl JsonSchema for UserName {
+    fn schema_name() -> Cow<'static, str> {
+        "UserName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,31}$" })
+    }
+}
+
+#[cfg(test)]
+#[path = "values_tests.rs"]
+mod tests;

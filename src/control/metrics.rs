@@ -1,0 +1,245 @@
+//! The status as Prometheus text (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Pure.
+//!
+//! Few series and few labels: what an operator alerts on and scales by. Everything comes from one status report, so the
+//! numbers fit together.
+
+use std::fmt::Write as _;
+
+use crate::status::StatusReport;
+
+/// The content type of the text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The text.
+pub fn text(report: &StatusReport) -> String {
+    let mut out = String::new();
+    let name = label(&report.name);
+    let version = label(&report.version);
+    family(
+        &mut out,
+        "info",
+        "gauge",
+        "The service and the launcher's version.",
+    );
+    let _ = writeln!(
+        out,
+        "microservice_flask_info{{service=\"{name}\",version=\"{version}\"}} 1"
+    );
+    for (metric, kind, help, value) in singles(report) {
+        family(&mut out, metric, kind, help);
+        let _ = writeln!(out, "microservice_flask_{metric} {value}");
+    }
+    family(
+        &mut out,
+        "child_restarts_total",
+        "counter",
+        "Starts of a part after its first.",
+    );
+    for child in report
+        .children
+        .iter()
+        .filter(|child| child.role == "serving")
+    {
+        let (name, restarts) = (label(&child.name), child.restarts);
+        let _ = writeln!(
+            out,
+            "microservice_flask_child_restarts_total{{child=\"{name}\"}} {restarts}"
+        );
+    }
+    let help = "Requests that a process of the application has finished.";
+    family(&mut out, "worker_requests_total", "counter", help);
+    for worker in &report.workers {
+        let (id, requests) = (worker.id, worker.requests);
+        let _ = writeln!(
+            out,
+            "microservice_flask_worker_requests_total{{worker=\"{id}\"}} {requests}"
+        );
+    }
+    out
+}
+
+/// Series without labels: name, type, help, value.
+type Single = (&'static str, &'static str, &'static str, f64);
+
+fn singles(report: &StatusReport) -> [Single; 11] {
+    let busy = report
+        .workers
+        .iter()
+        .map(|worker| worker.serving.len())
+        .sum::<usize>();
+    let log = &report.log;
+    let ready = f64::from(u8::from(report.ready));
+    [
+        (
+            "ready",
+            "gauge",
+            "1 when requests should be sent here.",
+            ready,
+        ),
+        (
+            "uptime_seconds",
+            "gauge",
+            "Seconds since the launcher started.",
+            report.uptime_seconds,
+        ),
+        (
+            "generation",
+            "gauge",
+            "Counts configurations; a reload adds one.",
+            report.generation.into(),
+        ),
+        (
+            "slots",
+            "gauge",
+            "Requests that can be served at the same time.",
+            report.plan.slots.into(),
+        ),
+        (
+            "slots_busy",
+            "gauge",
+            "Requests that are being served.",
+            number(busy as u64),
+        ),
+        (
+            "requests_waiting",
+            "gauge",
+            "Requests that wait for a slot.",
+            number(report.waiting.unwrap_or(0)),
+        ),
+        (
+            "queue_size",
+            "gauge",
+            "Requests that may wait for a slot.",
+            report.plan.queue.into(),
+        ),
+        (
+            "log_records_produced_total",
+            "counter",
+            "Log records read from all parts.",
+            number(log.produced),
+        ),
+        (
+            "log_records_delivered_total",
+            "counter",
+            "Log records written to stdout.",
+            number(log.delivered),
+        ),
+        (
+            "log_records_dropped_total",
+            "counter",
+            "Log records given up because stdout took none.",
+            number(log.dropped),
+        ),
+        (
+            "log_stalled_seconds",
+            "gauge",
+            "How long stdout has been taking nothing.",
+            log.stalled_seconds.unwrap_or(0.0),
+        ),
+    ]
+}
+
+fn family(out: &mut String, metric: &str, kind: &str, help: &str) {
+    let _ = writeln!(
+        out,
+        "# HELP microservice_flask_{metric} {help}\n# TYPE microservice_flask_{metric} {kind}"
+    );
+}
+
+/// A label's value: backslash, quote and line feed are escaped.
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus' numbers are f64; a count beyond 2^53 may lose its last digits"
+)]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{ChildStatus, LogStatus, Phase, PlanSummary, ServingStatus, WorkerStatus};
+
+    #[test]
+    fn every_series_has_help_and_type_and_no_label_breaks_out() {
+        let serving = ServingStatus {
+            request_id: "r".into(),
+            method: "GET".into(),
+            path: "/".into(),
+            seconds: 1,
+        };
+        let report = StatusReport {
+            name: "a\"b\\c\nd".into(),
+            version: "0.1.0".into(),
+            phase: Phase::Ready,
+            ready: true,
+            reason: None,
+            pid: 1,
+            started_at: String::new(),
+            uptime_seconds: 2.5,
+            generation: 3,
+            config_file: None,
+            listen: Vec::new(),
+            plan: PlanSummary {
+                slots: 4,
+                processes: 4,
+                threads: 1,
+                queue: 1024,
+                nginx_workers: 2,
+            },
+            children: vec![ChildStatus {
+                name: "nginx".into(),
+                role: "serving".into(),
+                state: "running".into(),
+                pid: Some(2),
+                since_seconds: None,
+                restarts: 5,
+                last_exit: None,
+            }],
+            waiting: Some(3),
+            workers: vec![WorkerStatus {
+                id: 1,
+                pid: 9,
+                state: "busy".into(),
+                requests: 7,
+                serving: vec![serving],
+            }],
+            restarts: 5,
+            last_errors: Vec::new(),
+            log: LogStatus {
+                produced: 10,
+                delivered: 8,
+                dropped: 2,
+                buffered: 0,
+                stalled_seconds: Some(1.5),
+            },
+        };
+        let text = text(&report);
+        assert!(
+            text.contains(
+                "microservice_flask_info{service=\"a\\\"b\\\\c\\nd\",version=\"0.1.0\"} 1\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("microservice_flask_slots_busy 1\n"), "{text}");
+        assert!(
+            text.contains("microservice_flask_log_records_dropped_total 2\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("microservice_flask_child_restarts_total{child=\"nginx\"} 5\n"),
+            "{text}"
+        );
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+            assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+        }
+    }
+}

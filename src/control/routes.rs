@@ -1,0 +1,260 @@
+//! From request to answer.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use super::metrics;
+use crate::health::probe::{self, Verdict};
+use crate::health::{nginx, stats};
+use crate::http::Response;
+use crate::status::{Phase, ServingStatus, StatusReport, WorkerStatus};
+use crate::supervise::command::{Commands, ReloadAnswer, Snapshot};
+
+/// The answer of /healthcheck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// 0 passing, 1 warning, 2 critical.
+    pub level: u8,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a listener allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Questions.
+    ReadOnly,
+    /// Questions, and commands that change something.
+    Control,
+}
+
+/// Answers one request.
+pub async fn answer(method: Method, path: String, commands: Commands, rights: Rights) -> Response {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
+    let question = matches!(
+        parts.as_slice(),
+        ["livez" | "readyz" | "status" | "metrics" | "healthcheck"]
+    );
+    if command && rights == Rights::Control {
+        return match (method, parts.as_slice()) {
+            (Method::POST, ["workers", id, _]) => restart_worker(id, &commands).await,
+            (Method::POST, _) => reload(&commands).await,
+            _ => not_allowed("POST"),
+        };
+    }
+    if !question {
+        return text(
+            StatusCode::NOT_FOUND,
+            "not found; try /livez, /readyz, /status, /metrics or /healthcheck\n",
+        );
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return not_allowed("GET, HEAD");
+    }
+    let Some(snapshot) = commands.report().await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
+    };
+    match path.as_str() {
+        "/livez" => text(StatusCode::OK, "ok\n"),
+        "/readyz" => readyz(&snapshot.report),
+        "/status" => json(StatusCode::OK, &with_workers(snapshot).await),
+        "/metrics" => {
+            let text = metrics::text(&with_workers(snapshot).await);
+            response(StatusCode::OK, metrics::CONTENT_TYPE, text)
+        }
+        _ => {
+            let health = health(&snapshot).await;
+            let status = if health.level == 2 {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else {
+                StatusCode::OK
+            };
+            json(status, &health)
+        }
+    }
+}
+
+fn not_allowed(allowed: &'static str) -> Response {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, &format!("only {allowed}\n"));
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+async fn reload(commands: &Commands) -> Response {
+    let ending = || ReloadAnswer {
+        code: 75,
+        text: "the launcher is ending".to_owned(),
+    };
+    let answer = commands.reload().await.unwrap_or_else(ending);
+    let status = match answer.code {
+        0 => StatusCode::OK,
+        78 => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::CONFLICT,
+    };
+    json(status, &answer)
+}
+
+async fn restart_worker(id: &str, commands: &Commands) -> Response {
+    let Some(Snapshot {
+        stats: Some(socket),
+        ..
+    }) = commands.report().await
+    else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
+    };
+    let workers = match stats::read(&socket).await {
+        Ok(workers) => workers,
+        Err(error) => {
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!("uWSGI does not answer: {error}\n"),
+            );
+        }
+    };
+    match workers
+        .iter()
+        .find(|worker| worker.id.to_string() == id && worker.pid > 0)
+    {
+        Some(worker) if commands.restart_worker(Pid::from_raw(worker.pid)).await => text(
+            StatusCode::OK,
+            &format!("worker {id} (pid {}) is ended and replaced\n", worker.pid),
+        ),
+        Some(_) => text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n"),
+        None => {
+            let known: Vec<String> = workers.iter().map(|worker| worker.id.to_string()).collect();
+            text(
+                StatusCode::NOT_FOUND,
+                &format!("there is no worker {id}; there are {}\n", known.join(", ")),
+            )
+        }
+    }
+}
+
+fn readyz(report: &StatusReport) -> Response {
+    if report.ready {
+        return text(StatusCode::OK, "ready\n");
+    }
+    let reason = report.reason.as_deref().unwrap_or("not ready");
+    text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
+}
+
+/// What nginx may take to tell how many requests it has.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Adds what uWSGI tells about its workers, and nginx about requests; without an answer that is left out. What is under
+/// way at nginx and in no worker waits for one.
+async fn with_workers(snapshot: Snapshot) -> StatusReport {
+    let mut report = snapshot.report;
+    let Some(socket) = snapshot.stats else {
+        return report;
+    };
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    if let Ok(workers) = stats::read(&socket).await {
+        report.workers = workers
+            .into_iter()
+            .map(|worker| worker_status(worker, now))
+            .collect();
+    }
+    if let Some(socket) = snapshot.proxy {
+        let connections = nginx::connections(&socket, PATIENCE).await.ok();
+        let busy: usize = report
+            .workers
+            .iter()
+            .map(|worker| worker.serving.len())
+            .sum();
+        report.waiting = connections.map(|c| c.writing.saturating_sub(busy as u64));
+    }
+    report
+}
+
+fn worker_status(worker: stats::Worker, now: u64) -> WorkerStatus {
+    let state = match (worker.accepting, worker.current.is_empty()) {
+        (_, false) => "busy",
+        (true, true) => "idle",
+        (false, true) => "starting",
+    };
+    WorkerStatus {
+        id: worker.id,
+        pid: worker.pid,
+        state: state.to_owned(),
+        requests: worker.requests,
+        serving: worker
+            .current
+            .into_iter()
+            .map(|request| ServingStatus {
+                request_id: request.id,
+                method: request.method,
+                path: request.path,
+                seconds: now.saturating_sub(request.started),
+            })
+            .collect(),
+    }
+}
+
+/// Ready and the health path answers: passing. On the way there, or every slot busy: warning. Anything else: critical.
+async fn health(snapshot: &Snapshot) -> Health {
+    let report = &snapshot.report;
+    let reason = report.reason.clone().unwrap_or_default();
+    if !report.ready {
+        let level = if report.phase == Phase::Starting {
+            1
+        } else {
+            2
+        };
+        return Health { level, reason };
+    }
+    let Some(path) = &snapshot.health else {
+        return Health {
+            level: 0,
+            reason: "ready".to_owned(),
+        };
+    };
+    let plan = &report.plan;
+    let (level, reason) = match probe::verdict(path, snapshot.stats.as_deref(), plan.slots).await {
+        Verdict::Answers => (0, format!("ready, and {} answers", path.path)),
+        Verdict::Busy => (
+            1,
+            format!(
+                "busy: all {} processes are serving; {} waits for a free slot",
+                plan.processes, path.path
+            ),
+        ),
+        Verdict::Fails(why) => (2, why),
+    };
+    Health { level, reason }
+}
+
+fn text(status: StatusCode, body: &str) -> Response {
+    response(status, "text/plain; charset=utf-8", body.to_owned())
+}
+
+fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    match serde_json::to_string_pretty(value) {
+        Ok(body) => response(status, "application/json", body + "\n"),
+        Err(error) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("cannot write JSON: {error}\n"),
+        ),
+    }
+}
+
+fn response(status: StatusCode, kind: &'static str, body: String) -> Response {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,11 @@
+//! Is it ready, does it get on: questions to nginx and uWSGI. [`stats`] reads uWSGI's statistics, [`nginx`] those of nginx,
+//! [`progress`] tells saturation from death, [`imports`] finds what an import left open, [`wsgi`] sends a
+//! request to the application by the uwsgi protocol, [`probe`] puts them together.
+#![forbid(unsafe_code)]
+
+pub mod imports;
+pub mod nginx;
+pub mod probe;
+pub mod progress;
+pub mod stats;
+pub mod wsgi;

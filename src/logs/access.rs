@@ -1,0 +1,281 @@
+//! nginx's access records, which nginx has written as JSON already. Pure.
+//!
+//! ```text
+//! $msec $status $request_time "$upstream_response_time" - {"request_id":"ab12","method":"GET",…}
+//! ```
+//!
+//! What stands before the brace is what JSON cannot hold as nginx writes it (lists, seconds) and what
+//! the launcher decides by; `h` in place of `-` marks a health check. The object is only checked,
+//! never built anew: a torn or foreign line must not pass for a record.
+
+use std::time::Duration;
+
+use super::{Access, json, record::Level};
+
+/// One request as nginx saw it. Slices are JSON as nginx escaped it, without quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// When the answer was sent, microseconds since 1970.
+    pub at: u64,
+    /// The status of the answer; 0 when there was none.
+    pub status: u16,
+    /// From the first byte of the request to the last of the answer, in milliseconds.
+    pub duration: u64,
+    /// What the application took of that, all attempts together; none when it was not asked.
+    pub upstream: Option<u64>,
+    /// A probe and not a client.
+    pub health: bool,
+    /// The fields that nginx wrote, with the braces.
+    pub object: &'a [u8],
+    /// The request's method; empty when nginx could not read one.
+    pub method: &'a [u8],
+    /// The request's path.
+    pub path: &'a [u8],
+    /// The client's address.
+    pub remote_addr: &'a [u8],
+    /// The request's id.
+    pub request_id: &'a [u8],
+}
+
+/// Reads a line, which must be UTF-8; none when it has another form.
+pub fn parse(line: &[u8]) -> Option<Entry<'_>> {
+    let (at, rest) = token(line)?;
+    let (status, rest) = token(rest)?;
+    let (duration, rest) = token(rest)?;
+    let rest = rest.strip_prefix(b"\"")?;
+    let quote = memchr::memchr(b'"', rest)?;
+    let upstream = sum(&rest[..quote]).ok()?;
+    let (marker, object) = token(rest[quote + 1..].strip_prefix(b" ")?)?;
+    let mut entry = Entry {
+        at: seconds(at)?,
+        status: status_code(status)?,
+        duration: seconds(duration)? / 1000,
+        upstream: upstream.map(|micros| micros / 1000),
+        health: match marker {
+            b"h" => true,
+            b"-" => false,
+            _ => return None,
+        },
+        object: b"",
+        method: b"",
+        path: b"",
+        remote_addr: b"",
+        request_id: b"",
+    };
+    entry.object = json::object(object, |key, value| {
+        let place = match key {
+            b"method" => &mut entry.method,
+            b"path" => &mut entry.path,
+            b"remote_addr" => &mut entry.remote_addr,
+            b"request_id" => &mut entry.request_id,
+            _ => return,
+        };
+        *place = json::string(value).unwrap_or_default();
+    })?;
+    Some(entry)
+}
+
+impl Entry<'_> {
+    /// Who is to look at it: an error of the service, of the client, or nobody. 499 is a client
+    /// that did not wait, 0 a connection that ended before an answer.
+    pub fn level(&self) -> Level {
+        match self.status {
+            500.. => Level::Error,
+            400..=499 | 0 => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+
+    /// Whether the record is carried.
+    pub fn is_wanted(&self, access: Access) -> bool {
+        !self.health
+            && match access {
+                Access::All => true,
+                Access::Off => false,
+                Access::Errors { slow } => {
+                    self.level() > Level::Info || Duration::from_millis(self.duration) >= slow
+                }
+            }
+    }
+}
+
+/// What stands before the next space, and what after it.
+fn token(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = line.iter().position(|&byte| byte == b' ')?;
+    Some((&line[..end], &line[end + 1..]))
+}
+
+/// `1732486400.123` in microseconds.
+fn seconds(text: &[u8]) -> Option<u64> {
+    let point = text.iter().position(|&byte| byte == b'.')?;
+    let (whole, fraction) = (&text[..point], &text[point + 1..]);
+    // nginx writes three digits; the bounds keep the sum far from an overflow.
+    if whole.is_empty() || whole.len() > 12 || fraction.len() != 3 {
+        return None;
+    }
+    let digits = |text: &[u8]| {
+        text.iter().try_fold(0, |number: u64, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| number * 10 + u64::from(digit - b'0'))
+        })
+    };
+    Some(digits(whole)? * 1_000_000 + digits(fraction)? * 1000)
+}
+
+fn status_code(text: &[u8]) -> Option<u16> {
+    match *text {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            Some(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// The sum of a list: `, ` between servers, ` : ` between groups of them, `-` for one that was not
+/// reached. `None` when none was, an error when it is no such list.
+fn sum(list: &[u8]) -> Result<Option<u64>, ()> {
+    let mut total = None;
+    for item in list.split(|byte| b",: ".contains(byte)) {
+        if !matches!(item, b"" | b"-") {
+            total = Some(total.unwrap_or(0) + seconds(item).ok_or(())?);
+        }
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, parse};
+    use crate::logs::{Access, Level};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const OBJECT: &str = r#"{"request_id":"ab12","method":"GET","path":"/x?\"","status":200,"bytes":12,"remote_addr":"10.0.0.1"}"#;
+
+    fn line(head: &str) -> String {
+        format!("{head} {OBJECT}")
+    }
+
+    #[track_caller]
+    fn check(head: &str, expected: Option<(u64, u16, u64, Option<u64>, bool)>) {
+        let line = line(head);
+        let entry = parse(line.as_bytes());
+        let seen = entry
+            .as_ref()
+            .map(|e| (e.at, e.status, e.duration, e.upstream, e.health));
+        assert_eq!(seen, expected, "{line}");
+        if let Some(Entry {
+            method,
+            path,
+            remote_addr,
+            request_id,
+            object,
+            ..
+        }) = entry
+        {
+            assert_eq!((method, path), (&b"GET"[..], &br#"/x?\""#[..]));
+            assert_eq!((remote_addr, request_id), (&b"10.0.0.1"[..], &b"ab12"[..]));
+            assert_eq!(object, OBJECT.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_nginx_writes() {
+        let at = 1_732_486_400_123_000;
+        check(
+            r#"1732486400.123 200 0.003 "0.002" -"#,
+            Some((at, 200, 3, Some(2), false)),
+        );
+        check(
+            r#"1732486400.123 200 61.003 "-" h"#,
+            Some((at, 200, 61_003, None, true)),
+        );
+        check(
+            r#"1732486400.123 000 0.000 "" -"#,
+            Some((at, 0, 0, None, false)),
+        );
+        check(
+            r#"1732486400.123 200 0.003 "0.001, 0.002" -"#,
+            Some((at, 200, 3, Some(3), false)),
+        );
+        check(
+            r#"1732486400.123 502 0.003 "0.001 : 0.002, -" -"#,
+            Some((at, 502, 3, Some(3), false)),
+        );
+        check(
+            r#"1732486400.123 502 0.003 "-, -" -"#,
+            Some((at, 502, 3, None, false)),
+        );
+    }
+
+    #[test]
+    fn anything_else_is_no_record() {
+        for head in [
+            "",
+            "x",
+            r#"1732486400 200 0.003 "0.002" -"#,
+            r#"1732486400.123 20 0.003 "0.002" -"#,
+            r#"1732486400.123 200 0.003 "0.002""#,
+            r#"1732486400.123 200 0.003 "0.002" x"#,
+            "1732486400.123 200 0.003 0.002 -",
+            r#"1732486400.123 200 -0.003 "0.002" -"#,
+            r#"1732486400.123 200 0.003 "a" -"#,
+            r#"99999999999999.123 200 0.003 "-" -"#,
+        ] {
+            check(head, None);
+        }
+        let whole = line(r#"1732486400.123 200 0.003 "0.002" -"#);
+        for end in 0..whole.len() {
+            assert_eq!(parse(&whole.as_bytes()[..end]), None, "torn at {end}");
+        }
+    }
+
+    #[test]
+    fn which_are_carried() {
+        let wanted = |head: &str, access| parse(line(head).as_bytes()).unwrap().is_wanted(access);
+        let (ok, slow, bad, probe) = (
+            r#"1.000 200 0.003 "-" -"#,
+            r#"1.000 200 2.000 "-" -"#,
+            r#"1.000 404 0.003 "-" -"#,
+            r#"1.000 500 9.000 "-" h"#,
+        );
+        let errors = Access::Errors {
+            slow: Duration::from_secs(2),
+        };
+        for (head, all, errors_only) in [
+            (ok, true, false),
+            (slow, true, true),
+            (bad, true, true),
+            (probe, false, false),
+        ] {
+            assert_eq!(wanted(head, Access::All), all, "{head}");
+            assert_eq!(wanted(head, errors), errors_only, "{head}");
+            assert!(!wanted(head, Access::Off), "{head}");
+        }
+    }
+
+    #[test]
+    fn levels() {
+        for (status, level) in [
+            ("200", Level::Info),
+            ("304", Level::Info),
+            ("404", Level::Warn),
+            ("499", Level::Warn),
+            ("500", Level::Error),
+            ("504", Level::Error),
+            ("000", Level::Warn),
+        ] {
+            let line = line(&format!(r#"1.000 {status} 0.003 "-" -"#));
+            assert_eq!(parse(line.as_bytes()).unwrap().level(), level, "{status}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_lines_do_no_harm(line in any::<String>()) {
+            let _ = parse(line.as_bytes());
+            let _ = parse(format!("1.000 200 0.001 \"{line}\" - {{\"a\":\"{line}\"}}").as_bytes());
+        }
+    }
+}

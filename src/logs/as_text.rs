@@ -1,0 +1,236 @@
+//! Records for people. Pure.
+//!
+//! ```text
+//! 2026-11-23T22:28:01.123Z nginx    GET /report 200 3ms 10.0.0.1 rid=ab12
+//! 2026-11-23T22:28:01.124Z app!     ERROR [..] ERROR in app: Exception on /report [GET] rid=ab12 pid=17
+//!     Traceback (most recent call last):
+//! ```
+//!
+//! A `!` marks the stream for errors of a part. What is normal carries no word for its level, so
+//! that what is not stands out.
+
+use serde_json::Value;
+
+use super::{
+    access::Entry,
+    escape,
+    record::{Detail, Level, Record, Source},
+    render::{Piece, decimal, duration},
+    stamp::Stamp,
+};
+
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const CYAN: &str = "\x1b[36m";
+const RED: &str = "\x1b[1;31m";
+
+/// Before each further line of a record.
+const INDENT: &[u8] = b"    ";
+
+/// The column that tells the parts apart, and its colour.
+const fn column(source: Source) -> (&'static str, &'static str) {
+    match source {
+        Source::Launcher => ("launcher", "\x1b[34m"),
+        Source::NginxAccess => ("nginx", CYAN),
+        Source::NginxError => ("nginx!", CYAN),
+        Source::Uwsgi => ("uwsgi", "\x1b[35m"),
+        Source::AppStdout => ("app", GREEN),
+        Source::AppStderr => ("app!", GREEN),
+    }
+}
+
+/// What stands between the time and the message.
+pub(super) fn head(source: Source, level: Level, colour: bool) -> String {
+    let (name, hue) = column(source);
+    let (word, alarm) = match level {
+        Level::Info => ("", ""),
+        Level::Debug => ("DEBUG ", DIM),
+        Level::Warn => ("WARN ", YELLOW),
+        Level::Error => ("ERROR ", RED),
+    };
+    // A status says how an access record is to be read.
+    let word = if source == Source::NginxAccess {
+        ""
+    } else {
+        word
+    };
+    match (colour, word) {
+        (false, _) => format!("Z {name:<8} {word}"),
+        (true, "") => format!("Z{RESET} {hue}{name:<8}{RESET} "),
+        (true, _) => format!("Z{RESET} {hue}{name:<8}{RESET} {alarm}{word}{RESET}"),
+    }
+}
+
+/// A record of text.
+pub(super) fn record(
+    stamp: &Stamp,
+    head: &str,
+    record: &Record<'_>,
+    piece: Option<Piece<'_>>,
+    out: &mut Vec<u8>,
+) {
+    begin(stamp, head, out);
+    let mut lines = record.message.split(|&byte| byte == b'\n');
+    escape::text(lines.next().unwrap_or_default(), out);
+    if !record.origin.request_id.is_empty() {
+        word(b"rid=", record.origin.request_id.as_bytes(), out);
+    }
+    if let Some(pid) = record.origin.pid {
+        number(b"pid=", u64::from(pid), out);
+    }
+    match record.detail {
+        Detail::None | Detail::Fields([]) => {}
+        Detail::Severity(severity) => word(b"severity=", severity.as_bytes(), out),
+        Detail::Worker(worker) => number(b"worker=", u64::from(worker), out),
+        Detail::Fields(fields) => fields_as_words(fields, out),
+    }
+    if let Some(Piece { id, seq, last }) = piece {
+        word(b"partial=", id.as_bytes(), out);
+        number(b"seq=", seq, out);
+        if last {
+            out.extend_from_slice(b" last");
+        }
+    }
+    for line in lines {
+        out.push(b'\n');
+        if !line.is_empty() {
+            out.extend_from_slice(INDENT);
+            escape::text(line, out);
+        }
+    }
+    out.push(b'\n');
+}
+
+/// A JSON object of the application as people read it: its message, its other fields as words, and texts of several lines
+/// (a stack, a traceback) as lines. For people time is cheap, so this parses and copies.
+pub(super) fn object(object: &[u8]) -> Vec<u8> {
+    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(object) else {
+        return object.to_owned();
+    };
+    let name = ["message", "msg", "event"]
+        .into_iter()
+        .find(|name| fields.get(*name).is_some_and(Value::is_string));
+    let mut first = name
+        .and_then(|name| fields[name].as_str())
+        .unwrap_or_default()
+        .to_owned();
+    let mut blocks = String::new();
+    for (key, value) in &fields {
+        if Some(key.as_str()) == name {
+            continue;
+        }
+        match value {
+            Value::String(text) if text.contains('\n') => {
+                blocks.push('\n');
+                blocks.push_str(text.trim_end());
+            }
+            Value::String(text) if !text.is_empty() && !text.contains(' ') => {
+                first.push_str(&format_args!(" {key}={text}").to_string());
+            }
+            other => first.push_str(&format_args!(" {key}={other}").to_string()),
+        }
+    }
+    first.push_str(&blocks);
+    first.into_bytes()
+}
+
+/// An access record.
+pub(super) fn access(
+    stamp: &Stamp,
+    head: &str,
+    entry: &Entry<'_>,
+    colour: bool,
+    out: &mut Vec<u8>,
+) {
+    begin(stamp, head, out);
+    for part in [entry.method, entry.path] {
+        escape::text(if part.is_empty() { b"-" } else { part }, out);
+        out.push(b' ');
+    }
+    if colour {
+        out.extend_from_slice(hue(entry.status).as_bytes());
+    }
+    decimal(u64::from(entry.status), out);
+    if colour {
+        out.extend_from_slice(RESET.as_bytes());
+    }
+    out.push(b' ');
+    duration(entry.duration, out);
+    if !entry.remote_addr.is_empty() {
+        word(b"", entry.remote_addr, out);
+    }
+    if !entry.request_id.is_empty() {
+        word(b"rid=", entry.request_id, out);
+    }
+    out.push(b'\n');
+}
+
+const fn hue(status: u16) -> &'static str {
+    match status {
+        500.. => RED,
+        400..=499 | ..100 => YELLOW,
+        300..=399 => CYAN,
+        _ => GREEN,
+    }
+}
+
+fn begin(stamp: &Stamp, head: &str, out: &mut Vec<u8>) {
+    // With colour the head ends what begins here; it shows by its first escape.
+    if head.starts_with("Z\x1b") {
+        out.extend_from_slice(DIM.as_bytes());
+    }
+    out.extend_from_slice(stamp.millis());
+    out.extend_from_slice(head.as_bytes());
+}
+
+fn word(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.push(b' ');
+    out.extend_from_slice(name);
+    escape::text(value, out);
+}
+
+fn number(name: &[u8], value: u64, out: &mut Vec<u8>) {
+    out.push(b' ');
+    out.extend_from_slice(name);
+    decimal(value, out);
+}
+
+/// `"key":"value","other":1` as `key="value" other=1`.
+fn fields_as_words(fields: &[u8], out: &mut Vec<u8>) {
+    let object = [b"{", fields, b"}"].concat();
+    super::json::object(&object, |key, value| {
+        out.push(b' ');
+        escape::text(key, out);
+        out.push(b'=');
+        let is_plain =
+            |text: &&[u8]| !text.is_empty() && !text.contains(&b' ') && !text.contains(&b'\\');
+        escape::text(
+            super::json::string(value).filter(is_plain).unwrap_or(value),
+            out,
+        );
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(input: &str, expected: &str) {
+        assert_eq!(
+            String::from_utf8(object(input.as_bytes())).unwrap(),
+            expected
+        );
+    }
+
+    #[test]
+    fn objects_of_the_application_are_read_as_sentences() {
+        check(
+            r#"{"level":"error","message":"Too late","path":"/x","age":2.5,"stack":"a\nb\n","note":"two words"}"#,
+            "Too late level=error path=/x age=2.5 note=\"two words\"\na\nb",
+        );
+        check("[1]", "[1]");
+    }
+}

@@ -1,0 +1,148 @@
+//! The level of a line that Python's logging wrote, where it can be seen. Pure.
+//!
+//! ```text
+//! WARNING:root:message                                    logging.basicConfig
+//! [2026-11-24 10:00:00,123] ERROR in app: message         Flask
+//! 2026-11-24 10:00:00,123 - name - ERROR - message        the tutorials
+//! name - ERROR - message     [ERROR] message     | ERROR    |
+//! ```
+//!
+//! A level is a word of its own in capitals that begins the line, or follows a timestamp, or stands
+//! between marks. `press the ERROR button` has none.
+
+use super::record::Level;
+
+/// Where a level stands, it stands early. Looking no further also bounds the cost for each line.
+const REACH: usize = 96;
+
+/// The level, if the line shows one.
+pub fn level(line: &[u8]) -> Option<Level> {
+    let head = &line[..line.len().min(REACH)];
+    let &first = head.first()?;
+    // A timestamp, or something in brackets, before the level.
+    let dated = first.is_ascii_digit() || first == b'[';
+    let mut from = 0;
+    // All levels but one hold an R, an I or a B: few letters are worth a stop.
+    while let Some(stop) = head[from..].iter().position(u8::is_ascii_uppercase) {
+        let start = from + stop;
+        let rest = &head[start..];
+        let end = rest
+            .iter()
+            .position(|byte| !byte.is_ascii_uppercase())
+            .unwrap_or(rest.len());
+        from = start + end;
+        if let Some(level) = word(&rest[..end])
+            && stands_alone(head, start, from, dated)
+        {
+            return Some(level);
+        }
+    }
+    None
+}
+
+/// The level of that name, in any case; also what other libraries call it.
+pub fn named(name: &[u8]) -> Option<Level> {
+    let mut upper = [0; 9];
+    let upper = upper.get_mut(..name.len())?;
+    upper.copy_from_slice(name);
+    upper.make_ascii_uppercase();
+    word(upper)
+}
+
+fn word(word: &[u8]) -> Option<Level> {
+    match word {
+        b"DEBUG" | b"TRACE" | b"NOTSET" => Some(Level::Debug),
+        b"INFO" | b"NOTICE" | b"SUCCESS" => Some(Level::Info),
+        b"WARN" | b"WARNING" => Some(Level::Warn),
+        b"ERROR" | b"CRITICAL" | b"FATAL" | b"EXCEPTION" | b"CRIT" | b"ALERT" => Some(Level::Error),
+        _ => None,
+    }
+}
+
+fn stands_alone(head: &[u8], start: usize, end: usize, dated: bool) -> bool {
+    let after = head.get(end).copied().unwrap_or(b' ');
+    let Some(before) = start.checked_sub(1).map(|at| head[at]) else {
+        return matches!(after, b':' | b' ' | b'\t' | b']' | b'|');
+    };
+    match before {
+        b'[' => after == b']' || after == b' ',
+        b' ' | b'\t' | b'|' | b'-' | b':' | b'(' | b'<' if dated => {
+            matches!(
+                after,
+                b' ' | b'\t' | b':' | b']' | b'|' | b'-' | b')' | b'>' | b','
+            )
+        }
+        b' ' => {
+            let (left, right) = (&head[..start], &head[end..]);
+            (left.ends_with(b" - ") && right.starts_with(b" - "))
+                || (left.ends_with(b"| ") && right.trim_ascii_start().starts_with(b"|"))
+                || left.iter().all(u8::is_ascii_whitespace)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::level;
+    use crate::logs::record::Level::{self, Debug, Error, Info, Warn};
+
+    #[track_caller]
+    fn check(line: &str, expected: impl Into<Option<Level>>) {
+        assert_eq!(level(line.as_bytes()), expected.into(), "{line}");
+    }
+
+    #[test]
+    fn levels_that_show() {
+        check("WARNING:root:message", Warn);
+        check(
+            "[2026-11-24 10:00:00,123] ERROR in app: Exception on / [GET]",
+            Error,
+        );
+        check("2026-11-24 10:00:00,123 - my.name - DEBUG - message", Debug);
+        check("2026-11-24 10:00:00,123 INFO [my.name] ERROR follows", Info);
+        check(
+            "2026-11-24 10:00:00.123 | CRITICAL | module:f:1 - message",
+            Error,
+        );
+        check("2026-11-24T10:00:00Z WARN message", Warn);
+        check("name - ERROR - message", Error);
+        check("[INFO] message", Info);
+        check("  ERROR  message", Error);
+        check("ERROR", Error);
+        check("INFO     | message", Info);
+        check("[2026-11-24 10:00:00 +0000] [17] [INFO] Booting", Info);
+    }
+
+    #[test]
+    fn lines_without_a_level() {
+        for line in [
+            "",
+            "message",
+            "press the ERROR button",
+            "ERRORS: 0",
+            "an ERROR - here",
+            "http://ERROR",
+            "SELECT a FROM b",
+            "2026-11-24 ERRORS",
+            "x=ERROR",
+            "Über ERROR",
+            "GET /INFO",
+        ] {
+            check(line, None);
+        }
+        check(&format!("2026 {} ERROR x", "x".repeat(100)), None);
+    }
+
+    #[test]
+    fn names_in_any_case() {
+        for (name, expected) in [
+            ("warning", Some(Warn)),
+            ("Error", Some(Error)),
+            ("x", None),
+            ("longer than all", None),
+        ] {
+            assert_eq!(super::named(name.as_bytes()), expected);
+        }
+    }
+}

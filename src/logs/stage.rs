@@ -1,0 +1,322 @@
+//! All that happens to the bytes of one source, from a read to rendered records. Pure.
+//!
+//! Time comes in as a value and nothing is awaited, so a test can put any bytes through in any cuts
+//! at any moment and look at what comes out.
+
+use std::time::Duration;
+
+use super::{
+    Access, Format, access,
+    batch::Batch,
+    frame::{Framer, Line, Part},
+    group::{Candidate, Groups, Joined},
+    json, nginx,
+    origin::{self, Origin},
+    python,
+    record::{Detail, Level, Record, Source},
+    render::{Cut, Renderer},
+    uwsgi,
+};
+
+/// A line that nobody ends is written after this long.
+pub const UNENDED: Duration = Duration::from_secs(1);
+
+/// A moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Microseconds since 1970, UTC: what records show.
+    pub wall: u64,
+    /// Since the log began: what waits are measured by, whatever is done to the clock.
+    pub up: Duration,
+}
+
+/// The way of one source.
+#[derive(Debug)]
+pub struct Stage {
+    framer: Framer,
+    /// When bytes last came.
+    fed: Duration,
+    lines: Lines,
+}
+
+/// What is done with each line.
+#[derive(Debug)]
+struct Lines {
+    source: Source,
+    access: Access,
+    groups: Groups,
+    renderer: Renderer,
+    /// The line that is coming in pieces.
+    long: Option<Long>,
+}
+
+/// A line of which a part was written.
+#[derive(Debug)]
+struct Long {
+    cut: Cut,
+    level: Level,
+    request_id: String,
+    pid: Option<u32>,
+}
+
+impl Stage {
+    /// The way of a source that has a pipe.
+    pub fn new(source: Source, format: Format) -> Self {
+        Self {
+            framer: Framer::default(),
+            fed: Duration::ZERO,
+            lines: Lines {
+                source,
+                access: Access::All,
+                groups: Groups::default(),
+                renderer: Renderer::new(format, source),
+                long: None,
+            },
+        }
+    }
+
+    /// Which access records are carried from now on.
+    pub fn set_access(&mut self, access: Access) {
+        self.lines.access = access;
+    }
+
+    /// Takes the bytes of a read.
+    pub fn feed(&mut self, bytes: &[u8], now: Now, batch: &mut Batch) {
+        self.fed = now.up;
+        self.framer
+            .feed(bytes, |line| self.lines.line(line, now, batch));
+    }
+
+    /// Writes what has waited long enough.
+    pub fn tick(&mut self, now: Now, batch: &mut Batch) {
+        if self.framer.is_pending() && self.fed + UNENDED <= now.up {
+            self.framer.flush(|line| self.lines.line(line, now, batch));
+        }
+        let Lines {
+            groups, renderer, ..
+        } = &mut self.lines;
+        groups.tick(now.up, |joined| write_joined(renderer, joined, batch));
+    }
+
+    /// Writes all that is left.
+    pub fn flush(&mut self, now: Now, batch: &mut Batch) {
+        self.framer.flush(|line| self.lines.line(line, now, batch));
+        let Lines {
+            groups, renderer, ..
+        } = &mut self.lines;
+        groups.flush(|_| true, |joined| write_joined(renderer, joined, batch));
+    }
+
+    /// When [`Stage::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Duration> {
+        let line = self.framer.is_pending().then(|| self.fed + UNENDED);
+        line.into_iter().chain(self.lines.groups.deadline()).min()
+    }
+}
+
+impl Lines {
+    fn line(&mut self, line: Line<'_>, now: Now, batch: &mut Batch) {
+        match (line.part, self.source) {
+            (Part::Whole, Source::NginxAccess) => self.nginx_access(line.bytes, now, batch),
+            (Part::Whole, Source::NginxError) => {
+                let nginx::Message {
+                    level,
+                    detail,
+                    pid,
+                    text,
+                } = nginx::parse(line.bytes);
+                let origin = Origin {
+                    pid,
+                    ..Origin::default()
+                };
+                let text = nginx::without_queries(text);
+                let record = Record {
+                    at: now.wall,
+                    level,
+                    message: &text,
+                    origin,
+                    detail,
+                };
+                self.renderer.record(&record, batch);
+            }
+            (Part::Whole, Source::Uwsgi) => self.uwsgi(line.bytes, now, batch),
+            (Part::Whole, Source::AppStdout | Source::AppStderr | Source::Launcher) => {
+                self.application(line.bytes, now, batch);
+            }
+            (Part::First | Part::Middle | Part::Last, _) => self.piece(line, now, batch),
+        }
+    }
+
+    fn nginx_access(&mut self, line: &[u8], now: Now, batch: &mut Batch) {
+        if std::str::from_utf8(line).is_err() {
+            // nginx passes bytes on as clients sent them.
+            let repaired = String::from_utf8_lossy(line).into_owned();
+            return self.nginx_access(repaired.as_bytes(), now, batch);
+        }
+        match access::parse(line) {
+            Some(entry) if !entry.is_wanted(self.access) => batch.skipped += 1,
+            Some(entry) if self.renderer.access(&entry, batch) => {}
+            Some(_) | None => self.renderer.record(&plain(line, now, Level::Info), batch),
+        }
+    }
+
+    fn uwsgi(&mut self, line: &[u8], now: Now, batch: &mut Batch) {
+        let Self {
+            groups, renderer, ..
+        } = self;
+        let candidate = Candidate {
+            origin: Origin::default(),
+            level: None,
+            text: line,
+            at: now.wall,
+            up: now.up,
+        };
+        if groups.take(candidate, |joined| write_joined(renderer, joined, batch)) {
+            return;
+        }
+        let uwsgi::About { level, worker, pid } = uwsgi::about(line);
+        let origin = Origin {
+            pid,
+            ..Origin::default()
+        };
+        let detail = worker.map_or(Detail::None, Detail::Worker);
+        renderer.record(
+            &Record {
+                origin,
+                detail,
+                ..plain(line, now, level)
+            },
+            batch,
+        );
+    }
+
+    fn application(&mut self, line: &[u8], now: Now, batch: &mut Batch) {
+        let (origin, text) = origin::split(line);
+        let is_object = text.first() == Some(&b'{') && !origin.more;
+        let level = if is_object { None } else { python::level(text) };
+        let Self {
+            groups, renderer, ..
+        } = self;
+        let candidate = Candidate {
+            origin,
+            level,
+            text,
+            at: now.wall,
+            up: now.up,
+        };
+        if groups.take(candidate, |joined| write_joined(renderer, joined, batch)) {
+            return;
+        }
+        if is_object && self.object(origin, text, now, batch) {
+            return;
+        }
+        let level = level.unwrap_or(Level::Info);
+        self.renderer.record(
+            &Record {
+                origin,
+                ..plain(text, now, level)
+            },
+            batch,
+        );
+    }
+
+    /// A line of the application that is a JSON object; false when it is none, or too long.
+    fn object(&mut self, origin: Origin<'_>, text: &[u8], now: Now, batch: &mut Batch) -> bool {
+        if std::str::from_utf8(text).is_err() {
+            return false;
+        }
+        let mut message: &[u8] = b"";
+        let mut level = None;
+        let object = json::object(text, |key, value| match key {
+            b"message" | b"msg" | b"event" if message.is_empty() => {
+                message = json::string(value).unwrap_or_default();
+            }
+            b"level" | b"levelname" | b"severity" if level.is_none() => {
+                level = json::string(value).and_then(python::named);
+            }
+            _ => {}
+        });
+        let Some(object) = object else {
+            return false;
+        };
+        let record = Record {
+            origin,
+            ..plain(message, now, level.unwrap_or(Level::Info))
+        };
+        self.renderer.object(&record, object, batch)
+            || (!message.is_empty()
+                && self.renderer.object(
+                    &Record {
+                        message: b"",
+                        ..record
+                    },
+                    object,
+                    batch,
+                ))
+    }
+
+    /// A line that is longer than what is kept in memory.
+    fn piece(&mut self, line: Line<'_>, now: Now, batch: &mut Batch) {
+        let mut text = line.bytes;
+        if line.part == Part::First {
+            let mut origin = Origin::default();
+            if matches!(self.source, Source::AppStdout | Source::AppStderr) {
+                (origin, text) = origin::split(text);
+            }
+            let Self {
+                groups, renderer, ..
+            } = self;
+            let ours = |pid| pid == origin.pid;
+            groups.flush(ours, |joined| write_joined(renderer, joined, batch));
+            self.long = Some(Long {
+                cut: renderer.cut(now.wall),
+                level: python::level(text).unwrap_or(Level::Info),
+                request_id: origin.request_id.to_owned(),
+                pid: origin.pid,
+            });
+        }
+        if let Some(long) = &mut self.long {
+            let origin = Origin {
+                request_id: &long.request_id,
+                pid: long.pid,
+                more: false,
+            };
+            let record = Record {
+                origin,
+                ..plain(text, now, long.level)
+            };
+            self.renderer
+                .pieces(&record, &mut long.cut, line.part == Part::Last, batch);
+        }
+    }
+}
+
+fn write_joined(renderer: &mut Renderer, joined: Joined<'_>, batch: &mut Batch) {
+    let Joined {
+        at,
+        level,
+        origin,
+        text,
+    } = joined;
+    let level = level.unwrap_or(Level::Info);
+    renderer.record(
+        &Record {
+            at,
+            level,
+            message: text,
+            origin,
+            detail: Detail::None,
+        },
+        batch,
+    );
+}
+
+fn plain(message: &[u8], now: Now, level: Level) -> Record<'_> {
+    Record {
+        at: now.wall,
+        level,
+        message,
+        origin: Origin::default(),
+        detail: Detail::None,
+    }
+}

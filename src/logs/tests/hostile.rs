@@ -1,0 +1,71 @@
+//! Any bytes, in any cuts.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::through::{ACCESS, PROBE, TRACEBACK, as_json, run};
+use crate::logs::{Format, Source};
+
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => prop::collection::vec(any::<u8>(), 0..40),
+        2 => any::<String>().prop_map(String::into_bytes),
+        4 => prop::sample::select(vec![
+            ACCESS, PROBE, TRACEBACK, "\x1eab;7;", "\x1e;8+;", "\n", "\n", "\r\n", "\0", "{\"a\":1}",
+            "{\"message\":\"x\",\"level\":\"error\"}", "ERROR:root:x", "WARNING:root:x\n", "\"", "\\",
+            "\n\nDuring handling of the above exception, another exception occurred:\n\n",
+            "  + Exception Group Traceback (most recent call last):\n", "  indented\n",
+            "2026/11/24 16:52:30 [crit] 24#24: *1 x", "DAMN ! worker 1 (pid: 7) died\n",
+        ]).prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+fn any_source() -> impl Strategy<Value = Source> {
+    prop::sample::select(Source::PIPED.to_vec())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_in_any_cuts_give_the_same_valid_records(
+        bytes in hostile(), size in 1usize..60, source in any_source(),
+    ) {
+        let whole = run(source, Format::Json, [&bytes[..]]);
+        as_json(&whole);
+        prop_assert_eq!(&whole, &run(source, Format::Json, bytes.chunks(size)));
+        for line in run(source, Format::Text { colour: false }, [&bytes[..]]) {
+            let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+            prop_assert!(line.ends_with('\n') && line.chars().all(harmless), "{:?}", line);
+        }
+    }
+
+    #[test]
+    fn no_byte_of_the_application_is_lost(
+        bytes in hostile(), size in 1usize..4000, repeat in prop_oneof![9 => Just(1), 1 => Just(700)],
+    ) {
+        let bytes = bytes.repeat(repeat);
+        // In any order (workers are told apart), without heads and line ends.
+        let counts = |texts: &mut dyn Iterator<Item = String>| {
+            let mut all: Vec<char> = texts.flat_map(|t| t.chars().collect::<Vec<_>>()).collect();
+            all.retain(|c| !"\r\n".contains(*c));
+            all.sort_unstable();
+            all
+        };
+        let seen = as_json(&run(Source::AppStderr, Format::Json, bytes.chunks(size)));
+        let seen = counts(&mut seen.iter().map(|record| match &record["app"] {
+            Value::Null => record["message"].as_str().unwrap().to_owned(),
+            app => app.to_string(),
+        }));
+        let text = |line: &[u8]| {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let (_, text) = crate::logs::origin::split(line);
+            let text = String::from_utf8_lossy(text);
+            match serde_json::from_str(&text) {
+                Ok(value @ Value::Object(_)) if text == String::from_utf8_lossy(text.as_bytes()) => value.to_string(),
+                _ => text.into_owned(),
+            }
+        };
+        let expected = counts(&mut bytes.split(|&byte| byte == b'\n').map(text));
+        prop_assert_eq!(seen, expected);
+    }
+}

@@ -1,0 +1,9 @@
+//! The log path as a whole: first the stages without a thread, then the threads with real
+//! descriptors.
+
+mod hostile;
+mod live;
+mod running;
+mod stages;
+mod stalled;
+mod through;

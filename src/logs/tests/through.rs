@@ -1,0 +1,69 @@
+//! Bytes through one stage and out again, with what holds for every record.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::logs::{
+    Format, Source,
+    batch::Batch,
+    render::LINE_MAX,
+    stage::{Now, Stage},
+};
+
+pub(super) const NOW: Now = Now {
+    wall: 1_732_486_400_123_456,
+    up: Duration::from_secs(5),
+};
+
+pub(super) fn later(wait: Duration) -> Now {
+    Now {
+        wall: NOW.wall + 1,
+        up: NOW.up + wait,
+    }
+}
+
+/// Everything through one stage and out again, checked for what holds for every line.
+pub(super) fn run<'a>(
+    source: Source,
+    format: Format,
+    reads: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<String> {
+    let mut stage = Stage::new(source, format);
+    let mut batch = Batch::default();
+    for read in reads {
+        stage.feed(read, NOW, &mut batch);
+    }
+    stage.flush(NOW, &mut batch);
+    assert_eq!(stage.deadline(), None);
+    records(&batch)
+}
+
+pub(super) fn records(batch: &Batch) -> Vec<String> {
+    let mut start = 0;
+    let cut = |(len, _)| {
+        let record = batch.bytes()[start..start + len].to_vec();
+        start += len;
+        assert!(len <= LINE_MAX, "{len} bytes");
+        String::from_utf8(record).unwrap()
+    };
+    batch.records().map(cut).collect()
+}
+
+pub(super) fn as_json(lines: &[String]) -> Vec<Value> {
+    let parse = |line: &String| {
+        let line = line.strip_suffix('\n').expect("a line end");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        let value: Value = serde_json::from_str(line).expect(line);
+        for field in ["ts", "level", "source", "message"] {
+            assert!(value[field].is_string(), "{field} in {line}");
+        }
+        value
+    };
+    lines.iter().map(parse).collect()
+}
+
+pub(super) const ACCESS: &str = r#"1732486400.123 200 1.253 "0.002" - {"request_id":"ab12","method":"GET","path":"/x","status":200,"bytes":12,"remote_addr":"10.0.0.1","user_agent":"curl/8"}"#;
+pub(super) const PROBE: &str = r#"1732486400.123 200 0.003 "0.002" h {"request_id":"ab12"}"#;
+pub(super) const TRACEBACK: &str =
+    "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'k'";

@@ -1,0 +1,203 @@
+//! uWSGI's own messages: how grave they are, which worker they are about. Pure.
+//!
+//! uWSGI has no levels. What is known is taken from its source: what asks for a hand, what is a
+//! death, and `uwsgi_error()`, which ends a system call's failure with `[core/socket.c line 198]`.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::{self, Finder};
+
+use super::{origin::number, record::Level};
+
+/// What a line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// How grave it is.
+    pub level: Level,
+    /// The number of the worker that it names.
+    pub worker: Option<u32>,
+    /// The process that it names.
+    pub pid: Option<u32>,
+}
+
+/// Parts of lines by level, the gravest first; the first that a line holds decides.
+const KNOWN: [(Level, &[&str]); 2] = [
+    (
+        Level::Error,
+        &[
+            "DAMN ! worker",
+            "HARAKIRI",
+            "!!! uWSGI process",
+            "*** backtrace of",
+            "unable to load app",
+            "no python application found",
+            "no app loaded",
+            "NO MERCY",
+            "ImportError",
+            "invalid request block size",
+            "unable to find",
+            "can't load",
+            "realloc()",
+            "Segmentation Fault",
+        ],
+    ),
+    (
+        Level::Warn,
+        &[
+            "*** WARNING",
+            "[WARNING]",
+            "full !!!",
+            "write error",
+            "Broken pipe",
+            "Connection reset by peer",
+            "client disconnected",
+            "killed by signal",
+            "died",
+            "respawning too fast",
+            "unavailable modifier",
+        ],
+    ),
+];
+
+/// The same, made ready to search; making that takes longer than the search itself.
+static FINDERS: LazyLock<Vec<(Level, Finder<'static>)>> = LazyLock::new(|| {
+    let ready = |(level, parts): (Level, &'static [&str])| {
+        parts.iter().map(move |part| (level, Finder::new(*part)))
+    };
+    KNOWN.into_iter().flat_map(ready).collect()
+});
+
+/// Reads a line.
+pub fn about(line: &[u8]) -> About {
+    About {
+        level: level(line),
+        worker: after(line, b"worker ").or_else(|| after(line, b"WORKER ")),
+        pid: after(line, b"pid: "),
+    }
+}
+
+fn level(line: &[u8]) -> Level {
+    let known = FINDERS.iter().find(|(_, part)| part.find(line).is_some());
+    if let Some(&(level, _)) = known {
+        return level;
+    }
+    let is_failed_call = line.ends_with(b"]")
+        && memmem::rfind(line, b".c line ").is_some()
+        && memmem::find(line, b"(): ")
+            .or_else(|| memmem::find(line, b"): "))
+            .is_some();
+    if is_failed_call {
+        Level::Error
+    } else {
+        Level::Info
+    }
+}
+
+/// The number that follows `word`.
+fn after(line: &[u8], word: &[u8]) -> Option<u32> {
+    let rest = &line[memmem::find(line, word)? + word.len()..];
+    let end = rest
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(rest.len());
+    number(&rest[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{About, about};
+    use crate::logs::record::Level::{self, Error, Info, Warn};
+
+    #[track_caller]
+    fn check(line: &str, level: Level, worker: Option<u32>, pid: Option<u32>) {
+        assert_eq!(
+            about(line.as_bytes()),
+            About { level, worker, pid },
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn what_uwsgi_writes() {
+        check(
+            "*** Starting uWSGI 2.0.31 (64bit) on [Tue Nov 24 16:52:30 2026] ***",
+            Info,
+            None,
+            None,
+        );
+        check(
+            "spawned uWSGI worker 1 (pid: 123, cores: 1)",
+            Info,
+            Some(1),
+            Some(123),
+        );
+        check(
+            "Respawned uWSGI worker 12 (new pid: 1234)",
+            Info,
+            Some(12),
+            Some(1234),
+        );
+        check(
+            "DAMN ! worker 2 (pid: 9) died, killed by signal 9 :( trying respawn ...",
+            Error,
+            Some(2),
+            Some(9),
+        );
+        check(
+            "*** HARAKIRI ON WORKER 1 (pid: 5, try: 1) ***",
+            Error,
+            Some(1),
+            Some(5),
+        );
+        check(
+            "!!! uWSGI process 5 got Segmentation Fault !!!",
+            Error,
+            None,
+            None,
+        );
+        check(
+            "*** WARNING: you are running uWSGI as root !!! (use the --uid flag) ***",
+            Warn,
+            None,
+            None,
+        );
+        check(
+            "*** uWSGI listen queue of socket \"a\" (fd: 3) full !!! (101/100) ***",
+            Warn,
+            None,
+            None,
+        );
+        check(
+            "unable to load app 0 (mountpoint='') (callable not found or import error)",
+            Error,
+            None,
+            None,
+        );
+        check(
+            "uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during GET /",
+            Warn,
+            None,
+            None,
+        );
+        check(
+            "bind(): Address already in use [core/socket.c line 769]",
+            Error,
+            None,
+            None,
+        );
+        check(
+            "open(\"/a\"): No such file or directory [core/io.c line 123]",
+            Error,
+            None,
+            None,
+        );
+        check(
+            "worker 1 killed successfully (pid: 5)",
+            Info,
+            Some(1),
+            Some(5),
+        );
+        check("", Info, None, None);
+        check("worker x (pid: 99999999999)", Info, None, None);
+    }
+}

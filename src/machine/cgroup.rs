@@ -1,0 +1,194 @@
+//! Limits of the control group that the launcher runs in: CPU quota and memory, cgroup v2 and v1.
+//!
+//! The limit that counts is the smallest on the way from our group to the root: a parent may be tighter than we are
+//! (cgroups(7); Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst).
+
+use std::path::{Path, PathBuf};
+
+/// What the control group allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// CPUs' worth of time, where there is a quota.
+    pub cpus: Option<f64>,
+    /// Bytes of memory, where there is a limit.
+    pub memory: Option<u64>,
+}
+
+/// Reads the limits below `root` (`/` but for tests).
+pub fn limits(root: &Path) -> Limits {
+    let read = |path: &Path| {
+        std::fs::read_to_string(root.join(path.strip_prefix("/").unwrap_or(path))).ok()
+    };
+    let Some(groups) = read(Path::new("/proc/self/cgroup")) else {
+        return Limits::default();
+    };
+    let mut limits = Limits::default();
+    for folder in folders(&groups, "") {
+        limits.cpus = smallest(
+            limits.cpus,
+            read(&folder.join("cpu.max"))
+                .as_deref()
+                .and_then(parse_cpu_max),
+        );
+        limits.memory = least(
+            limits.memory,
+            read(&folder.join("memory.max"))
+                .as_deref()
+                .and_then(parse_bytes),
+        );
+    }
+    for folder in folders(&groups, "cpu") {
+        let quota = read(&folder.join("cpu.cfs_quota_us"));
+        let period = read(&folder.join("cpu.cfs_period_us"));
+        limits.cpus = smallest(
+            limits.cpus,
+            quota.zip(period).and_then(|(q, p)| parse_cfs(&q, &p)),
+        );
+    }
+    for folder in folders(&groups, "memory") {
+        let bytes = read(&folder.join("memory.limit_in_bytes"))
+            .as_deref()
+            .and_then(parse_bytes);
+        limits.memory = least(limits.memory, bytes);
+    }
+    limits
+}
+
+/// The folders of our group and its parents for one controller (v1), or for the unified hierarchy (empty name).
+///
+/// Inside a container the path of /proc/self/cgroup may be the host's while /sys/fs/cgroup shows the container's own
+/// group at its root, so folders that do not exist are simply read in vain.
+fn folders(groups: &str, controller: &str) -> Vec<PathBuf> {
+    let path = groups.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        let (_, names, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let found = if controller.is_empty() {
+            names.is_empty()
+        } else {
+            names.split(',').any(|name| name == controller)
+        };
+        found.then_some(path)
+    });
+    let Some(path) = path else {
+        return Vec::new();
+    };
+    let mount = Path::new("/sys/fs/cgroup").join(controller);
+    let relative = path.trim_start_matches('/');
+    let mut folders: Vec<PathBuf> = Path::new(relative)
+        .ancestors()
+        .filter(|p| !p.components().any(|part| part.as_os_str() == ".."))
+        .map(|p| mount.join(p))
+        .collect();
+    if folders.is_empty() {
+        folders.push(mount);
+    }
+    folders
+}
+
+/// `cpu.max`: "max 100000" or "150000 100000".
+fn parse_cpu_max(text: &str) -> Option<f64> {
+    let (quota, period) = text.trim().split_once(' ')?;
+    parse_cfs(quota, period)
+}
+
+/// Quota and period in microseconds; "max" and -1 mean none.
+fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
+    let quota: f64 = quota.trim().parse().ok()?;
+    let period: f64 = period.trim().parse().ok()?;
+    (quota > 0.0 && period > 0.0).then(|| quota / period)
+}
+
+/// Bytes; "max" (v2) and the huge page-rounded number (v1) mean none.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let bytes: u64 = text.trim().parse().ok()?;
+    (bytes < 1 << 60).then_some(bytes)
+}
+
+fn smallest(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
+    }
+}
+
+fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(files: &[(&str, &str)], cpus: Option<f64>, memory: Option<u64>) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        assert_eq!(limits(dir.path()), Limits { cpus, memory });
+    }
+
+    #[test]
+    fn version_2() {
+        let own = [
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/fs/cgroup/cpu.max", "150000 100000\n"),
+            ("sys/fs/cgroup/memory.max", "536870912\n"),
+        ];
+        check(&own, Some(1.5), Some(536_870_912));
+        let none = [
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/fs/cgroup/cpu.max", "max 100000\n"),
+            ("sys/fs/cgroup/memory.max", "max\n"),
+        ];
+        check(&none, None, None);
+    }
+
+    #[test]
+    fn a_parent_may_be_tighter() {
+        let files = [
+            ("proc/self/cgroup", "0::/kubepods/pod1/c1\n"),
+            ("sys/fs/cgroup/kubepods/pod1/c1/cpu.max", "400000 100000\n"),
+            ("sys/fs/cgroup/kubepods/pod1/cpu.max", "200000 100000\n"),
+            ("sys/fs/cgroup/kubepods/memory.max", "1073741824\n"),
+        ];
+        check(&files, Some(2.0), Some(1_073_741_824));
+    }
+
+    #[test]
+    fn version_1() {
+        let files = [
+            (
+                "proc/self/cgroup",
+                "9:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n",
+            ),
+            ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n"),
+            ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
+            (
+                "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes",
+                "268435456\n",
+            ),
+            (
+                "sys/fs/cgroup/memory/memory.limit_in_bytes",
+                "9223372036854771712\n",
+            ),
+        ];
+        check(&files, Some(0.5), Some(268_435_456));
+        let unlimited = [
+            ("proc/self/cgroup", "3:cpu,cpuacct:/\n"),
+            ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"),
+            ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
+        ];
+        check(&unlimited, None, None);
+    }
+
+    #[test]
+    fn no_cgroups_at_all() {
+        check(&[], None, None);
+    }
+}

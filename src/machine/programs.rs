@@ -1,0 +1,285 @@
+//! Which nginx, which uWSGI and which Python there are.
+//!
+//! Debian's uWSGI has Python in a plugin that has to be named; PyPI's `uwsgi` and `pyuwsgi` have it built in, and naming
+//! the plugin there only draws an error message. `uwsgi --plugin-list` tells the two apart (a line "0: python").
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A version, compared number by number.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// An nginx binary.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Nginx {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A uWSGI binary.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Uwsgi {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: Version,
+    /// Where its Python comes from.
+    pub python: Python,
+}
+
+/// Where uWSGI's Python comes from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Python {
+    /// Built into the binary (PyPI).
+    BuiltIn,
+    /// The plugin `python3` (Debian), built for this version, "3.11".
+    Plugin(String),
+    /// Neither: it cannot run the service.
+    Missing,
+}
+
+/// A virtual environment of the service.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Venv {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its Python, "3.11"; empty when it does not say.
+    pub python: String,
+}
+
+/// Folders where Debian and its kin keep programs that are not on every PATH.
+const SBIN: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+/// Folder of Debian's uWSGI plugins.
+const DEBIAN_PLUGINS: &str = "/usr/lib/uwsgi/plugins";
+
+/// A list with fewer names than this is not the one of uWSGI's options: there are more than 800.
+const FEWEST_OPTIONS: usize = 200;
+
+/// Finds a program on `path`, as execvp(3) would.
+pub fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|file| executable(file))
+}
+
+/// The file that would be a program on `path`, if it could be executed.
+pub fn not_executable(name: &str, path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file() && !executable(file))
+}
+
+fn executable(file: &Path) -> bool {
+    std::fs::metadata(file)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Finds nginx; Debian keeps it in /usr/sbin, which the PATH of an ordinary user lacks.
+pub fn nginx(path: &OsStr) -> Option<Nginx> {
+    let file = find("nginx", path).or_else(|| {
+        SBIN.iter()
+            .map(|d| Path::new(d).join("nginx"))
+            .find(|f| executable(f))
+            .filter(|_| has_system_folder(path))
+    })?;
+    let version = parse_version(&output(&file, &["-v"]))?;
+    Some(Nginx {
+        path: file,
+        version,
+    })
+}
+
+/// Whether `path` is an ordinary one: only then the folders that it lacks are looked into.
+fn has_system_folder(path: &OsStr) -> bool {
+    std::env::split_paths(path).any(|folder| folder == Path::new("/usr/bin"))
+}
+
+/// Finds uWSGI: the one in the service's virtual environment, else the one on `path`.
+pub fn uwsgi(path: &OsStr, venv: Option<&Venv>) -> Option<Uwsgi> {
+    if let Some(own) = venv
+        .map(|venv| venv.path.join("bin").join("uwsgi"))
+        .filter(|file| executable(file))
+    {
+        let version = parse_version(&output(&own, &["--version"]))?;
+        return Some(Uwsgi {
+            path: own,
+            version,
+            python: Python::BuiltIn,
+        });
+    }
+    let file = find("uwsgi", path).or_else(|| find("uwsgi-core", path))?;
+    let listing = output(&file, &["--plugin-list", "--no-server"]);
+    let version = listing
+        .lines()
+        .find_map(|line| line.strip_prefix("*** Starting uWSGI "))
+        .and_then(parse_version)
+        .or_else(|| parse_version(&output(&file, &["--version"])))?;
+    let built_in = listing.lines().any(|line| line.trim() == "0: python");
+    let python = if built_in {
+        Python::BuiltIn
+    } else {
+        plugin_python().map_or(Python::Missing, Python::Plugin)
+    };
+    Some(Uwsgi {
+        path: file,
+        version,
+        python,
+    })
+}
+
+/// The names of the options that a uWSGI knows, those of its Python plugin included; none when it does not tell them.
+pub fn uwsgi_options(uwsgi: &Uwsgi) -> Option<Vec<String>> {
+    let args: &[&str] = match uwsgi.python {
+        Python::Plugin(_) => &["--plugins", "python3", "--help"],
+        Python::BuiltIn | Python::Missing => &["--help"],
+    };
+    let names = parse_option_names(&output(&uwsgi.path, args));
+    (names.len() >= FEWEST_OPTIONS).then_some(names)
+}
+
+/// `    -p|--processes    spawn …`: the letter is a name too.
+fn parse_option_names(help: &str) -> Vec<String> {
+    help.lines()
+        .filter(|line| line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| word.starts_with('-'))
+        .flat_map(|word| word.split('|'))
+        .map(|name| name.trim_start_matches('-').to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// The virtual environment in the service folder: `venv` or `.venv`.
+pub fn venv(root: &Path) -> Option<Venv> {
+    ["venv", ".venv"]
+        .iter()
+        .map(|name| root.join(name))
+        .find_map(|path| {
+            let text = std::fs::read_to_string(path.join("pyvenv.cfg")).ok()?;
+            Some(Venv {
+                python: parse_venv_version(&text),
+                path,
+            })
+        })
+}
+
+/// The Python that Debian's plugin is built for, "3.11": the alternative `python3` points to `python311_plugin.so`.
+fn plugin_python() -> Option<String> {
+    let target = std::fs::canonicalize(Path::new(DEBIAN_PLUGINS).join("python3_plugin.so")).ok()?;
+    let digits = target
+        .file_name()?
+        .to_str()?
+        .strip_prefix("python")?
+        .strip_suffix("_plugin.so")?
+        .to_owned();
+    let (major, minor) = digits.split_at_checked(1)?;
+    Some(format!("{major}.{minor}"))
+}
+
+/// What a program prints, on either stream; empty when it cannot be run.
+fn output(program: &Path, args: &[&str]) -> String {
+    let result = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output();
+    result.map_or_else(
+        |_| String::new(),
+        |out| {
+            format!(
+                "{}{}",
+                String::from_utf8_lossy(&out.stdout),
+                String::from_utf8_lossy(&out.stderr)
+            )
+        },
+    )
+}
+
+/// The first `1.2.3` or `1.2` in a text.
+fn parse_version(text: &str) -> Option<Version> {
+    text.split(|c: char| !c.is_ascii_digit() && c != '.')
+        .find_map(|word| {
+            let mut parts = word.trim_matches('.').split('.').map(str::parse::<u32>);
+            match (parts.next(), parts.next(), parts.next()) {
+                (Some(Ok(a)), Some(Ok(b)), Some(Ok(c))) => Some(Version(a, b, c)),
+                (Some(Ok(a)), Some(Ok(b)), None) => Some(Version(a, b, 0)),
+                _ => None,
+            }
+        })
+}
+
+/// `version = 3.11.2` (venv) or `version_info = 3.11.2.final.0` (virtualenv), as "3.11".
+fn parse_venv_version(text: &str) -> String {
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(key, _)| matches!(key.trim(), "version" | "version_info"))
+        .map(|(_, value)| {
+            value
+                .trim()
+                .split('.')
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(".")
+        })
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_the_programs_print_them() {
+        assert_eq!(
+            parse_version("nginx version: nginx/1.22.1\n"),
+            Some(Version(1, 22, 1))
+        );
+        assert_eq!(parse_version("2.0.21-debian\n"), Some(Version(2, 0, 21)));
+        assert_eq!(
+            parse_version("2.0.30 (64bit) on [Tue"),
+            Some(Version(2, 0, 30))
+        );
+        assert_eq!(parse_version("no version"), None);
+        assert!(Version(2, 0, 9) < Version(2, 0, 21));
+    }
+
+    #[test]
+    fn options_as_uwsgi_prints_them() {
+        let help = "Usage: /usr/bin/uwsgi [options...]\n    -s|--socket                 bind\n    --pivot_root      - x\n\tother\n";
+        assert_eq!(parse_option_names(help), ["s", "socket", "pivot_root"]);
+    }
+
+    #[test]
+    fn virtual_environments_tell_their_python() {
+        assert_eq!(
+            parse_venv_version("home = /usr/bin\nversion = 3.11.2\n"),
+            "3.11"
+        );
+        assert_eq!(parse_venv_version("version_info = 3.12.1.final.0"), "3.12");
+        assert_eq!(parse_venv_version(""), "");
+    }
+
+    #[test]
+    fn programs_are_found_as_execvp_would() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tool");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(find("tool", dir.path().as_os_str()), None);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(find("tool", dir.path().as_os_str()), Some(file));
+    }
+}

@@ -1,0 +1,7 @@
+//! Calls the library and returns its exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    microservice_flask::main()
+}

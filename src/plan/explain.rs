@@ -1,0 +1,363 @@
+//! The plan in words: each number with its reason, for someone who knows neither nginx nor uWSGI.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::log::Access;
+use super::{Plan, StaticFolder};
+use crate::config::Config;
+use crate::config::log::OnFull;
+use crate::config::problem::printable;
+use crate::machine::Machine;
+use crate::machine::programs::Python;
+
+/// One line of the explanation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about.
+    pub label: &'static str,
+    /// What will be.
+    pub value: String,
+    /// Why.
+    pub why: String,
+}
+
+/// The plan, line by line.
+pub fn explain(plan: &Plan, config: &Config, machine: &Machine) -> Vec<Line> {
+    let line = |label, value: String, why: String| Line { label, value, why };
+    let mut lines = vec![
+        line(
+            "service",
+            plan.name.clone(),
+            format!("src/main.py in {}", plan.root.display()),
+        ),
+        line("configuration", config_file(config), mode_reason(config)),
+        line(
+            "listens on",
+            addresses(plan),
+            "nginx takes HTTP requests there and passes them to uWSGI".to_owned(),
+        ),
+        line(
+            "requests",
+            format!("{} at the same time", plan.slots),
+            slots_reason(plan, config),
+        ),
+        line(
+            "processes",
+            process_shape(plan),
+            processes_reason(plan, config),
+        ),
+        line(
+            "waiting",
+            format!("up to {}", plan.queue),
+            waiting_reason(plan, machine),
+        ),
+        line("nginx", nginx_value(plan), cpus_reason(machine)),
+        line("uWSGI", uwsgi_value(plan), uwsgi_reason(plan)),
+        user(plan, machine),
+        line(
+            "request bodies",
+            format!("up to {}", size(plan.max_body_size)),
+            "larger ones get 413 (max_body_size)".to_owned(),
+        ),
+        request_timeout(plan),
+        line(
+            "stop",
+            format!("up to {}", seconds(plan.stop_timeout)),
+            "requests under way are finished, then what is left is killed (stop_timeout)"
+                .to_owned(),
+        ),
+        health(plan),
+        log(plan),
+    ];
+    lines.extend(plan.statics.iter().map(static_line));
+    if !plan.trusted_proxies.is_empty() {
+        let list: Vec<String> = plan
+            .trusted_proxies
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        lines.push(line(
+            "trusted proxies",
+            list.join(", "),
+            "their X-Forwarded-For, -Proto and -Host are believed".to_owned(),
+        ));
+    }
+    for file in plan.http_snippets.iter().chain(&plan.server_snippets) {
+        lines.push(line(
+            "nginx snippet",
+            file.display().to_string(),
+            "a file of the service, included as it is".to_owned(),
+        ));
+    }
+    for (name, value) in &plan.uwsgi_options {
+        lines.push(line(
+            "uWSGI option",
+            format!("{name} = {value}"),
+            "from uwsgi_config".to_owned(),
+        ));
+    }
+    lines
+}
+
+/// The lines as text: label, value, and the reason below it.
+pub fn text(lines: &[Line]) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let _ = writeln!(out, "{:<16} {}", line.label, printable(&line.value));
+        if !line.why.is_empty() {
+            let _ = writeln!(out, "{:<16}   {}", "", printable(&line.why));
+        }
+    }
+    out
+}
+
+fn config_file(config: &Config) -> String {
+    config
+        .file
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |file| file.display().to_string())
+}
+
+fn mode_reason(config: &Config) -> String {
+    let key = config.mode_key;
+    match (config.file.is_some(), config.use_nginx) {
+        (_, Some(true)) => format!("{key} is true: `run` serves in production, under nginx and uWSGI"),
+        (_, Some(false)) => format!("{key} is false: `run` serves in development, under flask; what follows is for `run --production`"),
+        (true, None) => "it has no use_nginx: `run` serves in development, under flask; what follows is for `run --production`".to_owned(),
+        (false, None) => "no config.json was found: `run` serves in development, under flask; what follows is for `run --production`".to_owned(),
+    }
+}
+
+fn addresses(plan: &Plan) -> String {
+    let list: Vec<String> = plan.listen.iter().map(ToString::to_string).collect();
+    list.join(", ")
+}
+
+fn slots_reason(plan: &Plan, config: &Config) -> String {
+    let origin = if config.slots.set {
+        format!("wsgi_worker_threads_count is {}", plan.slots)
+    } else {
+        "wsgi_worker_threads_count is not set, this is the default".to_owned()
+    };
+    format!("{origin}; exactly as many, never more")
+}
+
+fn process_shape(plan: &Plan) -> String {
+    match (plan.processes, plan.threads) {
+        (1, 1) => "1, one request at a time".to_owned(),
+        (1, threads) => format!("1 with {threads} threads"),
+        (processes, 1) => format!("{processes}, one request each"),
+        (processes, threads) => format!("{processes} with {threads} threads each"),
+    }
+}
+
+fn processes_reason(plan: &Plan, config: &Config) -> String {
+    if plan.threads == 1 {
+        let origin = if config.processes.is_some() {
+            "wsgi_processes"
+        } else {
+            "the default"
+        };
+        return format!(
+            "{origin}: a hung or crashed request hurts no other; variables of the application are not shared between \
+             requests (set wsgi_processes to 1 if the service needs that)"
+        );
+    }
+    let shared = if plan.processes == 1 {
+        "all requests share the application's variables"
+    } else {
+        "only the requests of one process share the application's variables"
+    };
+    format!(
+        "wsgi_processes is {}: {shared}; a request that crashes its process ends the others in it too",
+        plan.processes
+    )
+}
+
+fn waiting_reason(plan: &Plan, machine: &Machine) -> String {
+    let mut why = match plan.timeouts.queue {
+        Some(limit) => format!(
+            "requests that come while all slots are busy wait up to {} for one, then get 503 (queue_timeout)",
+            seconds(limit)
+        ),
+        None => "requests that come while all slots are busy wait for one".to_owned(),
+    };
+    why.push_str("; more get 503 at once (queue_size)");
+    if plan.queue == machine.somaxconn {
+        let _ = write!(why, "; this system allows no more (net.core.somaxconn)");
+    }
+    why
+}
+
+fn nginx_value(plan: &Plan) -> String {
+    let version = plan.nginx.as_ref().map_or_else(
+        || "not installed (apt-get install nginx-light)".to_owned(),
+        |nginx| format!("{} ({})", nginx.version, nginx.path.display()),
+    );
+    let plural = if plan.nginx_workers == 1 {
+        "process"
+    } else {
+        "processes"
+    };
+    format!(
+        "{version}, {} {plural} of {} connections",
+        plan.nginx_workers, plan.nginx_connections
+    )
+}
+
+fn cpus_reason(machine: &Machine) -> String {
+    let plural = if machine.cpus == 1 { "CPU" } else { "CPUs" };
+    match machine.cpu_quota {
+        Some(quota) => format!(
+            "the control group gives {quota:.1} of {} {plural}",
+            machine.cpus
+        ),
+        None => format!(
+            "this machine gives {} {plural}, without a quota",
+            machine.cpus
+        ),
+    }
+}
+
+fn uwsgi_value(plan: &Plan) -> String {
+    plan.uwsgi.as_ref().map_or_else(
+        || "not installed (apt-get install uwsgi-core uwsgi-plugin-python3)".to_owned(),
+        |uwsgi| format!("{} ({})", uwsgi.version, uwsgi.path.display()),
+    )
+}
+
+fn uwsgi_reason(plan: &Plan) -> String {
+    let python = match plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python) {
+        Some(Python::BuiltIn) => "it has Python built in".to_owned(),
+        Some(Python::Plugin(version)) => format!("Debian's, with the plugin for Python {version}"),
+        Some(Python::Missing) => {
+            "it lacks the Python plugin (apt-get install uwsgi-plugin-python3)".to_owned()
+        }
+        None => "it runs the application".to_owned(),
+    };
+    match &plan.venv {
+        Some(venv) => format!("{python}; packages of {}", venv.path.display()),
+        None => python,
+    }
+}
+
+fn user(plan: &Plan, machine: &Machine) -> Line {
+    let (value, why) = match (&plan.user, &machine.worker_user) {
+        (Some(user), _) => (
+            user.name.clone(),
+            "nginx's workers and uWSGI run as this user, the launcher as root",
+        ),
+        (None, Some(own)) => (
+            own.name.clone(),
+            "everything runs as the user that started it",
+        ),
+        (None, None) => ("unknown".to_owned(), ""),
+    };
+    Line {
+        label: "user",
+        value,
+        why: why.to_owned(),
+    }
+}
+
+fn request_timeout(plan: &Plan) -> Line {
+    let Some(limit) = plan.timeouts.request else {
+        return Line {
+            label: "request timeout",
+            value: "none".to_owned(),
+            why: "request_timeout is 0: a request that hangs keeps its slot for ever".to_owned(),
+        };
+    };
+    let hard = plan
+        .timeouts
+        .hard_end
+        .unwrap_or_else(|| std::time::Duration::from_secs(plan.timeouts.harakiri.unwrap_or(0)));
+    Line {
+        label: "request timeout",
+        value: seconds(limit),
+        why: format!(
+            "then it is interrupted and answered 504; what cannot be interrupted is killed after about {} (request_timeout)",
+            seconds(hard)
+        ),
+    }
+}
+
+fn health(plan: &Plan) -> Line {
+    let (value, why) = match &plan.health_check_path {
+        Some(path) => (
+            path.clone(),
+            "must answer 2xx or 3xx before the service counts as ready",
+        ),
+        None => (
+            "none".to_owned(),
+            "the service is ready when all its processes are (health_check_path is not set)",
+        ),
+    };
+    Line {
+        label: "health check",
+        value,
+        why: why.to_owned(),
+    }
+}
+
+fn log(plan: &Plan) -> Line {
+    let value = match plan.log.access {
+        Access::All => "every request but health checks".to_owned(),
+        Access::Errors { slow } => {
+            format!(
+                "requests answered 4xx or 5xx, and those that take {} or longer",
+                seconds(slow)
+            )
+        }
+        Access::Off => "no requests".to_owned(),
+    };
+    let full = match plan.log.on_full {
+        OnFull::Drop => "then the oldest lines are dropped and counted",
+        OnFull::Block => "then the service stands still until it does",
+    };
+    Line {
+        label: "log",
+        value,
+        why: format!(
+            "and everything that is printed; up to {} wait while stdout takes none, {full} (log_config)",
+            size(plan.log.buffer)
+        ),
+    }
+}
+
+fn static_line(folder: &StaticFolder) -> Line {
+    Line {
+        label: "static files",
+        value: folder.prefix.clone(),
+        why: format!(
+            "served by nginx from {}; what is not there is asked of the application",
+            shown(&folder.folder)
+        ),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Seconds, or milliseconds below one.
+fn seconds(span: std::time::Duration) -> String {
+    if span.subsec_millis() == 0 {
+        format!("{} s", span.as_secs())
+    } else {
+        format!("{} ms", span.as_millis())
+    }
+}
+
+/// Bytes in the largest unit that divides them.
+fn size(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    units
+        .iter()
+        .find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit))
+        .map_or_else(
+            || format!("{bytes} bytes"),
+            |(unit, name)| format!("{} {name}", bytes / unit),
+        )
+}

@@ -1,0 +1,108 @@
+//! How many of everything: nginx workers, connections, backlog; and whether memory suffices.
+
+use crate::config::problem::Findings;
+
+/// More nginx workers bring nothing for one service: one moves tens of thousands of requests a second.
+const MOST_NGINX_WORKERS: u32 = 4;
+/// Idle keep-alive connections that each nginx worker keeps beside the requests under way.
+const IDLE_CONNECTIONS: u32 = 1024;
+/// File descriptors that nginx needs besides its connections: listeners, logs, channels, static files.
+const OTHER_FILES: u64 = 256;
+/// Memory of a forked process of a small Flask service before it has done any work (16 cost 36 MiB together).
+const LEAST_MEMORY_PER_PROCESS: u64 = 4 * 1024 * 1024;
+/// Memory of the launcher, nginx and uWSGI's master with a small application.
+const BASE_MEMORY: u64 = 40 * 1024 * 1024;
+
+/// CPUs that can be used: what the affinity mask allows, or the quota, rounded up, when it is less.
+pub fn effective_cpus(allowed: u32, quota: Option<f64>) -> u32 {
+    let quota = quota.map_or(allowed, |q| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a quota is positive, and more CPUs than u32 holds do not exist"
+        )]
+        let whole = q.ceil() as u32;
+        whole
+    });
+    allowed.min(quota).max(1)
+}
+
+/// nginx workers for a number of CPUs.
+pub fn nginx_workers(cpus: u32) -> u32 {
+    cpus.clamp(1, MOST_NGINX_WORKERS)
+}
+
+/// Connections of one nginx worker. A request takes two (client and uWSGI), and one worker may get them all.
+pub fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u32 {
+    let wanted = 2 * (slots + backlog) + IDLE_CONNECTIONS;
+    let possible = u32::try_from(open_files.saturating_sub(OTHER_FILES))
+        .unwrap_or(u32::MAX)
+        .max(64);
+    wanted.min(possible)
+}
+
+/// Requests that may wait, and the backlog of the application's socket for them: the kernel cuts a backlog to
+/// `somaxconn` in silence (listen(2)), and uWSGI refuses to start. The backlog has room for a request per slot besides,
+/// so that it does not overflow (a 502) while workers that died are being replaced.
+pub fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
+    let somaxconn = somaxconn.max(1);
+    (wanted.min(somaxconn), (wanted + slots).min(somaxconn))
+}
+
+/// Warns when so many processes cannot fit into the memory limit whatever the application does.
+pub fn check_memory(processes: u32, limit: u64, at: &str, findings: &mut Findings) {
+    let needed = BASE_MEMORY + u64::from(processes) * LEAST_MEMORY_PER_PROCESS;
+    if needed > limit {
+        let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
+        findings.warning(
+            at,
+            format!(
+                "{processes} processes need at least {} MiB, the memory limit is {} MiB",
+                mib(needed),
+                mib(limit)
+            ),
+            "raise the limit, or serve fewer requests at the same time, or set wsgi_processes to fewer processes with threads",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_follow_mask_and_quota() {
+        assert_eq!(effective_cpus(8, None), 8);
+        assert_eq!(effective_cpus(8, Some(1.5)), 2);
+        assert_eq!(effective_cpus(2, Some(64.0)), 2);
+        assert_eq!(effective_cpus(4, Some(0.1)), 1);
+    }
+
+    #[test]
+    fn limits_of_the_system_hold() {
+        assert_eq!(queue(1024, 17, 4096), (1024, 1041));
+        assert_eq!(queue(1024, 17, 128), (128, 128));
+        assert_eq!(queue(0, 4, 4096), (0, 4));
+        assert_eq!(nginx_workers(64), 4);
+        assert_eq!(nginx_connections(17, 1024, 1_048_576), 3106);
+        assert_eq!(nginx_connections(17, 1024, 1024), 768);
+    }
+
+    #[test]
+    fn too_little_memory_is_said() {
+        let mut findings = Findings::default();
+        check_memory(
+            17,
+            64 * 1024 * 1024,
+            "/nginx_config/wsgi_worker_threads_count",
+            &mut findings,
+        );
+        assert!(
+            findings.list[0]
+                .what
+                .contains("at least 108 MiB, the memory limit is 64 MiB")
+        );
+        check_memory(4, 64 * 1024 * 1024, "", &mut findings);
+        assert_eq!(findings.list.len(), 1);
+    }
+}

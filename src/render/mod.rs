@@ -1,0 +1,68 @@
+//! The plan as files: nginx's and uWSGI's, as text. Nothing is written here.
+//!
+//! The templates are nginx/nginx.conf and uwsgi/uwsgi.ini at the top of the repository; `nginx` and `uwsgi` feed
+//! them, [`quote`] keeps every value in its place.
+#![forbid(unsafe_code)]
+
+mod nginx;
+pub mod quote;
+mod uwsgi;
+
+use std::path::PathBuf;
+
+use askama::Template as _;
+
+use self::quote::Unquotable;
+use crate::plan::Plan;
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// Path below the folder of the generation.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// Why there are no files.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A path cannot be written into a file.
+    #[error(transparent)]
+    Unquotable(#[from] Unquotable),
+    /// A template failed: a bug.
+    #[error("cannot render a template: {0}")]
+    Template(#[from] askama::Error),
+}
+
+/// Renders all files of a plan.
+pub fn render(plan: &Plan) -> Result<Vec<Rendered>, RenderError> {
+    let file = |path: &str, text: String| Rendered {
+        path: PathBuf::from(path),
+        text,
+    };
+    Ok(vec![
+        file("nginx/nginx.conf", nginx::NginxConf::new(plan).render()?),
+        file(
+            "nginx/uwsgi_params",
+            nginx::UwsgiParams::new(plan).render()?,
+        ),
+        file(
+            "nginx/mime.types",
+            include_str!("../../nginx/mime.types").to_owned(),
+        ),
+        file("uwsgi/uwsgi.ini", uwsgi::UwsgiIni::new(plan)?.render()?),
+        file(
+            "uwsgi/microservice_flask_entry.py",
+            include_str!("../../uwsgi/microservice_flask_entry.py").to_owned(),
+        ),
+        file(
+            "uwsgi/microservice_flask_streams.py",
+            include_str!("../../uwsgi/microservice_flask_streams.py").to_owned(),
+        ),
+        file(
+            "uwsgi/microservice_flask_deadline.py",
+            include_str!("../../uwsgi/microservice_flask_deadline.py").to_owned(),
+        ),
+    ])
+}

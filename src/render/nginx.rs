@@ -1,0 +1,153 @@
+//! The plan as nginx/nginx.conf sees it: every value quoted for its place.
+
+use std::path::{Path, PathBuf};
+
+use askama::Template;
+
+use super::quote;
+use crate::machine::User;
+use crate::plan::{Plan, StaticFolder};
+
+/// Seconds that a draining nginx may take beyond the stop timeout before it cuts the connections that are left.
+const SHUTDOWN_MARGIN: u64 = 5;
+/// File descriptors beside connections, see `plan::sizing`.
+const OTHER_FILES: u32 = 256;
+
+/// nginx/nginx.conf.
+#[derive(Template)]
+#[template(path = "nginx/nginx.conf", config = "src/render/askama.toml")]
+pub(super) struct NginxConf<'a> {
+    name: String,
+    pid: String,
+    user: Option<&'a User>,
+    workers: u32,
+    connections: u32,
+    open_files: u32,
+    shutdown_timeout: u64,
+    mime_types: String,
+    uwsgi_params: String,
+    health_check_path: Option<String>,
+    trusted_proxies: Vec<String>,
+    max_body_size: u64,
+    temp: PathBuf,
+    gzip: bool,
+    app_socket: String,
+    http_snippets: Vec<String>,
+    server_snippets: Vec<String>,
+    listen: Vec<String>,
+    tcp_backlog: u32,
+    under_way: u32,
+    late: Option<String>,
+    draining: String,
+    statics: Vec<StaticView>,
+    own_socket: String,
+}
+
+struct StaticView {
+    prefix: String,
+    alias: String,
+    root: String,
+    rewrite: String,
+    draining: String,
+}
+
+/// nginx/uwsgi_params.
+#[derive(Template)]
+#[template(
+    path = "nginx/uwsgi_params",
+    config = "src/render/askama.toml",
+    escape = "none"
+)]
+pub(super) struct UwsgiParams {
+    read_timeout_ms: u128,
+    replay_ms: u128,
+}
+
+impl UwsgiParams {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            read_timeout_ms: plan.timeouts.read.as_millis(),
+            replay_ms: plan.timeouts.replay.as_millis().max(1),
+        }
+    }
+}
+
+impl<'a> NginxConf<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        let layout = &plan.layout;
+        Self {
+            name: comment(&plan.name),
+            pid: quote::nginx(&text(&layout.nginx().join("nginx.pid"))),
+            user: plan.user.as_ref(),
+            workers: plan.nginx_workers,
+            connections: plan.nginx_connections,
+            open_files: plan.nginx_connections + OTHER_FILES,
+            // A retiring nginx has requests that may take as long as any; at a stop the launcher keeps the time.
+            shutdown_timeout: plan.stop_timeout.max(plan.timeouts.read).as_secs() + SHUTDOWN_MARGIN,
+            mime_types: quote::nginx_include(&text(&layout.nginx().join("mime.types"))),
+            uwsgi_params: quote::nginx_include(&text(&layout.nginx().join("uwsgi_params"))),
+            health_check_path: plan.health_check_path.as_deref().map(map_key),
+            trusted_proxies: plan
+                .trusted_proxies
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            max_body_size: plan.max_body_size,
+            temp: layout.nginx().join("temp"),
+            gzip: plan.gzip,
+            app_socket: quote::nginx(&format!("unix:{}", text(&layout.app_socket()))),
+            http_snippets: plan
+                .http_snippets
+                .iter()
+                .map(|file| quote::nginx_include(&text(file)))
+                .collect(),
+            server_snippets: plan
+                .server_snippets
+                .iter()
+                .map(|file| quote::nginx_include(&text(file)))
+                .collect(),
+            listen: plan.listen.iter().map(ToString::to_string).collect(),
+            tcp_backlog: plan.backlog,
+            under_way: plan.slots + plan.queue,
+            late: plan.timeouts.late.map(quote::at_least),
+            draining: quote::nginx_with_variables(&text(&layout.draining())),
+            statics: plan.statics.iter().enumerate().map(static_view).collect(),
+            own_socket: quote::nginx(&format!("unix:{}", text(&layout.nginx_socket()))),
+        }
+    }
+}
+
+impl NginxConf<'_> {
+    /// A folder for bodies that do not fit into memory.
+    fn temp(&self, name: &str) -> String {
+        quote::nginx(&text(&self.temp.join(name)))
+    }
+}
+
+fn static_view((index, folder): (usize, &StaticFolder)) -> StaticView {
+    let path = text(&folder.folder);
+    StaticView {
+        prefix: quote::nginx(&folder.prefix),
+        alias: quote::nginx_with_variables(&format!("{path}/")),
+        root: quote::nginx_with_variables(&path),
+        rewrite: quote::nginx(&format!("^{}(.*)$", quote::regex(&folder.prefix))),
+        draining: format!("@draining_static_{index}"),
+    }
+}
+
+/// A key of `map` for one path, with or without a query. A regular expression, because plain keys ignore case
+/// (`ngx_http_map_module`), and /HEALTH is an ordinary request.
+fn map_key(path: &str) -> String {
+    quote::nginx(&format!("~^{}(\\?|$)", quote::regex(path)))
+}
+
+/// Text inside a comment: nothing may end the line.
+fn comment(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

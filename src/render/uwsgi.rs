@@ -1,0 +1,78 @@
+//! The plan as uwsgi/uwsgi.ini sees it: every value quoted for its place.
+
+use std::path::Path;
+
+use askama::Template;
+
+use super::quote::{self, Unquotable};
+use crate::machine::programs::{Python, Version};
+use crate::plan::Plan;
+
+/// The first uWSGI with `py-call-uwsgi-fork-hooks`; an older one would refuse to start with it (`strict`).
+const FORK_HOOKS_SINCE: Version = Version(2, 0, 21);
+
+/// uwsgi/uwsgi.ini.
+#[derive(Template)]
+#[template(path = "uwsgi/uwsgi.ini", config = "src/render/askama.toml")]
+pub(super) struct UwsgiIni {
+    name: String,
+    plugin: bool,
+    venv: Option<String>,
+    processes: u32,
+    threads: u32,
+    fork_hooks: bool,
+    procname: String,
+    folder: String,
+    backlog: u32,
+    harakiri: Option<u64>,
+    stats: String,
+    fifo: String,
+    options: Vec<(String, String)>,
+}
+
+impl UwsgiIni {
+    pub(super) fn new(plan: &Plan) -> Result<Self, Unquotable> {
+        let path = |path: &Path| quote::uwsgi(&path.display().to_string());
+        let name = plain_name(&plan.name);
+        let python = plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python);
+        Ok(Self {
+            plugin: !matches!(python, Some(Python::BuiltIn)),
+            venv: plan
+                .venv
+                .as_ref()
+                .map(|venv| path(&venv.path))
+                .transpose()?,
+            processes: plan.processes,
+            threads: plan.threads,
+            fork_hooks: plan
+                .uwsgi
+                .as_ref()
+                .is_none_or(|uwsgi| uwsgi.version >= FORK_HOOKS_SINCE),
+            procname: name.clone(),
+            name,
+            folder: path(&plan.layout.uwsgi())?,
+            backlog: plan.backlog,
+            harakiri: plan.timeouts.harakiri,
+            stats: path(&plan.layout.uwsgi_stats())?,
+            fifo: path(&plan.layout.uwsgi_fifo())?,
+            options: plan
+                .uwsgi_options
+                .iter()
+                .map(|(name, value)| quote::uwsgi(value.trim()).map(|value| (name.clone(), value)))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// The service's name for process titles and comments: what is not plain becomes a dash.
+fn plain_name(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,45 @@
+//! From a child's plan to its process.
+#![forbid(unsafe_code)]
+
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+use nix::unistd::Pid;
+
+use super::child::ChildPlan;
+use crate::logs::Logs;
+use crate::sys::files;
+use crate::sys::process::{self, Spawn, SpawnError};
+
+/// Starts a child with its sockets, its log pipes and its environment.
+pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
+    for file in &plan.remove_before_start {
+        if let Err(error) = files::remove(file) {
+            tracing::warn!(child = plan.name, %error, "Cannot remove what an earlier run left.");
+        }
+    }
+    let mut env = plan.env.clone();
+    let mut inherit = Vec::new();
+    let mut numbers = String::new();
+    for socket in &plan.sockets.list {
+        numbers.push_str(&socket.as_raw_fd().to_string());
+        numbers.push_str(plan.sockets.separator);
+        inherit.push(socket.as_fd());
+    }
+    env.push((plan.sockets.variable.into(), numbers.into()));
+    for (variable, source) in &plan.log_pipes {
+        let pipe = logs.pipe(*source);
+        env.push(((*variable).into(), pipe.as_raw_fd().to_string().into()));
+        inherit.push(pipe);
+    }
+    process::spawn(Spawn {
+        program: &plan.program,
+        args: &plan.args,
+        env,
+        cwd: &plan.cwd,
+        output: Some((logs.pipe(plan.stdout), logs.pipe(plan.stderr))),
+        inherit,
+        user: plan.user.as_ref(),
+        batch: plan.batch,
+        death_signal: plan.death_signal,
+    })
+}

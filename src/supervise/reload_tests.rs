@@ -1,0 +1,209 @@
+//! Reloads, by event lists.
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::*;
+use crate::supervise::child::{Orphans, Role, StopPlan};
+use crate::supervise::state::{Event, Outcome};
+
+const APP: ChildId = 0;
+const PROXY: ChildId = 1;
+const NEW_APP: ChildId = 2;
+const NEW_PROXY: ChildId = 3;
+
+fn pid(number: i32) -> Pid {
+    Pid::from_raw(number)
+}
+
+fn at(milliseconds: u64) -> Uptime {
+    Uptime(Duration::from_millis(milliseconds))
+}
+
+fn app() -> Child {
+    let stop = StopPlan {
+        drain: None,
+        graceful: Signal::SIGTERM,
+        repeat: Some(Duration::from_millis(100)),
+        fast: Signal::SIGTERM,
+        retire: Retire::Command("/fifo".into(), "q"),
+        retire_limit: Some(Duration::from_secs(64)),
+        listens_while_starting: false,
+    };
+    Child::new(Role::Application, stop, Orphans::Kill)
+}
+
+fn proxy() -> Child {
+    let stop = StopPlan {
+        drain: Some(("/draining".into(), Duration::from_millis(500))),
+        graceful: Signal::SIGQUIT,
+        repeat: None,
+        fast: Signal::SIGTERM,
+        retire: Retire::Stop,
+        retire_limit: None,
+        listens_while_starting: true,
+    };
+    Child::new(Role::Proxy, stop, Orphans::Finish(Signal::SIGQUIT))
+}
+
+/// A service that serves with processes 10 and 20, and a new generation 11 and 21 that is starting.
+fn reloading() -> Supervisor {
+    let patience = Duration::from_secs(10);
+    let mut service = Supervisor::new(vec![app(), proxy()], patience, Duration::from_secs(30), 7);
+    service.on(Event::Start, at(0));
+    service.on(Event::Spawned(APP, pid(10)), at(0));
+    service.on(Event::Spawned(PROXY, pid(20)), at(0));
+    service.on(Event::Ready(APP, pid(10)), at(100));
+    service.on(Event::Ready(PROXY, pid(20)), at(100));
+    let begun = service.begin_reload(
+        None,
+        vec![(app(), APP), (proxy(), PROXY)],
+        patience,
+        at(1000),
+    );
+    assert_eq!(begun, [Action::Spawn(NEW_APP), Action::Spawn(NEW_PROXY)]);
+    service.on(Event::Spawned(NEW_APP, pid(11)), at(1000));
+    service.on(Event::Spawned(NEW_PROXY, pid(21)), at(1000));
+    service.on(Event::Ready(NEW_PROXY, pid(21)), at(1010));
+    assert!(service.is_ready() && service.is_reloading());
+    service
+}
+
+/// The actions without those that only tell people.
+fn deeds(actions: Vec<Action>) -> Vec<Action> {
+    actions
+        .into_iter()
+        .filter(|action| !matches!(action, Action::Note(_)))
+        .collect()
+}
+
+#[test]
+fn the_old_generation_finishes_once_the_new_one_is_ready() {
+    let mut service = reloading();
+    let ready = deeds(service.on(Event::Ready(NEW_APP, pid(11)), at(1300)));
+    assert_eq!(ready, [Action::Retire(APP, pid(10)), Action::Drain(PROXY)]);
+    assert!(service.is_ready() && service.is_reloading());
+    let drained = deeds(service.on(Event::Timer, at(1800)));
+    let done = Action::ReloadEnded(ReloadOutcome::Done);
+    assert_eq!(drained, [Action::StopGracefully(PROXY, pid(20)), done]);
+    assert!(service.is_ready() && !service.is_reloading());
+    let gone = deeds(service.on(Event::Exited(pid(20), Exit::Code(0)), at(1900)));
+    assert_eq!(gone, [Action::Forget(PROXY)]);
+    let late = deeds(service.on(Event::Timer, at(65_300)));
+    assert_eq!(late, [Action::Kill(APP, pid(10))]);
+    let gone = deeds(service.on(Event::Exited(pid(10), Exit::Signal(9)), at(65_310)));
+    assert_eq!(gone, [Action::Forget(APP)]);
+    assert!(service.is_ready());
+}
+
+#[test]
+fn a_new_generation_that_fails_leaves_the_old_one_alone() {
+    let mut service = reloading();
+    let failed = deeds(service.on(Event::Exited(pid(11), Exit::Code(22)), at(1200)));
+    let outcome = ReloadOutcome::Exited(NEW_APP, Exit::Code(22));
+    assert!(failed.contains(&Action::ReloadEnded(outcome)), "{failed:?}");
+    assert!(failed.contains(&Action::Drain(NEW_PROXY)), "{failed:?}");
+    assert!(service.is_ready() && !service.is_reloading());
+    service.on(Event::Timer, at(1700));
+    service.on(Event::Exited(pid(21), Exit::Code(0)), at(1710));
+    assert!(service.is_ready());
+}
+
+#[test]
+fn patience_with_a_new_generation_ends() {
+    let mut service = reloading();
+    assert_eq!(service.next_deadline(), Some(at(11_000)));
+    let late = deeds(service.on(Event::Timer, at(11_000)));
+    assert!(
+        late.contains(&Action::ReloadEnded(ReloadOutcome::NotReady(NEW_APP))),
+        "{late:?}"
+    );
+    assert!(late.contains(&Action::Kill(NEW_APP, pid(11))), "{late:?}");
+    assert!(service.is_ready());
+}
+
+#[test]
+fn a_stop_during_a_reload_ends_both_generations() {
+    let mut service = reloading();
+    let stop = deeds(service.on(Event::StopAsked, at(1200)));
+    assert!(
+        stop.contains(&Action::ReloadEnded(ReloadOutcome::Stopping)),
+        "{stop:?}"
+    );
+    service.on(Event::Timer, at(1700));
+    for process in [11, 21, 20, 10] {
+        service.on(Event::Exited(pid(process), Exit::Code(0)), at(1800));
+    }
+    assert_eq!(service.phase, Phase::Done(Outcome::Asked));
+}
+
+#[test]
+fn the_old_generation_is_restarted_when_it_crashes_meanwhile() {
+    let mut service = reloading();
+    let crash = deeds(service.on(Event::Exited(pid(10), Exit::Signal(9)), at(1100)));
+    assert_eq!(crash, [Action::Spawn(APP)]);
+    service.on(Event::Spawned(APP, pid(12)), at(1101));
+    let ready = deeds(service.on(Event::Ready(NEW_APP, pid(11)), at(1300)));
+    assert!(ready.contains(&Action::Kill(APP, pid(12))), "{ready:?}");
+}
+
+#[test]
+fn a_hung_child_is_killed_and_comes_back() {
+    let mut service = reloading();
+    assert_eq!(
+        deeds(service.on(Event::Hung(APP, pid(10)), at(1100))),
+        [Action::Kill(APP, pid(10))]
+    );
+    assert_eq!(
+        deeds(service.on(Event::Exited(pid(10), Exit::Signal(9)), at(1101))),
+        [Action::Spawn(APP)]
+    );
+}
+
+#[test]
+fn a_canary_goes_first() {
+    let mut service = reloading();
+    service.on(Event::Ready(NEW_APP, pid(11)), at(1300));
+    service.on(Event::Timer, at(1800));
+    let patience = Duration::from_secs(10);
+    let canary = 4;
+    let begun = service.begin_reload(Some(app()), vec![(app(), NEW_APP)], patience, at(2000));
+    assert_eq!(begun, [Action::Spawn(canary)]);
+    service.on(Event::Spawned(canary, pid(30)), at(2000));
+    let ready = deeds(service.on(Event::Ready(canary, pid(30)), at(2300)));
+    assert_eq!(
+        ready,
+        [Action::Kill(canary, pid(30)), Action::Spawn(canary + 1)]
+    );
+    assert_eq!(
+        deeds(service.on(Event::Exited(pid(30), Exit::Signal(9)), at(2301))),
+        [Action::Forget(canary)]
+    );
+    service.on(Event::Spawned(canary + 1, pid(12)), at(2302));
+    let done = deeds(service.on(Event::Ready(canary + 1, pid(12)), at(2600)));
+    assert!(
+        done.contains(&Action::ReloadEnded(ReloadOutcome::Done)),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn a_canary_that_dies_saves_the_others_the_trouble() {
+    let mut service = reloading();
+    service.on(Event::Ready(NEW_APP, pid(11)), at(1300));
+    service.on(Event::Timer, at(1800));
+    let patience = Duration::from_secs(10);
+    service.begin_reload(Some(app()), vec![(app(), NEW_APP)], patience, at(2000));
+    service.on(Event::Spawned(4, pid(30)), at(2000));
+    let died = deeds(service.on(Event::Exited(pid(30), Exit::Code(22)), at(2200)));
+    let outcome = ReloadOutcome::Exited(4, Exit::Code(22));
+    assert_eq!(
+        died,
+        [
+            Action::Forget(4),
+            Action::Forget(5),
+            Action::ReloadEnded(outcome)
+        ]
+    );
+    assert!(service.is_ready());
+}

@@ -1,0 +1,227 @@
+//! The watch over a child that serves: does it get on, is a request overdue, what did the import leave open.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::unistd::Pid;
+
+use super::child::{ChildPlan, Watch};
+use crate::health::imports::{self, LeftOpen};
+use crate::health::nginx::{self, Connections};
+use crate::health::probe::Probe;
+use crate::health::progress::{Progress, Seen};
+use crate::health::stats::{self, Request, Worker};
+use crate::health::wsgi;
+
+/// Pause between two looks. A look costs uWSGI's master a millisecond.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A status page that has not answered for so long belongs to a dead nginx.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How long a worker has to take a connection before the application counts as dead.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
+/// What one question may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the watch found.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// It lives and serves nothing; for how long.
+    Hung(Duration),
+    /// A request that could not be interrupted: its worker is to be killed.
+    Overdue {
+        /// The worker.
+        worker: Pid,
+        /// The request.
+        request: Request,
+        /// Its age in seconds.
+        seconds: u64,
+    },
+    /// The import left something open that the workers now share, or lack.
+    OpenedAtImport(LeftOpen),
+}
+
+/// Watches until the child is gone or hung. `tell` is awaited for each finding.
+pub(super) async fn watch<F: Future<Output = ()>>(
+    plan: &ChildPlan,
+    pid: Pid,
+    proxy: Option<PathBuf>,
+    tell: impl Fn(Finding) -> F,
+) {
+    match (&plan.watch, &plan.probe) {
+        (Watch::StatusPage, Probe::Http { socket }) => {
+            tell(Finding::Hung(until_silent(socket).await)).await;
+        }
+        (
+            Watch::Workers {
+                socket,
+                request_timeout,
+                hard_end,
+            },
+            Probe::Uwsgi { stats, .. },
+        ) => {
+            let left = imports::left_open(pid.as_raw());
+            if left != LeftOpen::default() {
+                tell(Finding::OpenedAtImport(left)).await;
+            }
+            let mut progress = Progress::new(*request_timeout);
+            let started = Instant::now();
+            loop {
+                tokio::time::sleep(PAUSE).await;
+                let workers = stats::read(stats).await.ok();
+                if let (Some(limit), Some(workers)) = (hard_end, &workers) {
+                    for finding in overdue(workers, *limit, SystemTime::now()) {
+                        tell(finding).await;
+                    }
+                }
+                let waiting = match &proxy {
+                    Some(socket) => nginx::connections(socket, PATIENCE)
+                        .await
+                        .ok()
+                        .map(|c| c.writing),
+                    None => None,
+                };
+                let seen = Seen { workers, waiting };
+                let Some(still) = progress.see(&seen, started.elapsed()) else {
+                    continue;
+                };
+                if wsgi::is_taken(socket, LAST_CHANCE).await {
+                    progress.alive(started.elapsed());
+                    continue;
+                }
+                tell(Finding::Hung(still)).await;
+                return;
+            }
+        }
+        (Watch::StatusPage | Watch::Workers { .. } | Watch::Nothing, _) => {}
+    }
+}
+
+/// Waits until a status page has been silent for too long.
+async fn until_silent(socket: &Path) -> Duration {
+    let mut answered = Instant::now();
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        match nginx::connections(socket, PATIENCE).await {
+            Ok(_) => answered = Instant::now(),
+            Err(_) if answered.elapsed() >= SILENCE => return answered.elapsed(),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Workers with a request beyond the limit. uWSGI tells whole seconds, cut off, so a request seems up to a second older
+/// than it is.
+fn overdue(workers: &[Worker], limit: Duration, now: SystemTime) -> Vec<Finding> {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let oldest = |worker: &Worker| {
+        worker
+            .current
+            .iter()
+            .min_by_key(|request| request.started)
+            .cloned()
+    };
+    workers
+        .iter()
+        .filter_map(|worker| {
+            let request = oldest(worker)?;
+            let seconds = now.saturating_sub(request.started);
+            let late = request.started > 0 && Duration::from_secs(seconds) >= limit;
+            late.then(|| Finding::Overdue {
+                worker: Pid::from_raw(worker.pid),
+                request,
+                seconds,
+            })
+        })
+        .collect()
+}
+
+/// Waits until nginx has no client connection left; false when it does not answer.
+pub(super) async fn without_clients(probe: &Probe) -> bool {
+    let Probe::Http { socket } = probe else {
+        return false;
+    };
+    let none = Connections::default();
+    loop {
+        match nginx::connections(socket, PATIENCE).await {
+            Ok(connections) if connections == none => return true,
+            Ok(_) => tokio::time::sleep(PAUSE / 50).await,
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Tells a finding to people.
+pub(super) fn tell(plan: &ChildPlan, finding: &Finding) {
+    match finding {
+        Finding::Hung(still) => tracing::error!(
+            child = plan.name,
+            seconds = still.as_secs(),
+            "Requests wait, and nothing has been finished or begun."
+        ),
+        Finding::Overdue {
+            worker,
+            request,
+            seconds,
+        } => tracing::error!(
+            child = plan.name,
+            worker = worker.as_raw(),
+            request_id = request.id,
+            method = request.method,
+            path = request.path,
+            age_seconds = seconds,
+            "A request could not be interrupted; its worker is killed."
+        ),
+        Finding::OpenedAtImport(left) => {
+            if !left.connections.is_empty() {
+                let list: Vec<String> = left.connections.iter().map(ToString::to_string).collect();
+                tracing::warn!(
+                    child = plan.name,
+                    connections = list.join(" "),
+                    hint = "open them in a request (or in a uwsgidecorators.postfork function), or set uwsgi_config to {\"lazy-apps\": true}, which costs memory",
+                    "The application opened connections when it was imported: all its processes now share them."
+                );
+            }
+            if left.threads > 0 {
+                tracing::warn!(
+                    child = plan.name,
+                    threads = left.threads,
+                    hint = "start them in a request (or in a uwsgidecorators.postfork function), or set uwsgi_config to {\"lazy-apps\": true}, which costs memory",
+                    "The application started threads when it was imported: they do not exist in the processes that serve."
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_overdue_requests_end_their_worker() {
+        let request = |started| Request {
+            id: "r".into(),
+            method: "GET".into(),
+            path: "/".into(),
+            started,
+        };
+        let worker = |pid, current| Worker {
+            id: 1,
+            pid,
+            accepting: true,
+            requests: 0,
+            current,
+        };
+        let workers = [
+            worker(7, vec![request(1000)]),
+            worker(8, vec![request(1004), request(1009)]),
+            worker(9, vec![]),
+        ];
+        let now = UNIX_EPOCH + Duration::from_secs(1010);
+        let found = overdue(&workers, Duration::from_secs(7), now);
+        assert!(
+            matches!(found.as_slice(), [Finding::Overdue { worker, seconds: 10, .. }] if worker.as_raw() == 7)
+        );
+    }
+}

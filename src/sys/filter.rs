@@ -1,0 +1,89 @@
+//! Closing a door without slamming it: a listening socket takes no new connections, while those that have begun get in.
+//!
+//! Closing a listening socket resets every connection that waits in its queue, handshake complete and request sent. So
+//! before the last owner closes it, a classic BPF filter (socket(7), `SO_ATTACH_FILTER`) drops SYN packets; the queue
+//! empties by being accepted; then it is closed. A client whose SYN was dropped sends it again after a second and is
+//! refused, which clients and proxies know how to retry, because nothing of a request was sent.
+#![expect(
+    unsafe_code,
+    reason = "setsockopt with SO_ATTACH_FILTER has no safe form"
+)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _};
+
+/// Offset of the flags in the TCP header (RFC 9293, 3.1), at which the filter of a TCP socket starts.
+const FLAGS: u32 = 13;
+const SYN: u32 = 0x02;
+const ACK: u32 = 0x10;
+
+/// Lets no new connection begin on a listening TCP socket, for all processes that share it.
+pub fn refuse_new_connections(listener: &impl AsFd) -> io::Result<()> {
+    let statement = |code: u32, k: u32| instruction(code, 0, 0, k);
+    let mut program = [
+        statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, FLAGS),
+        statement(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, SYN | ACK),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
+        statement(libc::BPF_RET | libc::BPF_K, 0),
+        statement(libc::BPF_RET | libc::BPF_K, u32::MAX),
+    ];
+    let length = u16::try_from(program.len()).map_err(io::Error::other)?;
+    let filter = libc::sock_fprog {
+        len: length,
+        filter: program.as_mut_ptr(),
+    };
+    let size = libc::socklen_t::try_from(size_of_val(&filter)).map_err(io::Error::other)?;
+    let fd = listener.as_fd().as_raw_fd();
+    // SAFETY: `filter` points to `program`, both outlive the call, and the kernel copies them.
+    let result = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const filter).cast(),
+            size,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    // Every code of classic BPF fits into 16 bits (linux/bpf_common.h).
+    libc::sock_filter {
+        code: u16::try_from(code).unwrap_or(u16::MAX),
+        jt,
+        jf,
+        k,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn connections_that_have_begun_get_in_and_no_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = TcpStream::connect(address).unwrap();
+        refuse_new_connections(&listener).unwrap();
+        let late = TcpStream::connect_timeout(&address, Duration::from_millis(200));
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        waiting.write_all(b"request").unwrap();
+        let (mut served, _) = listener.accept().unwrap();
+        let mut bytes = [0; 7];
+        served.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"request");
+        drop(listener);
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+}

@@ -1,0 +1,195 @@
+//! The listening sockets, bound before any child exists and kept until the end.
+//!
+//! They are non-blocking: nginx does not set that on sockets it inherits, and its workers then freeze in accept(2).
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, setsockopt, sockopt,
+};
+
+/// Backlog of the TCP sockets; the kernel cuts it to net.core.somaxconn.
+const TCP_BACKLOG: i32 = 4096;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Someone else listens there.
+    #[error("cannot listen on {address}: the address is in use{}\n  hint: stop that process, or choose another address with --listen (clients) or --admin (health and status)", holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default())]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+        /// The process that holds it, where it can be found.
+        holder: Option<String>,
+    },
+    /// A port below 1024 needs a right.
+    #[error(
+        "cannot listen on {address}: no permission for a port below {limit}\n  hint: choose another port with --listen 8080, or give the container the capability NET_BIND_SERVICE (or sysctl net.ipv4.ip_unprivileged_port_start=0)"
+    )]
+    NoPermission {
+        /// The address.
+        address: SocketAddr,
+        /// The first port that everyone may have.
+        limit: u16,
+    },
+    /// A path does not fit into a Unix socket's address.
+    #[error("cannot make the socket {}: its path has {} bytes, a Unix socket's has at most 107\n  hint: choose a shorter folder with --runtime-dir", path.display(), path.as_os_str().len())]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Anything else.
+    #[error("cannot listen on {address}: {source}")]
+    Refused {
+        /// The address or path.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A bound TCP socket.
+#[derive(Debug)]
+pub struct Tcp {
+    listener: TcpListener,
+    /// The address that it has: with port 0 the one that the system chose.
+    pub address: SocketAddr,
+}
+
+impl AsFd for Tcp {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl Tcp {
+    /// Hands the socket to code that accepts on it.
+    pub fn into_listener(self) -> TcpListener {
+        self.listener
+    }
+}
+
+/// Binds and listens on a TCP address.
+pub fn tcp(address: SocketAddr) -> Result<Tcp, BindError> {
+    let refused = |source: io::Error| BindError::Refused {
+        address: address.to_string(),
+        source,
+    };
+    match bind_tcp(address) {
+        Ok(fd) => {
+            let listener = TcpListener::from(fd);
+            let address = listener.local_addr().map_err(refused)?;
+            Ok(Tcp { listener, address })
+        }
+        Err(Errno::EADDRINUSE) => Err(BindError::InUse {
+            address,
+            holder: super::ports::holder(address),
+        }),
+        Err(Errno::EACCES) => Err(BindError::NoPermission {
+            address,
+            limit: first_free_port(),
+        }),
+        Err(error) => Err(refused(error.into())),
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> nix::Result<OwnedFd> {
+    let family = if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let fd = socket::socket(
+        family,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        None,
+    )?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    match address {
+        SocketAddr::V4(v4) => socket::bind(fd.as_raw_fd(), &SockaddrIn::from(v4))?,
+        SocketAddr::V6(v6) => {
+            // 0.0.0.0 and [::] may then stand side by side, and nginx assumes it of its own IPv6 sockets.
+            setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+            socket::bind(fd.as_raw_fd(), &SockaddrIn6::from(v6))?;
+        }
+    }
+    socket::listen(&fd, Backlog::new(TCP_BACKLOG)?)?;
+    Ok(fd)
+}
+
+fn first_free_port() -> u16 {
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(1024)
+}
+
+/// Binds and listens on a path. What stands there from an earlier run is removed.
+pub fn unix(
+    path: &Path,
+    backlog: u32,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> Result<UnixListener, BindError> {
+    // sun_path of unix(7), with the NUL.
+    if path.as_os_str().len() > 107 {
+        return Err(BindError::TooLong {
+            path: path.to_owned(),
+        });
+    }
+    let refused = |source: io::Error| BindError::Refused {
+        address: path.display().to_string(),
+        source,
+    };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refused(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    // The standard library listens with 128.
+    set_backlog(&listener, backlog).map_err(refused)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(refused)?;
+    if let Some((uid, gid)) = owner {
+        std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(refused)?;
+    }
+    Ok(listener)
+}
+
+/// Sets how many connections may wait; a second listen(2) on a socket does just that.
+pub fn set_backlog(listener: &impl AsFd, backlog: u32) -> io::Result<()> {
+    let backlog = Backlog::new(i32::try_from(backlog).unwrap_or(i32::MAX))
+        .or_else(|_| Backlog::new(TCP_BACKLOG))?;
+    Ok(socket::listen(&listener.as_fd(), backlog)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_names_its_holder() {
+        let first = tcp(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let error = tcp(first.address).unwrap_err().to_string();
+        let own = std::process::id().to_string();
+        assert!(
+            error.contains(&first.address.to_string()) && error.contains(&own),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_named() {
+        let long = Path::new("/tmp").join("x".repeat(120));
+        let error = unix(&long, 5, 0o600, None).unwrap_err().to_string();
+        assert!(error.contains("--runtime-dir"), "{error}");
+    }
+}
