@@ -1,0 +1,55 @@
+# What the scripts share. Sourced, not run.
+
+# Says what it is about to do.
+say() { printf '==> %s\n' "$*" >&2; }
+
+# Says what is wrong and what to do, and ends.
+die() {
+    printf 'error: %s\n' "$1" >&2
+    shift
+    for line in "$@"; do printf '  %s\n' "$line" >&2; done
+    exit 1
+}
+
+# Installs Debian packages that are missing. Asks for nothing when root, or when sudo needs no password.
+need_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || die "these packages are missing: ${missing[*]}" \
+        "this system has no apt-get: install nginx, uWSGI with its Python plugin, and Flask by its own means"
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+            root=(sudo -n)
+        else
+            die "these packages are missing: ${missing[*]}" "run: sudo apt-get install ${missing[*]}"
+        fi
+    fi
+    say "installing ${missing[*]}"
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null ||
+        die "apt-get update failed" "look at its words above; is there a network?"
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null ||
+        die "apt-get could not install ${missing[*]}" "look at its words above"
+}
+
+# cargo, or how to get it.
+need_cargo() {
+    command -v cargo >/dev/null || die "cargo is missing" "get it from https://rustup.rs, version 1.88 or later"
+    command -v cc >/dev/null || need_packages gcc libc6-dev
+}
+
+# What the launcher runs.
+RUN_PACKAGES=(nginx-light uwsgi-core uwsgi-plugin-python3 python3-flask)
+
+# A uWSGI from PyPI, with Python built in, in a virtual environment below .cache; prints its path.
+pypi_uwsgi() {
+    local venv=.cache/pyuwsgi
+    if [ ! -x "$venv/bin/uwsgi" ]; then
+        /usr/bin/python3 -m venv "$venv" >&2
+        "$venv/bin/pip" install --quiet pyuwsgi flask >&2 || die "pip could not install pyuwsgi" "look at its words above"
+    fi
+    printf '%s\n' "$PWD/$venv/bin/uwsgi"
+}

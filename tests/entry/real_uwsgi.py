@@ -1,0 +1,174 @@
+"""Runs the entry module under a real uWSGI and talks to it in uWSGI's own protocol."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+MODULES = pathlib.Path(__file__).resolve().parents[2] / "uwsgi"
+# Another build: MICROSERVICE_TEST_UWSGI=/venv/bin/uwsgi
+PROGRAM = os.environ.get("MICROSERVICE_TEST_UWSGI", "uwsgi")
+_OPTIONS = """\
+--strict --master --enable-threads --py-call-uwsgi-fork-hooks --single-interpreter --need-app --buffer-size=65535
+--post-buffering=8192 --socket-timeout=30 --close-on-exec --ignore-sigpipe --ignore-write-errors
+--disable-write-exception --wsgi-disable-file-wrapper --die-on-term --no-orphans --forkbomb-delay=0
+--disable-logging --module=microservice_flask_entry:application
+""".split()
+_HEAD = re.compile(rb"\x1e([A-Za-z0-9._-]{0,128});(\d{1,10})(\+?);")
+
+
+def wait_for(what, condition, seconds=10):
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError("waited for " + what)
+        time.sleep(0.005)
+
+
+class Reply:
+    def __init__(self, raw, seconds):
+        head, _, self.body = raw.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        self.status = int(lines[0].split()[1]) if lines[0] else 0
+        self.headers = dict(line.split(": ", 1) for line in lines[1:])
+        self.seconds = seconds
+
+
+class Line:
+    """A line of the application: whose it is, and its text."""
+
+    def __init__(self, raw):
+        match = _HEAD.match(raw)
+        self.id = match and match[1].decode()
+        self.pid = int(match[2]) if match else None
+        self.more = bool(match and match[3])
+        self.text = raw[match.end() if match else 0 :].decode("utf-8", "replace")
+
+    @property
+    def json(self):
+        return json.loads(self.text) if self.text.startswith("{") else {}
+
+
+class Uwsgi:
+    def __init__(self, source, processes=1, threads=1, modules=MODULES, options=(), **environment):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="entry-test-"))
+        (self.folder / "src").mkdir()
+        (self.folder / "src" / "main.py").write_text(source)
+        self.path = str(self.folder / "socket")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen(200)
+        listener.setblocking(False)
+        plugins = ["--plugins=python3"] if os.path.realpath(shutil.which(PROGRAM)).startswith("/usr/bin/") else []
+        with open(self.folder / "out", "ab") as out, open(self.folder / "err", "ab") as err, open(
+            self.folder / "uwsgi", "ab"
+        ) as own:
+            os.set_inheritable(err.fileno(), True)
+            os.set_inheritable(listener.fileno(), True)
+            self.process = subprocess.Popen(
+                [PROGRAM, *plugins, *_OPTIONS, *options]
+                + ["--processes=%d" % processes, "--threads=%d" % threads, "--socket=fd://%d" % listener.fileno()]
+                + ["--pythonpath=%s" % modules, "--stats=%s" % (self.folder / "stats")],
+                cwd=self.folder / "src",
+                env=dict(
+                    os.environ,
+                    MICROSERVICE_APP_STDERR_FD=str(err.fileno()),
+                    MICROSERVICE_APP_SOCKET_FD=str(listener.fileno()),
+                    **environment,
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=own,
+                close_fds=False,
+                start_new_session=True,
+            )
+        listener.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def ready(self):
+        try:
+            wait_for("uWSGI to serve", lambda: self.process.poll() is not None or self._accepting())
+            assert self.process.poll() is None, self.text("err") + self.text("uwsgi")
+        except BaseException:
+            # Before `with` has begun, nobody else ends it.
+            self.stop()
+            raise
+        return self
+
+    def _accepting(self):
+        try:
+            with socket.socket(socket.AF_UNIX) as stats:
+                stats.connect(str(self.folder / "stats"))
+                text = b"".join(iter(lambda: stats.recv(65536), b""))
+        except OSError:
+            return False
+        return all(worker["accepting"] for worker in json.loads(text)["workers"])
+
+    def stop(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def text(self, name):
+        return (self.folder / name).read_text(errors="replace")
+
+    def lines(self, name):
+        return [Line(raw) for raw in (self.folder / name).read_bytes().split(b"\n") if raw]
+
+    def line(self, name, **wanted):
+        """Waits for the first line whose fields (`text`: contains) are these."""
+
+        def find():
+            for line in self.lines(name):
+                if all(value in line.text if key == "text" else getattr(line, key) == value for key, value in wanted.items()):
+                    return line
+            return None
+
+        return wait_for("%s in %s: %s" % (wanted, name, self.text(name)[-2000:]), find)
+
+    def records(self, level):
+        return [line.json for line in self.lines("err") if line.json.get("level") == level]
+
+    def connect(self, path, id="", method="GET", query="", body=b"", **variables):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        connection.connect(self.path)
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "REQUEST_URI": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "test",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_X_REQUEST_ID": id,
+            **variables,
+        }
+        data = b"".join(
+            struct.pack("<H", len(text.encode())) + text.encode() for pair in environ.items() for text in pair
+        )
+        connection.sendall(struct.pack("<BHB", 0, len(data), 0) + data + body)
+        return connection
+
+    def get(self, path, id="", **more):
+        begin = time.monotonic()
+        with self.connect(path, id, **more) as connection:
+            raw = b"".join(iter(lambda: connection.recv(65536), b""))
+        return Reply(raw, time.monotonic() - begin)

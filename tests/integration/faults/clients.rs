@@ -1,0 +1,157 @@
+//! Clients that behave badly, and resources that run out.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::connection::Connection;
+use crate::http::{Request, Target};
+use crate::load::parallel;
+use crate::wait::let_pass;
+
+use super::{CALM, SLOTS, Scene};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn connect(target: &Target, count: usize) -> Vec<Connection> {
+    (0..count)
+        .filter_map(|_| Connection::open(target, PATIENCE).ok())
+        .collect()
+}
+
+fn goes_on(scene: &Scene) {
+    scene.load.wait_for_requests(CALM, Duration::from_secs(30));
+}
+
+/// Fifty clients that send a byte a second.
+pub(super) fn a_byte_a_second(scene: &mut Scene) {
+    let mut slow = connect(&Target::from(scene.running.address), 50);
+    for byte in b"GET" {
+        for connection in &mut slow {
+            connection
+                .write(&[*byte], Instant::now() + PATIENCE)
+                .unwrap();
+        }
+        let_pass(Duration::from_secs(1));
+    }
+    goes_on(scene);
+}
+
+/// The same with a body: nginx must not hand it to a slot before it is whole.
+pub(super) fn a_body_that_dawdles(scene: &mut Scene) {
+    let mut slow = connect(&Target::from(scene.running.address), SLOTS * 2);
+    for connection in &mut slow {
+        let head =
+            b"POST /post?note=dawdles HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx";
+        connection.write(head, Instant::now() + PATIENCE).unwrap();
+    }
+    goes_on(scene);
+    assert_eq!(scene.service.noted("dawdles"), 0);
+}
+
+/// Twice as many clients as slots that ask for much and never read it.
+pub(super) fn never_read(scene: &mut Scene) {
+    let mut deaf = connect(&Target::from(scene.running.address), SLOTS * 2);
+    for connection in &mut deaf {
+        let head = b"GET /big/20000000?note=deaf HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        connection.write(head, Instant::now() + PATIENCE).unwrap();
+    }
+    scene.service.wait_for_notes("deaf", deaf.len() as u64);
+    goes_on(scene);
+}
+
+pub(super) fn a_body_nobody_reads(scene: &mut Scene) {
+    let statuses = parallel(4, |_| {
+        let request =
+            Request::post("/post-ignored", vec![b'x'; 1_000_000]).header("Connection", "close");
+        let ask = || {
+            scene
+                .running
+                .send(&request)
+                .map(|answer| answer.status)
+                .map_err(|failure| failure.to_string())
+        };
+        (0..10).map(|_| ask()).collect::<Vec<_>>()
+    });
+    let failed: Vec<_> = statuses
+        .into_iter()
+        .flatten()
+        .filter(|status| *status != Ok(200))
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+pub(super) fn a_header_of_20_kb(scene: &mut Scene) {
+    for _ in 0..10 {
+        let request = Request::get("/")
+            .header("Cookie", "x".repeat(20_000))
+            .header("Accept", "application/json");
+        let answer = scene.running.send(&request).unwrap();
+        assert!(matches!(answer.status, 400 | 431), "{}", answer.status);
+        assert!(answer.header("X-Request-ID").is_some());
+    }
+}
+
+pub(super) fn clients_that_hang_up(scene: &mut Scene) {
+    for _ in 0..50 {
+        let mut connection =
+            Connection::open(&Target::from(scene.running.address), PATIENCE).unwrap();
+        let head = b"GET /delay/0.05 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        connection.write(head, Instant::now() + PATIENCE).unwrap();
+    }
+    goes_on(scene);
+}
+
+/// More connections than there are file descriptors, to the service and to the admin port.
+pub(super) fn no_descriptors_left(scene: &mut Scene) {
+    let idle = connect(&Target::from(scene.running.address), 300);
+    let admin = connect(&Target::from(scene.running.admin.unwrap()), 300);
+    goes_on(scene);
+    drop((idle, admin));
+    goes_on(scene);
+}
+
+/// The folder as the launcher sees it.
+fn runtime_of(scene: &Scene) -> PathBuf {
+    let root = format!("/proc/{}/root", scene.running.pid());
+    PathBuf::from(root).join(scene.running.runtime().strip_prefix("/").unwrap())
+}
+
+pub(super) fn disk_full(scene: &mut Scene) {
+    let filler = runtime_of(scene).join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    goes_on(scene);
+    // What needs the disk is refused with an answer.
+    let upload = scene
+        .running
+        .send(&Request::post("/post", vec![b'x'; 500_000]))
+        .unwrap();
+    assert!(
+        upload.status == 200 || upload.status >= 500,
+        "{}",
+        upload.status
+    );
+    let reload = scene
+        .running
+        .command(&["reload"])
+        .runtime_dir(&runtime_of(scene))
+        .output();
+    assert!(
+        matches!(reload.exit.code, Some(73 | 75)),
+        "{:?}\n{}",
+        reload.exit,
+        reload.text()
+    );
+    // The space is free once nobody holds the file open.
+    drop(file);
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(
+        scene
+            .running
+            .send_ok(&Request::post("/post", vec![b'x'; 500_000]))
+            .text(),
+        "500000"
+    );
+}

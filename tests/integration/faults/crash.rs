@@ -1,0 +1,140 @@
+//! Processes that are killed, and processes that stand still.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::family::Process;
+use crate::http::Request;
+use crate::wait::{let_pass, until};
+
+use super::Scene;
+
+/// How long a process stands still.
+const STILL: Duration = Duration::from_secs(3);
+
+fn kill(victims: &[Process]) {
+    assert!(!victims.is_empty(), "nobody to kill");
+    for victim in victims {
+        victim.signal(Signal::SIGKILL);
+    }
+    for victim in victims {
+        victim.wait_gone(Duration::from_secs(2));
+    }
+}
+
+fn stand_still(victim: &Process) {
+    victim.signal(Signal::SIGSTOP);
+    let_pass(STILL);
+    victim.signal(Signal::SIGCONT);
+}
+
+fn wait_ready(scene: &Scene) {
+    until(Duration::from_secs(10), "ready again", || {
+        scene.running.is_ready().then_some(())
+    });
+}
+
+pub(super) fn kill_uwsgi_master(scene: &mut Scene) {
+    let victim = scene.running.uwsgi_master();
+    kill(std::slice::from_ref(&victim));
+    until(Duration::from_secs(5), "a new uWSGI master", || {
+        (scene.running.uwsgi_master().pid != victim.pid).then_some(())
+    });
+    wait_ready(scene);
+}
+
+pub(super) fn kill_nginx_master(scene: &mut Scene) {
+    let victim = scene.running.nginx_master();
+    kill(std::slice::from_ref(&victim));
+    until(Duration::from_secs(5), "a new nginx master", || {
+        (scene.running.nginx_master().pid != victim.pid).then_some(())
+    });
+    wait_ready(scene);
+}
+
+pub(super) fn kill_uwsgi_worker(scene: &mut Scene) {
+    kill(&scene.running.uwsgi_workers()[..1]);
+}
+
+pub(super) fn kill_all_uwsgi_workers(scene: &mut Scene) {
+    kill(&scene.running.uwsgi_workers());
+    wait_ready(scene);
+}
+
+pub(super) fn kill_nginx_worker(scene: &mut Scene) {
+    kill(&scene.running.nginx_workers()[..1]);
+}
+
+pub(super) fn stop_uwsgi_master(scene: &mut Scene) {
+    stand_still(&scene.running.uwsgi_master());
+}
+
+pub(super) fn stop_nginx_master(scene: &mut Scene) {
+    stand_still(&scene.running.nginx_master());
+}
+
+pub(super) fn stop_uwsgi_worker(scene: &mut Scene) {
+    stand_still(&scene.running.uwsgi_workers()[0]);
+}
+
+pub(super) fn stop_nginx_worker(scene: &mut Scene) {
+    stand_still(&scene.running.nginx_workers()[0]);
+}
+
+pub(super) fn stop_launcher(scene: &mut Scene) {
+    stand_still(&Process::read(scene.running.pid()).unwrap());
+}
+
+/// Nobody wakes them: the watchdog must notice that nothing is served any more.
+pub(super) fn stop_uwsgi_for_ever(scene: &mut Scene) {
+    let master = scene.running.uwsgi_master();
+    let mut all = scene.running.uwsgi_workers();
+    all.push(master.clone());
+    for process in &all {
+        process.signal(Signal::SIGSTOP);
+    }
+    until(Duration::from_secs(40), "a new uWSGI master", || {
+        (scene.running.uwsgi_master().pid != master.pid).then_some(())
+    });
+    wait_ready(scene);
+}
+
+/// Requests that end their worker: whoever asks for it gets 502, nobody else notices.
+pub(super) fn segfault(scene: &mut Scene) {
+    let post = scene
+        .running
+        .send(&Request::post("/segv?note=posted", ""))
+        .unwrap();
+    assert_eq!(post.status, 502);
+    assert_eq!(scene.service.noted("posted"), 1, "a POST was replayed");
+    let get = scene.running.send(&Request::get("/segv?note=got")).unwrap();
+    assert_eq!(get.status, 502);
+    assert_eq!(
+        scene.service.noted("got"),
+        2,
+        "a GET is tried twice and no more"
+    );
+}
+
+pub(super) fn exit_in_a_request(scene: &mut Scene) {
+    let post = scene
+        .running
+        .send(&Request::post("/exit?note=posted", ""))
+        .unwrap();
+    assert_eq!(post.status, 502);
+    assert_eq!(scene.service.noted("posted"), 1, "a POST was replayed");
+}
+
+/// A GET whose worker dies under it is tried once more, a POST is not.
+pub(super) fn die_once(scene: &mut Scene) {
+    let get = scene.running.send(&Request::get("/die-once/got")).unwrap();
+    assert_eq!((get.status, get.text().as_str()), (200, "second try"));
+    assert_eq!(scene.service.noted("got"), 2);
+    let post = scene
+        .running
+        .send(&Request::post("/die-once/posted", ""))
+        .unwrap();
+    assert_eq!(post.status, 502);
+    assert_eq!(scene.service.noted("posted"), 1, "a POST was replayed");
+}

@@ -1,0 +1,50 @@
+//! What an application opens at import is shared by all its workers: the launcher looks and warns.
+
+use std::net::TcpListener;
+
+use crate::launcher::Launcher;
+use crate::log::Line;
+use crate::service::Service;
+
+fn is_warning(line: &Line) -> bool {
+    line.is_from("launcher") && line.str("level").to_lowercase().starts_with("warn")
+}
+
+#[test]
+fn a_connection_from_the_import_is_named() {
+    let database = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = database.local_addr().unwrap();
+    let connect = format!(
+        "import socket\nDATABASE = socket.create_connection(('127.0.0.1', {}))\n",
+        address.port()
+    );
+    let running = Launcher::new(&Service::with_slots(2).before_the_probe(&connect)).start_ready();
+    let line = running
+        .log
+        .wait_for("a warning that names the connection", |line| {
+            is_warning(line) && line.text.contains(&address.to_string())
+        });
+    // What to use instead.
+    assert!(
+        line.text.contains("lazy-apps") || line.text.contains("fork"),
+        "{line:?}"
+    );
+}
+
+#[test]
+fn a_thread_from_the_import_is_told() {
+    let thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(3600,), daemon=True).start()\n";
+    let running = Launcher::new(&Service::with_slots(2).before_the_probe(thread)).start_ready();
+    running.log.wait_for("a warning about threads", |line| {
+        is_warning(line) && line.text.contains("thread")
+    });
+}
+
+#[test]
+fn a_clean_application_is_not_warned_of() {
+    let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
+    running.get_ok("/");
+    running.stop(std::time::Duration::from_secs(15));
+    let warnings = running.log.filter(is_warning);
+    assert!(warnings.is_empty(), "{warnings:#?}");
+}

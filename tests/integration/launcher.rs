@@ -1,0 +1,388 @@
+//! Builds a command line for the real launcher and runs it in an environment of its own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::family::{Marks, Process, end_all};
+use crate::log::{Log, Stream};
+use crate::output::Output;
+use crate::port::free_port;
+use crate::running::{Running, exit_of};
+use crate::service::{Service, open_to_all_folder};
+use crate::wait::until;
+
+/// Debian's own folders: another Python further ahead would have no Flask.
+pub(crate) const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// nobody: a user without rights or files.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// Commands that are not `run` end by themselves, and soon.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A command line in the making.
+pub(crate) struct Launcher {
+    wrapper: Vec<String>,
+    command: Vec<String>,
+    after: Vec<String>,
+    app: Option<PathBuf>,
+    service: Option<Arc<TempDir>>,
+    port: u16,
+    listen: Vec<String>,
+    admin: Option<SocketAddr>,
+    log_format: &'static str,
+    runtime: Runtime,
+    environment: BTreeMap<String, String>,
+    is_nobody: bool,
+    input: bool,
+    stdout: Option<OwnedFd>,
+    options: bool,
+}
+
+/// Copies a program. Another process does it: a descriptor of ours that is open for writing could be inherited by what
+/// another test starts in this very moment, and the program could not be run then (ETXTBSY, execve(2)).
+pub(crate) fn install(from: &Path, to: &Path) {
+    let copied = Command::new("install")
+        .args(["-m", "755"])
+        .args([from, to])
+        .status();
+    assert!(copied.unwrap().success(), "cannot copy {}", from.display());
+}
+
+/// The launcher's runtime folder and, unless another launcher owns it, its end.
+enum Runtime {
+    Own(TempDir),
+    Shared(PathBuf),
+}
+
+impl Runtime {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Own(folder) => folder.path().join("run"),
+            Self::Shared(path) => path.clone(),
+        }
+    }
+}
+
+impl Launcher {
+    /// `run --production` of a service, on free ports, with a log in JSON.
+    pub(crate) fn new(service: &Service) -> Self {
+        let mut launcher = Self::for_folder(service.root());
+        launcher.service = Some(service.hold());
+        launcher
+    }
+
+    /// The same for a folder that may not exist.
+    pub(crate) fn for_folder(app: &Path) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let mark = format!(
+            "{}-{}",
+            std::process::id(),
+            STARTED.fetch_add(1, Ordering::Relaxed)
+        );
+        let environment = [
+            ("PATH", SYSTEM_PATH),
+            ("LANG", "C.UTF-8"),
+            ("HOME", "/nonexistent"),
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+            ("LAUNCHER_TEST_MARK", &mark),
+        ];
+        let port = free_port();
+        Self {
+            wrapper: Vec::new(),
+            command: vec!["run".to_owned(), "--production".to_owned()],
+            after: Vec::new(),
+            app: Some(app.to_owned()),
+            service: None,
+            port,
+            listen: vec![format!("127.0.0.1:{port}")],
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], free_port()))),
+            log_format: "json",
+            runtime: Runtime::Own(open_to_all_folder("runtime-")),
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            is_nobody: false,
+            input: false,
+            stdout: None,
+            options: true,
+        }
+    }
+
+    /// `run --dev`.
+    pub(crate) fn dev(self) -> Self {
+        self.command(&["run", "--dev"])
+    }
+
+    /// Another command.
+    pub(crate) fn command(mut self, words: &[&str]) -> Self {
+        self.command = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Words behind all options.
+    pub(crate) fn after(mut self, words: &[&str]) -> Self {
+        self.after
+            .extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// Runs the launcher by way of another program, such as `setpriv`.
+    pub(crate) fn through(mut self, words: &[&str]) -> Self {
+        self.wrapper
+            .extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// As a user without any rights.
+    pub(crate) fn for_nobody(mut self) -> Self {
+        self.is_nobody = true;
+        let user = format!("--reuid={NOBODY}");
+        let group = format!("--regid={NOBODY}");
+        self.through(&[
+            "setpriv",
+            &user,
+            &group,
+            "--clear-groups",
+            "--inh-caps=-all",
+            "--bounding-set=-all",
+        ])
+    }
+
+    /// With a pipe as its input, which the test may write to.
+    pub(crate) fn with_input(mut self) -> Self {
+        self.input = true;
+        self
+    }
+
+    /// With this as its stdout, which is the test's to read.
+    pub(crate) fn stdout(mut self, stdout: impl Into<OwnedFd>) -> Self {
+        self.stdout = Some(stdout.into());
+        self
+    }
+
+    /// Without `--app`.
+    pub(crate) fn without_app(mut self) -> Self {
+        self.app = None;
+        self
+    }
+
+    /// Without any option: the environment alone says everything.
+    pub(crate) fn without_options(mut self) -> Self {
+        self.options = false;
+        self.without_app()
+    }
+
+    /// With a runtime folder on a disk of its own, of 1 MiB, that nobody else sees.
+    pub(crate) fn on_a_small_disk(self) -> Self {
+        let runtime = self.runtime.path();
+        fs::create_dir(&runtime).unwrap();
+        let runtime = runtime.display().to_string();
+        let mount = "mount -t tmpfs -o size=1m,mode=755 none \"$0\" && exec \"$@\"";
+        self.through(&["unshare", "--mount", "sh", "-c", mount, &runtime])
+    }
+
+    pub(crate) fn listen(mut self, address: &str) -> Self {
+        self.listen = vec![address.to_owned()];
+        self
+    }
+
+    pub(crate) fn admin(mut self, address: Option<SocketAddr>) -> Self {
+        self.admin = address;
+        self
+    }
+
+    pub(crate) fn text_log(mut self) -> Self {
+        self.log_format = "text";
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Finds programs in this folder before all others.
+    pub(crate) fn path_before(self, folder: &Path) -> Self {
+        let path = format!("{}:{SYSTEM_PATH}", folder.display());
+        self.env("PATH", path)
+    }
+
+    /// Asks the launcher that owns this runtime folder.
+    pub(crate) fn runtime_dir(mut self, folder: &Path) -> Self {
+        self.runtime = Runtime::Shared(folder.to_owned());
+        self
+    }
+
+    fn build(&self) -> Command {
+        let program = self.program();
+        let mut words: Vec<OsString> = self.wrapper.iter().map(OsString::from).collect();
+        words.push(program.into());
+        words.extend(self.command.iter().map(OsString::from));
+        let mut option = |name: &str, value: OsString| words.extend([OsString::from(name), value]);
+        if let Some(app) = &self.app {
+            option("--app", app.into());
+        }
+        if self.options {
+            option("--runtime-dir", self.runtime.path().into());
+            option("--log-format", self.log_format.into());
+            option(
+                "--admin",
+                self.admin
+                    .map_or("off".to_owned(), |admin| admin.to_string())
+                    .into(),
+            );
+            for address in &self.listen {
+                option("--listen", address.into());
+            }
+        }
+        words.extend(self.after.iter().map(OsString::from));
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .env_clear()
+            .envs(&self.environment);
+        command
+            .stdin(if self.input {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(match &self.stdout {
+                Some(given) => given.try_clone().unwrap().into(),
+                None => Stdio::piped(),
+            })
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// The launcher's binary; for nobody a copy, because the build folder may be closed to them.
+    fn program(&self) -> PathBuf {
+        let built = PathBuf::from(env!("CARGO_BIN_EXE_microservice-flask"));
+        let Runtime::Own(folder) = &self.runtime else {
+            return built;
+        };
+        if !self.is_nobody {
+            return built;
+        }
+        let copy = folder.path().join("microservice-flask");
+        install(&built, &copy);
+        let runtime = self.runtime.path();
+        fs::create_dir(&runtime).unwrap();
+        nix::unistd::chown(&runtime, Some(NOBODY.into()), Some(NOBODY.into())).unwrap();
+        copy
+    }
+
+    fn marks(&self) -> Marks {
+        let mark = self
+            .environment
+            .get("LAUNCHER_TEST_MARK")
+            .cloned()
+            .unwrap_or_default();
+        let mut folders: Vec<_> = self.app.clone().into_iter().collect();
+        if matches!(self.runtime, Runtime::Own(_)) {
+            folders.push(self.runtime.path());
+        }
+        let ports = [Some(self.port), self.admin.map(|admin| admin.port())];
+        Marks {
+            environment: format!("LAUNCHER_TEST_MARK={mark}"),
+            folders,
+            ports: ports.into_iter().flatten().collect(),
+        }
+    }
+
+    /// Starts it and leaves it running.
+    pub(crate) fn start(self) -> Running {
+        let mut child = self.build().spawn().unwrap();
+        let log = Log::default();
+        let mut readers = vec![log.collect(Stream::Stderr, child.stderr.take().unwrap())];
+        if let Some(stdout) = child.stdout.take() {
+            readers.push(log.collect(Stream::Stdout, stdout));
+        }
+        let marks = self.marks();
+        let runtime = self.runtime.path();
+        let folder = match self.runtime {
+            Runtime::Own(folder) => Some(folder),
+            Runtime::Shared(_) => None,
+        };
+        Running {
+            root: Process::read(i32::try_from(child.id()).unwrap()),
+            child,
+            log,
+            readers,
+            address: SocketAddr::from(([127, 0, 0, 1], self.port)),
+            admin: self.admin,
+            app: self.app.unwrap_or_default(),
+            runtime,
+            _folders: (folder, self.service),
+            marks,
+            environment: self.environment,
+        }
+    }
+
+    /// Starts it and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start_ready(self) -> Running {
+        let mut running = self.start();
+        running.wait_ready();
+        running
+    }
+
+    /// Runs a command that ends by itself.
+    #[track_caller]
+    pub(crate) fn output(self) -> Output {
+        let started = Instant::now();
+        let mut child = self.build().spawn().unwrap();
+        let log = Log::default();
+        let readers = [
+            log.collect(Stream::Stdout, child.stdout.take().unwrap()),
+            log.collect(Stream::Stderr, child.stderr.take().unwrap()),
+        ];
+        let end = started + COMMAND_DEADLINE;
+        let status = until(
+            COMMAND_DEADLINE + Duration::from_secs(5),
+            "the command ends",
+            || {
+                if Instant::now() > end {
+                    child.kill().unwrap();
+                }
+                child.try_wait().unwrap()
+            },
+        );
+        let took = started.elapsed();
+        until(Duration::from_secs(10), "the command's output ends", || {
+            readers
+                .iter()
+                .all(std::thread::JoinHandle::is_finished)
+                .then_some(())
+        });
+        if matches!(self.runtime, Runtime::Own(_)) {
+            end_all(None, &self.marks());
+        }
+        assert!(
+            took < COMMAND_DEADLINE,
+            "{:?} did not end in {took:?}:\n{}",
+            self.command,
+            log.tail(40)
+        );
+        Output {
+            exit: exit_of(status, took),
+            log,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! How a run ends: with every request answered, or quickly when it was told so twice, and never with a
+//! process left behind.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::connection::Connection;
+use crate::http::{Request, Target};
+use crate::launcher::Launcher;
+use crate::load::background;
+use crate::service::{Service, importing};
+use crate::wait::{let_pass, poll, until};
+
+/// Somebody asks again. The launcher takes what comes within 0.2 s for one request, since process managers signal
+/// a process and its group at once.
+const ASKS_AGAIN: Duration = Duration::from_millis(400);
+
+#[track_caller]
+fn answers_what_it_has_begun(service: &Service, signal: Signal) {
+    let mut running = Launcher::new(service).start_ready();
+    // Four in the slots and two behind them.
+    let requests: Vec<_> = (0..6)
+        .map(|_| {
+            background(
+                running.address,
+                Request::get("/delay/1.5?note=begun").header("Connection", "close"),
+            )
+        })
+        .collect();
+    service.wait_for_notes("begun", 4);
+    running.signal(signal);
+    for request in requests {
+        assert_eq!(request.join().unwrap().unwrap().status, 200);
+    }
+    let exit = running.wait_exit(Duration::from_secs(10));
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    assert_eq!(service.noted("begun"), 6);
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
+#[test]
+fn term_answers_what_it_has_begun() {
+    answers_what_it_has_begun(&Service::with_slots(4), Signal::SIGTERM);
+}
+
+#[test]
+fn term_answers_what_it_has_begun_in_threads() {
+    answers_what_it_has_begun(&Service::with_threads(4), Signal::SIGTERM);
+}
+
+#[test]
+fn int_and_quit_are_as_gentle() {
+    answers_what_it_has_begun(&Service::with_slots(4), Signal::SIGINT);
+    answers_what_it_has_begun(&Service::with_slots(4), Signal::SIGQUIT);
+}
+
+#[test]
+fn an_idle_service_stops_at_once() {
+    let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
+    // A keep-alive connection that nobody uses must not hold the stop up.
+    let mut idle =
+        Connection::open(&Target::from(running.address), Duration::from_secs(5)).unwrap();
+    idle.send(&Request::get("/")).unwrap();
+    let exit = running.stop(Duration::from_secs(10));
+    assert!(exit.took < Duration::from_secs(5), "{exit:?}");
+}
+
+#[test]
+fn a_stop_is_seen_by_probes_before_the_last_request_ends() {
+    let service = Service::with_slots(2);
+    let mut running = Launcher::new(&service).start_ready();
+    let request = background(
+        running.address,
+        Request::get("/delay/3?note=begun").header("Connection", "close"),
+    );
+    service.wait_for_notes("begun", 1);
+    running.signal(Signal::SIGTERM);
+    until(
+        Duration::from_secs(2),
+        "503 on /readyz while it drains",
+        || {
+            running
+                .ask_admin("/readyz")
+                .ok()
+                .filter(|answer| answer.status == 503)
+        },
+    );
+    assert_eq!(running.ask_admin("/livez").unwrap().status, 200);
+    assert_eq!(request.join().unwrap().unwrap().status, 200);
+    assert_eq!(running.wait_exit(Duration::from_secs(10)).code, Some(0));
+}
+
+#[test]
+fn a_second_term_does_not_wait() {
+    let service = Service::with_slots(2);
+    let mut running = Launcher::new(&service).start_ready();
+    let hung = background(running.address, Request::get("/hang?note=hung"));
+    service.wait_for_notes("hung", 1);
+    running.signal(Signal::SIGTERM);
+    running.wait_not_ready(Duration::from_secs(5));
+    running.assert_runs();
+    let_pass(ASKS_AGAIN);
+    running.signal(Signal::SIGTERM);
+    let exit = running.wait_exit(Duration::from_secs(8));
+    assert!(matches!(exit.code, Some(0 | 75)), "{exit:?}");
+    assert_ne!(
+        hung.join().unwrap().map(|answer| answer.status).ok(),
+        Some(200)
+    );
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
+#[test]
+fn a_third_term_kills() {
+    let service = Service::with_slots(2);
+    let mut running = Launcher::new(&service).start_ready();
+    // Nothing that can be caught ends this request.
+    let _hung = background(
+        running.address,
+        Request::get("/swallow?note=hung").timeout(Duration::from_secs(10)),
+    );
+    service.wait_for_notes("hung", 1);
+    for _ in 0..3 {
+        running.signal(Signal::SIGTERM);
+        let_pass(ASKS_AGAIN);
+    }
+    let exit = running.wait_exit(Duration::from_secs(5));
+    assert!(matches!(exit.code, Some(0 | 75)), "{exit:?}");
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
+#[test]
+fn a_term_repeated_ten_times_a_second_is_more_than_one() {
+    let service = Service::with_slots(2);
+    let mut running = Launcher::new(&service).start_ready();
+    let hang = Request::get("/hang?note=hung").timeout(Duration::from_secs(10));
+    let _hung = background(running.address, hang);
+    service.wait_for_notes("hung", 1);
+    let ended = poll(Duration::from_secs(5), || {
+        running.signal(Signal::SIGTERM);
+        let_pass(Duration::from_millis(100));
+        running.child.try_wait().unwrap()
+    });
+    assert!(ended.is_some(), "fifty TERM are taken for one");
+}
+
+#[test]
+fn a_hung_request_cannot_outlast_the_stop_timeout() {
+    let section = json!({"wsgi_worker_threads_count": 2, "stop_timeout": 2});
+    let service = Service::new().nginx_config(&section);
+    let mut running = Launcher::new(&service).start_ready();
+    let _hung = background(
+        running.address,
+        Request::get("/c-hang?note=hung").timeout(Duration::from_secs(10)),
+    );
+    service.wait_for_notes("hung", 1);
+    running.signal(Signal::SIGTERM);
+    let exit = running.wait_exit(Duration::from_secs(8));
+    // 75 says that somebody had to be killed.
+    assert_eq!(exit.code, Some(75), "{exit:?}");
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
+fn slow_import() -> Service {
+    Service::with_slots(2).before_the_probe(&importing("time.sleep(120)"))
+}
+
+#[test]
+fn term_during_a_slow_import_is_obeyed_at_once() {
+    let service = slow_import();
+    let mut running = Launcher::new(&service).start();
+    service.wait_for_notes("importing", 1);
+    running.signal(Signal::SIGTERM);
+    let exit = running.wait_exit(Duration::from_secs(5));
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
+#[test]
+fn term_at_any_moment_of_the_start_is_obeyed() {
+    // What is there to be seen while it starts; uWSGI loses signals in some of these moments.
+    let service = Service::with_slots(4);
+    for children in [0, 1, 2, 4, 6] {
+        let mut running = Launcher::new(&service).start();
+        until(Duration::from_secs(20), "the start has come so far", || {
+            (running.family().len() > children).then_some(())
+        });
+        running.signal(Signal::SIGTERM);
+        let exit = running.wait_exit(Duration::from_secs(10));
+        // Before the launcher has its handlers, TERM ends it as it ends every program.
+        let obeyed = exit.code == Some(0) || (children == 0 && exit.signal == Some(15));
+        assert!(
+            obeyed,
+            "{children} children: {exit:?}\n{}",
+            running.log.tail(30)
+        );
+        running.assert_nothing_left(Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn term_at_the_moment_of_readiness_is_obeyed() {
+    let service = Service::with_slots(17);
+    for _ in 0..3 {
+        let mut running = Launcher::new(&service).start_ready();
+        running.stop(Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn nothing_outlives_a_killed_launcher() {
+    for service in [Service::with_slots(3), Service::with_threads(3)] {
+        let mut running = Launcher::new(&service).start_ready();
+        // Busy workers are those that would live on.
+        let _busy: Vec<_> = ["/hang?note=busy", "/c-hang?note=busy"]
+            .into_iter()
+            .map(|path| {
+                background(
+                    running.address,
+                    Request::get(path).timeout(Duration::from_secs(10)),
+                )
+            })
+            .collect();
+        service.wait_for_notes("busy", 2);
+        running.signal(Signal::SIGKILL);
+        assert_eq!(running.wait_exit(Duration::from_secs(2)).signal, Some(9));
+        running.assert_nothing_left(Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn nothing_outlives_a_launcher_killed_while_it_starts() {
+    let service = slow_import();
+    let mut running = Launcher::new(&service).start();
+    service.wait_for_notes("importing", 1);
+    running.signal(Signal::SIGKILL);
+    running.wait_exit(Duration::from_secs(2));
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
+#[test]
+fn a_stopped_service_can_start_again_in_the_same_folder() {
+    let service = Service::with_slots(2);
+    let mut first = Launcher::new(&service).start_ready();
+    first.signal(Signal::SIGKILL);
+    first.wait_exit(Duration::from_secs(2));
+    first.assert_nothing_left(Duration::from_secs(2));
+    // Sockets and files of the killed one lie about.
+    let address = first.address.to_string();
+    let mut second = Launcher::new(&service)
+        .runtime_dir(first.runtime())
+        .listen(&address)
+        .start();
+    second.wait_ready();
+    assert_eq!(first.get_ok("/").text(), "probe\n");
+}

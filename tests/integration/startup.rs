@@ -1,0 +1,357 @@
+//! How a start goes wrong: quickly, with one clear last line and a code that says whose turn it is.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::family::on_path;
+use crate::http::Request;
+use crate::launcher::{Launcher, SYSTEM_PATH};
+use crate::load::background;
+use crate::output::Output;
+use crate::port::free_port;
+use crate::service::{PROBE_APP, Service, importing_until_go, open_to_all_folder};
+use crate::wait::until;
+
+/// From the start of a service that cannot start to the launcher's end.
+const SECONDS: Duration = Duration::from_secs(10);
+
+#[track_caller]
+fn assert_last_line_names_the_application(output: &Output) {
+    let last = output.log.last().unwrap().text;
+    assert!(
+        last.contains("application") || last.contains("main.py"),
+        "no culprit: {last}"
+    );
+}
+
+#[track_caller]
+fn fails_to_import(main_py: &str, once: &str) -> Output {
+    let service = Service::new().main_py(main_py);
+    let output = Launcher::new(&service).output();
+    assert!(
+        !matches!(output.exit.code, Some(0) | None),
+        "{:?}\n{}",
+        output.exit,
+        output.text()
+    );
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+    assert_eq!(output.log.count(once), 1, "{}", output.text());
+    // A syntax error has no frames of its own, and Python may leave the headline out.
+    let headlines = output.log.count("Traceback (most recent call last)");
+    assert!(headlines <= 1, "{headlines} tracebacks: {}", output.text());
+    assert_last_line_names_the_application(&output);
+    output
+}
+
+#[test]
+fn an_import_error_is_told_once() {
+    let output = fails_to_import("import no_such_module\n", "    import no_such_module");
+    output.assert_says("No module named 'no_such_module'");
+}
+
+#[test]
+fn an_exception_at_import_is_told_once() {
+    let raises = "def brew():\n    raise RuntimeError('out of rum')\n\nbrew()\n";
+    fails_to_import(raises, "in brew").assert_says("RuntimeError: out of rum");
+}
+
+#[test]
+fn a_syntax_error_is_told_once() {
+    let broken = "from flask import Flask\napp = = Flask(__name__)\n";
+    fails_to_import(broken, "app = = Flask(__name__)").assert_says("SyntaxError");
+}
+
+#[test]
+fn main_py_without_app_is_told() {
+    let service =
+        Service::new().main_py("from flask import Flask\napplication = Flask(__name__)\n");
+    let output = Launcher::new(&service).output();
+    assert!(
+        !matches!(output.exit.code, Some(0) | None),
+        "{:?}",
+        output.exit
+    );
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+    assert_last_line_names_the_application(&output);
+    output.assert_says("`app`");
+}
+
+#[test]
+fn an_app_that_cannot_be_called_is_told() {
+    let output = Launcher::new(&Service::new().main_py("app = 42\n")).output();
+    assert!(
+        !matches!(output.exit.code, Some(0) | None),
+        "{:?}\n{}",
+        output.exit,
+        output.text()
+    );
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+}
+
+#[test]
+fn exit_and_crash_at_import_end_the_run() {
+    let ends = [
+        "import sys\nsys.exit(3)\n",
+        "import os\nos._exit(5)\n",
+        "import ctypes\nctypes.string_at(0)\n",
+    ];
+    for main_py in ends {
+        let output = Launcher::new(&Service::new().main_py(main_py)).output();
+        assert!(
+            !matches!(output.exit.code, Some(0) | None),
+            "{main_py}: {:?}\n{}",
+            output.exit,
+            output.text()
+        );
+        assert!(
+            output.exit.took < Duration::from_secs(40),
+            "{main_py}: {:?}",
+            output.exit
+        );
+    }
+}
+
+#[test]
+fn a_port_in_use_is_71_and_named() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let output = Launcher::new(&Service::new()).listen(&address).output();
+    output.assert_code(71).assert_says(&address);
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+    // The holder is this process, which the launcher may look at.
+    output.assert_says(&std::process::id().to_string());
+}
+
+#[test]
+fn an_admin_port_in_use_is_71_and_named() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    let output = Launcher::new(&Service::new()).admin(Some(address)).output();
+    output.assert_code(71).assert_says(&address.to_string());
+}
+
+/// A PATH folder with everything that a launcher may call but one program.
+fn path_without(missing: &str) -> TempDir {
+    let folder = open_to_all_folder("path-");
+    for name in ["nginx", "uwsgi", "python3", "sh", "env"] {
+        if name != missing {
+            symlink(
+                on_path(SYSTEM_PATH, name).unwrap(),
+                folder.path().join(name),
+            )
+            .unwrap();
+        }
+    }
+    folder
+}
+
+#[track_caller]
+fn missing_is_127_with_its_apt_line(program: &str, package: &str) {
+    let folder = path_without(program);
+    let path = folder.path().display().to_string();
+    let output = Launcher::new(&Service::new()).env("PATH", path).output();
+    output
+        .assert_code(127)
+        .assert_says("apt")
+        .assert_says(package);
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+}
+
+#[test]
+fn no_nginx_is_127_with_its_apt_line() {
+    missing_is_127_with_its_apt_line("nginx", "nginx");
+}
+
+#[test]
+fn no_uwsgi_is_127_with_its_apt_line() {
+    missing_is_127_with_its_apt_line("uwsgi", "uwsgi-plugin-python3");
+}
+
+#[test]
+fn an_nginx_that_cannot_be_executed_is_126() {
+    let folder = path_without("nginx");
+    fs::write(folder.path().join("nginx"), "no program").unwrap();
+    let path = folder.path().display().to_string();
+    Launcher::new(&Service::new())
+        .env("PATH", path)
+        .output()
+        .assert_code(126)
+        .assert_says("nginx");
+}
+
+#[test]
+fn port_80_without_permission_is_77_with_the_ways_out() {
+    let start = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    let first_free: u16 = start.trim().parse().unwrap();
+    // Where every port is free for everyone, another rule of the same kind must do: none is left to test.
+    if first_free <= 80 {
+        return skip("ports below 80 are free for everyone here");
+    }
+    let output = Launcher::new(&Service::new())
+        .for_nobody()
+        .listen("127.0.0.1:80")
+        .output();
+    output
+        .assert_code(77)
+        .assert_says("127.0.0.1:80")
+        .assert_says("--listen");
+    let other = ["NET_BIND_SERVICE", "ip_unprivileged_port_start"];
+    assert!(
+        other.iter().any(|way| output.text().contains(way)),
+        "{}",
+        output.text()
+    );
+}
+
+#[test]
+fn a_runtime_folder_that_cannot_be_written_is_73() {
+    let output = Launcher::new(&Service::new())
+        .runtime_dir(Path::new("/proc/rum"))
+        .output();
+    output.assert_code(73).assert_says("/proc/rum");
+}
+
+#[test]
+fn nobody_without_any_rights_is_enough() {
+    let service = Service::with_slots(2);
+    let mut running = Launcher::new(&service).for_nobody().start_ready();
+    let scheduler = running.get_ok("/scheduler").json();
+    assert_eq!(scheduler["uid"], json!(crate::launcher::NOBODY));
+    running.send_ok(&Request::post("/post", vec![b'x'; 3_000_000]));
+    assert_eq!(running.get_ok("/big/5000000").body.len(), 5_000_000);
+    running.stop(Duration::from_secs(15));
+}
+
+#[test]
+fn root_serves_as_www_data_in_batches() {
+    let running = Launcher::new(&Service::with_slots(2)).start_ready();
+    let scheduler = running.get_ok("/scheduler").json();
+    assert_ne!(scheduler["uid"], json!(0), "the application runs as root");
+    // SCHED_BATCH
+    assert_eq!(scheduler["policy"], json!(3));
+}
+
+#[test]
+fn requests_that_come_during_the_import_wait_for_it() {
+    let service = Service::with_slots(2).before_the_probe(&importing_until_go());
+    let mut running = Launcher::new(&service).start();
+    service.wait_for_notes("importing", 1);
+    let address = running.address;
+    // nginx may still be on its way up; the launcher's socket is there first.
+    let early = background(address, Request::get("/"));
+    until(
+        Duration::from_secs(10),
+        "not ready while it imports",
+        || {
+            running
+                .ask_admin("/readyz")
+                .ok()
+                .filter(|answer| answer.status == 503)
+        },
+    );
+    service.write("state/go", "");
+    running.wait_ready();
+    assert_eq!(early.join().unwrap().unwrap().status, 200);
+}
+
+#[test]
+fn the_application_finds_its_environment() {
+    let service = Service::with_slots(2);
+    let running = Launcher::new(&service)
+        .env("MICROSERVICE_ENV", "production")
+        .env("RUM", "dark")
+        .start_ready();
+    let environment = running.get_ok("/environment").json();
+    assert_eq!(environment["RUM"], "dark");
+    assert_eq!(environment["MICROSERVICE_ENV"], "production");
+    let config_path = environment["CONFIG_PATH"].as_str().unwrap_or_default();
+    let config = service.root().join("config").display().to_string();
+    assert!(
+        config_path
+            .split(':')
+            .any(|folder| Path::new(folder) == Path::new(&config)),
+        "{config_path}"
+    );
+    // What the launcher tells its children is no business of the application's own children.
+    assert!(environment.get("NGINX").is_none(), "{environment}");
+}
+
+#[test]
+fn two_launchers_live_side_by_side() {
+    let services = [
+        Service::with_slots(2),
+        Service::with_slots(2).main_py(&PROBE_APP.replace("probe\\n", "other\\n")),
+    ];
+    let running = services
+        .each_ref()
+        .map(|service| Launcher::new(service).start_ready());
+    assert_eq!(running[0].get_ok("/").text(), "probe\n");
+    assert_eq!(running[1].get_ok("/").text(), "other\n");
+}
+
+#[test]
+fn a_runtime_folder_in_use_is_refused() {
+    let first = Service::with_slots(2);
+    let mut running = Launcher::new(&first).start_ready();
+    let second =
+        Launcher::new(&Service::with_slots(2)).listen(&format!("127.0.0.1:{}", free_port()));
+    let output = second.runtime_dir(running.runtime()).output();
+    assert!(
+        !matches!(output.exit.code, Some(0) | None),
+        "{:?}\n{}",
+        output.exit,
+        output.text()
+    );
+    running.assert_runs();
+    running.get_ok("/");
+}
+
+#[test]
+fn static_files_are_served_without_the_application() {
+    let service = Service::with_slots(2).file("src/static/rum.css", "body { color: #630 }\n");
+    let running = Launcher::new(&service).start_ready();
+    let answer = running.get_ok("/static/rum.css");
+    assert_eq!(answer.text(), "body { color: #630 }\n");
+    assert_eq!(answer.header("content-type"), Some("text/css"));
+    for path in [
+        "/static/../main.py",
+        "/static/%2e%2e/main.py",
+        "/static../main.py",
+        "/static/..%2fmain.py",
+    ] {
+        let answer = running.get(path).unwrap();
+        assert!(
+            !answer.text().contains("Flask(__name__)"),
+            "{path} gives the source away"
+        );
+    }
+}
+
+/// Says what this machine cannot show.
+#[expect(
+    clippy::print_stderr,
+    reason = "for the person who reads the tests' output"
+)]
+fn skip(why: &str) {
+    eprintln!("SKIPPED, because {why}");
+}
+
+#[test]
+fn a_folder_that_no_launcher_made_stays() {
+    let scratch = open_to_all_folder("runtime-");
+    let photo = scratch.path().join("1/photo.jpg");
+    fs::create_dir(scratch.path().join("1")).unwrap();
+    fs::write(&photo, "x").unwrap();
+    let output = Launcher::new(&Service::with_slots(1))
+        .runtime_dir(scratch.path())
+        .output();
+    let folder = scratch.path().join("1").display().to_string();
+    output.assert_code(73).assert_says(&folder);
+    assert!(photo.exists());
+}
