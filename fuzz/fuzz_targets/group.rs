@@ -1,0 +1,42 @@
+//! Whatever an application writes: the same records for any cuts, each of them valid, none too long.
+
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use microservice_flask::logs::{
+    Format, Source,
+    batch::Batch,
+    render::LINE_MAX,
+    stage::{Now, Stage},
+};
+
+fn run<'a>(source: Source, reads: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let now = Now {
+        wall: 1_732_486_400_123_456,
+        up: Duration::from_secs(5),
+    };
+    let mut stage = Stage::new(source, Format::Json);
+    let mut batch = Batch::default();
+    for read in reads {
+        stage.feed(read, now, &mut batch);
+    }
+    stage.flush(now, &mut batch);
+    assert_eq!(stage.deadline(), None);
+    batch.bytes().to_vec()
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&[source, size], data)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let source = Source::PIPED[usize::from(source) % Source::PIPED.len()];
+    let whole = run(source, std::iter::once(data));
+    assert_eq!(whole, run(source, data.chunks(usize::from(size) + 1)));
+    for line in whole.split_inclusive(|&byte| byte == b'\n') {
+        assert!(line.len() <= LINE_MAX);
+        let record: serde_json::Value = serde_json::from_slice(line).expect("valid JSON");
+        assert_eq!(record["source"], source.as_str());
+    }
+});
