@@ -60,6 +60,8 @@ struct RawWorker {
     #[serde(default)]
     requests: u64,
     #[serde(default)]
+    last_spawn: u64,
+    #[serde(default)]
     cores: Vec<RawCore>,
 }
 
@@ -99,6 +101,8 @@ fn parse(bytes: &[u8]) -> io::Result<Vec<Worker>> {
     Ok(raw.workers.iter().map(worker).collect())
 }
 
+/// Requests older than the process are its dead predecessor's: uWSGI's master tells the new process at once, and the
+/// new process forgets the old requests when it first gets to run (uwsgi_respawn_worker in core/master_utils.c).
 fn worker(raw: &RawWorker) -> Worker {
     Worker {
         id: raw.id,
@@ -110,6 +114,7 @@ fn worker(raw: &RawWorker) -> Worker {
             .iter()
             .filter(|core| core.in_request == 1)
             .map(request)
+            .filter(|request| request.started >= raw.last_spawn)
             .collect(),
     }
 }
@@ -150,5 +155,15 @@ mod tests {
         assert_eq!(workers[0].current[0].id, "r1");
         assert!(!format!("{workers:?}").contains("secret"));
         assert!(!workers[1].accepting && workers[1].current.is_empty());
+    }
+
+    #[test]
+    fn requests_of_a_dead_predecessor_are_not_the_new_process_s() {
+        let text = br#"{"workers":[{"id":1,"pid":43,"accepting":0,"last_spawn":1700000007,"cores":[
+            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=old"],"req_info":{"request_start":1700000000}},
+            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=new"],"req_info":{"request_start":1700000007}}]}]}"#;
+        let current = &parse(text).unwrap()[0].current;
+        let ids: Vec<&str> = current.iter().map(|request| request.id.as_str()).collect();
+        assert_eq!(ids, ["new"]);
     }
 }

@@ -293,8 +293,8 @@ impl Runner {
         watch::tell(&self.plans[id], finding);
         match finding {
             Finding::Hung(_) => self.handle(Event::Hung(id, pid)),
-            Finding::Overdue { worker, .. } => {
-                self.kill_worker(*worker);
+            Finding::Overdue(late) => {
+                self.kill_worker(late.worker);
             }
             Finding::OpenedAtImport { .. } => {}
         }

@@ -16,6 +16,10 @@ use crate::health::wsgi;
 
 /// Pause between two looks. A look costs uWSGI's master a millisecond.
 const PAUSE: Duration = Duration::from_secs(1);
+/// uWSGI's master looks after dead workers once a second, and whenever it is asked for its statistics: so many looks at
+/// this distance after a kill bring the new worker sooner.
+const NUDGE: Duration = Duration::from_millis(50);
+const NUDGES: u32 = 2;
 /// A status page that has not answered for so long belongs to a dead nginx.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long a worker has to take a connection before the application counts as dead.
@@ -29,16 +33,20 @@ pub enum Finding {
     /// It lives and serves nothing; for how long.
     Hung(Duration),
     /// A request that could not be interrupted: its worker is to be killed.
-    Overdue {
-        /// The worker.
-        worker: Pid,
-        /// The request.
-        request: Request,
-        /// Its age in seconds.
-        seconds: u64,
-    },
+    Overdue(Overdue),
     /// The import left something open that the workers now share, or lack.
     OpenedAtImport(LeftOpen),
+}
+
+/// A request that could not be interrupted.
+#[derive(Clone, Debug)]
+pub struct Overdue {
+    /// Its worker.
+    pub worker: Pid,
+    /// The request.
+    pub request: Request,
+    /// Its age in seconds.
+    pub seconds: u64,
 }
 
 /// Watches until the child is gone or hung. `tell` is awaited for each finding.
@@ -66,12 +74,21 @@ pub(super) async fn watch<F: Future<Output = ()>>(
             }
             let mut progress = Progress::new(*request_timeout);
             let started = Instant::now();
+            let mut killed = Vec::new();
+            let mut nudges = 0;
             loop {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(if nudges > 0 { NUDGE } else { PAUSE }).await;
+                nudges = u32::saturating_sub(nudges, 1);
                 let workers = stats::read(stats).await.ok();
                 if let (Some(limit), Some(workers)) = (hard_end, &workers) {
-                    for finding in overdue(workers, *limit, SystemTime::now()) {
-                        tell(finding).await;
+                    killed.retain(|pid| workers.iter().any(|worker| worker.pid == *pid));
+                    for late in overdue(workers, *limit, SystemTime::now()) {
+                        // A killed worker keeps its request until uWSGI's master has looked after it.
+                        if !killed.contains(&late.worker.as_raw()) {
+                            killed.push(late.worker.as_raw());
+                            nudges = NUDGES;
+                            tell(Finding::Overdue(late)).await;
+                        }
                     }
                 }
                 let waiting = match &proxy {
@@ -112,7 +129,7 @@ async fn until_silent(socket: &Path) -> Duration {
 
 /// Workers with a request beyond the limit. uWSGI tells whole seconds, cut off, so a request seems up to a second older
 /// than it is.
-fn overdue(workers: &[Worker], limit: Duration, now: SystemTime) -> Vec<Finding> {
+fn overdue(workers: &[Worker], limit: Duration, now: SystemTime) -> Vec<Overdue> {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let oldest = |worker: &Worker| {
         worker
@@ -127,7 +144,7 @@ fn overdue(workers: &[Worker], limit: Duration, now: SystemTime) -> Vec<Finding>
             let request = oldest(worker)?;
             let seconds = now.saturating_sub(request.started);
             let late = request.started > 0 && Duration::from_secs(seconds) >= limit;
-            late.then(|| Finding::Overdue {
+            late.then(|| Overdue {
                 worker: Pid::from_raw(worker.pid),
                 request,
                 seconds,
@@ -159,11 +176,11 @@ pub(super) fn tell(plan: &ChildPlan, finding: &Finding) {
             seconds = still.as_secs(),
             "Requests wait, and nothing has been finished or begun."
         ),
-        Finding::Overdue {
+        Finding::Overdue(Overdue {
             worker,
             request,
             seconds,
-        } => tracing::error!(
+        }) => tracing::error!(
             child = plan.name,
             worker = worker.as_raw(),
             request_id = request.id,
@@ -221,7 +238,7 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_secs(1010);
         let found = overdue(&workers, Duration::from_secs(7), now);
         assert!(
-            matches!(found.as_slice(), [Finding::Overdue { worker, seconds: 10, .. }] if worker.as_raw() == 7)
+            matches!(found.as_slice(), [Overdue { worker, seconds: 10, .. }] if worker.as_raw() == 7)
         );
     }
 }

@@ -114,9 +114,13 @@ impl Log {
         });
     }
 
-    /// The last lines, for a person.
+    /// The last lines that tell something, for a person: answers as they should be are left out.
     pub(crate) fn tail(&self, count: usize) -> String {
-        let lines = self.lines();
+        let mut lines = self.lines();
+        lines.retain(|line| {
+            !line.text.contains("\"source\":\"nginx.access\"")
+                || !line.text.contains("\"status\":200")
+        });
         let mut text = String::new();
         for line in &lines[lines.len().saturating_sub(count)..] {
             writeln!(text, "  {:?} {}", line.stream, line.text).unwrap();
