@@ -29,7 +29,7 @@ pub(super) fn threads() -> Service {
 
 /// `count` requests that hang: each gets 504 with its id, in time, and was run once.
 #[track_caller]
-fn hang(scene: &Scene, path: &str, count: usize, grace: Duration) {
+fn hang(scene: &mut Scene, path: &str, count: usize, grace: Duration) {
     let request = |i: usize| {
         Request::get(format!("{path}?note=hung"))
             .header("X-Request-ID", format!("hung.{i}"))
@@ -56,11 +56,8 @@ fn hang(scene: &Scene, path: &str, count: usize, grace: Duration) {
         );
         // The wait for a slot comes on top; a load of short requests makes it short.
         let most = T + grace + Duration::from_secs(1);
-        assert!(
-            answer.took >= T && answer.took < most,
-            "504 after {:?}",
-            answer.took
-        );
+        assert!(answer.took >= T, "504 after {:?}", answer.took);
+        scene.allow("a 504", answer.took, most);
     }
     assert_eq!(
         scene.service.noted("hung"),
@@ -79,10 +76,11 @@ pub(super) fn all_but_one(scene: &mut Scene) {
     // One slot serves fifty requests of 20 ms each second; half of that is a machine with other work.
     let served = scene.load.count() - before;
     let expected = usize::try_from(T.as_secs()).unwrap() * 50 / 2;
-    assert!(
-        served >= expected,
-        "the last slot served {served} in {T:?}, expected {expected}"
-    );
+    if served < expected {
+        scene.slow.push(format!(
+            "the last slot served {served} in {T:?}, expected {expected}"
+        ));
+    }
 }
 
 pub(super) fn all(scene: &mut Scene) {
