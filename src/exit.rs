@@ -28,9 +28,18 @@ pub enum Failure {
     /// A path cannot be used.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// A file cannot be written.
-    #[error(transparent)]
+    /// A file of the runtime folder cannot be written.
+    #[error(
+        "{0}\n  hint: choose a folder that user {user} may write with --runtime-dir",
+        user = nix::unistd::geteuid()
+    )]
     Write(#[from] WriteError),
+    /// What was asked for cannot be written where it was asked for.
+    #[error(
+        "{0}\n  hint: choose a folder that user {user} may write with --out",
+        user = nix::unistd::geteuid()
+    )]
+    WriteOut(WriteError),
     /// Another launcher has the runtime folder.
     #[error("cannot use {}: another launcher{} uses it\n  hint: stop that one, or choose another folder with --runtime-dir", folder.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
     Occupied {
@@ -145,7 +154,11 @@ impl Failure {
             Self::Bug(_) | Self::Render(RenderError::Template(_)) => 70,
             Self::Bind(BindError::NoPermission { .. }) => 77,
             Self::Bind(_) | Self::System { .. } => 71,
-            Self::Write(_) | Self::Occupied { .. } | Self::Foreign(_) | Self::Closed { .. } => 73,
+            Self::Write(_)
+            | Self::WriteOut(_)
+            | Self::Occupied { .. }
+            | Self::Foreign(_)
+            | Self::Closed { .. } => 73,
             Self::Config(_) | Self::NginxRefuses | Self::Render(RenderError::Unquotable(_)) => 78,
             Self::NotExecutable(_) => 126,
             Self::Missing { .. } => 127,

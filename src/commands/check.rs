@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::plan::explain;
 use crate::plan::layout::Layout;
 use crate::render::{self, Rendered};
-use crate::sys::files;
+use crate::sys::files::{self, WriteError};
 
 /// Reads, validates, plans, renders and has nginx test the result.
 pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
@@ -61,7 +61,7 @@ pub fn tell(context: &Context, nginx_words: Option<&str>) {
 }
 
 /// Writes rendered files below a folder that nobody else needs to read.
-pub fn write(folder: &Path, rendered: &[Rendered]) -> Result<(), Failure> {
+pub fn write(folder: &Path, rendered: &[Rendered]) -> Result<(), WriteError> {
     for file in rendered {
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {

@@ -23,7 +23,7 @@ pub fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failur
     context.insist()?;
     let files = render::render(&plan)?;
     if let Some(folder) = out {
-        check::write(folder, &files)?;
+        check::write(folder, &files).map_err(Failure::WriteOut)?;
         for file in &files {
             complain(&format!("{}\n", folder.join(&file.path).display()));
         }

@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::plan::layout;
 use crate::supervise::backoff;
 use crate::supervise::command::{self, Commands};
-use crate::supervise::runner::{Runner, Setup};
+use crate::supervise::runner::{Ended, Runner, Setup};
 use crate::supervise::state::Outcome;
 use crate::sys::process;
 use crate::sys::signals::Signals;
@@ -88,9 +88,9 @@ pub fn serve(
         prepare: reload::preparer(options.clone(), sockets, &plan)?,
     };
     let control = control_socket(&plan);
-    let (outcome, names, logs) = ask::on_a_runtime(supervise(setup, logs, bound.admin, control))??;
+    let ended = ask::on_a_runtime(supervise(setup, logs, bound.admin, control))??;
     process::kill_everything_else();
-    end(outcome, &names, &plan, logs)
+    end(ended, &plan)
 }
 
 fn bind(options: &ServiceOptions) -> Result<Bound, Failure> {
@@ -150,7 +150,7 @@ async fn supervise(
     logs: Logs,
     admin: Option<Tcp>,
     control: Option<std::os::unix::net::UnixListener>,
-) -> Result<(Outcome, Vec<&'static str>, Logs), Failure> {
+) -> Result<Ended, Failure> {
     let refused = |what| move |source| Failure::System { what, source };
     let signals = Signals::new().map_err(refused("handle signals"))?;
     let (commands, receiver) = command::channel();
@@ -175,8 +175,9 @@ fn answer_on<L: server::Listener + 'static>(listener: L, commands: Commands, rig
 }
 
 /// The last words: what the log lost, and who is to blame.
-fn end(outcome: Outcome, names: &[&'static str], plan: &Plan, logs: Logs) -> Result<(), Failure> {
-    let text = verdict(outcome, names, plan);
+fn end(ended: Ended, plan: &Plan) -> Result<(), Failure> {
+    let text = verdict(&ended, plan);
+    let outcome = ended.outcome;
     let level = match outcome {
         Outcome::Asked | Outcome::Cut => Level::Info,
         Outcome::Killed(_)
@@ -186,7 +187,7 @@ fn end(outcome: Outcome, names: &[&'static str], plan: &Plan, logs: Logs) -> Res
         | Outcome::CannotRun(..)
         | Outcome::CrashedTooOften(..) => Level::Error,
     };
-    let summary = logs.finish_with(LOG_PATIENCE, level, &text);
+    let summary = ended.logs.finish_with(LOG_PATIENCE, level, &text);
     if !summary.complete {
         let lost = summary.counters.dropped();
         complain(&format!(
@@ -205,9 +206,9 @@ fn end(outcome: Outcome, names: &[&'static str], plan: &Plan, logs: Logs) -> Res
     }
 }
 
-fn verdict(outcome: Outcome, names: &[&'static str], plan: &Plan) -> String {
-    let name = |id: usize| names.get(id).copied().unwrap_or("a child");
-    match outcome {
+fn verdict(ended: &Ended, plan: &Plan) -> String {
+    let name = |id: usize| ended.names.get(id).copied().unwrap_or("a child");
+    match ended.outcome {
         Outcome::Asked => "Stopped, as asked.".to_owned(),
         Outcome::Cut => {
             "Stopped at once, as asked a second time: requests under way were cut.".to_owned()
@@ -219,9 +220,14 @@ fn verdict(outcome: Outcome, names: &[&'static str], plan: &Plan) -> String {
             plan.stop_timeout.as_secs_f64()
         ),
         Outcome::NotReady(id) => format!(
-            "Gave up: {} was not ready within {} s (start_timeout).",
+            "Gave up: {} was not ready within {} s (start_timeout){}.",
             name(id),
-            plan.start_timeout.as_secs_f64()
+            plan.start_timeout.as_secs_f64(),
+            ended
+                .lacking
+                .as_ref()
+                .map(|why| format!(": {why}"))
+                .unwrap_or_default()
         ),
         Outcome::FailedToStart(id, exit) if name(id) == "uwsgi" => format!(
             "Gave up: the application in {} could not be started; uWSGI ended with {exit}. The reason stands above.",

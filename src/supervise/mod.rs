@@ -27,6 +27,7 @@ pub mod command;
 pub mod helper;
 mod launch;
 mod leaving;
+mod readiness;
 pub mod reload;
 pub mod reloading;
 pub mod report;
@@ -36,6 +37,7 @@ mod stopping;
 pub mod supervisor;
 mod tell;
 pub mod watch;
+mod watching;
 
 use std::time::Duration;
 

@@ -220,8 +220,9 @@ impl Runner {
                 format!("{} of the new generation ended with {exit}", name(id))
             }
             ReloadOutcome::NotReady(id) => format!(
-                "{} of the new generation was not ready in time (start_timeout)",
-                name(id)
+                "{} of the new generation was not ready in time (start_timeout){}",
+                name(id),
+                self.because(id)
             ),
             ReloadOutcome::CannotRun(id) => {
                 format!("{} of the new generation cannot be run", name(id))

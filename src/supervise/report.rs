@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::Uptime;
+use super::readiness::Lacking;
 use super::state::{Life, Outcome, Pace, Phase, State};
 use super::supervisor::Supervisor;
 use crate::logs::Counters;
@@ -30,6 +31,7 @@ pub struct Facts {
 pub fn report(
     supervisor: &Supervisor,
     names: &[&'static str],
+    lacking: &Lacking,
     facts: &Facts,
     last_errors: Vec<ErrorRecord>,
     log: LogStatus,
@@ -54,7 +56,7 @@ pub fn report(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         phase: phase(supervisor),
         ready: supervisor.is_ready(),
-        reason: reason(supervisor, names),
+        reason: reason(supervisor, names, lacking),
         pid: std::process::id(),
         started_at: facts.started_at.clone(),
         uptime_seconds: now.0.as_secs_f64(),
@@ -95,7 +97,7 @@ fn phase(supervisor: &Supervisor) -> status::Phase {
 }
 
 /// Why requests should not be sent here.
-fn reason(supervisor: &Supervisor, names: &[&'static str]) -> Option<String> {
+fn reason(supervisor: &Supervisor, names: &[&'static str], lacking: &Lacking) -> Option<String> {
     match supervisor.phase {
         Phase::Stopping {
             outcome: Outcome::Asked,
@@ -111,9 +113,16 @@ fn reason(supervisor: &Supervisor, names: &[&'static str]) -> Option<String> {
         .children
         .iter()
         .zip(names)
-        .filter(|(child, _)| child.life == Life::Serving)
-        .filter(|(child, _)| !matches!(child.state, State::Running { .. }))
-        .map(|(child, name)| format!("{name} is {}", child.state.name()))
+        .enumerate()
+        .filter(|(_, (child, _))| child.life == Life::Serving)
+        .filter(|(_, (child, _))| !matches!(child.state, State::Running { .. }))
+        .map(|(id, (child, name))| {
+            let state = child.state.name();
+            match (child.state, lacking.get(&id)) {
+                (State::Starting { .. }, Some(why)) => format!("{name} is {state}: {why}"),
+                _ => format!("{name} is {state}"),
+            }
+        })
         .collect();
     (!missing.is_empty()).then(|| missing.join(", "))
 }

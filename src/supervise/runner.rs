@@ -15,21 +15,20 @@ use super::child::{ChildPlan, Orphans};
 use super::command::{Command, Snapshot};
 use super::helper::Helpers;
 use super::launch::launch;
+use super::readiness::Lacking;
 use super::reloading::{Prepare, Prepared, Reloading};
 use super::report::{self, Facts};
 use super::state::{Action, Child, ChildId, Event, Life, Outcome, Phase, State};
 use super::supervisor::Supervisor;
 use super::tell;
-use super::watch::{self, Finding};
-use crate::health::probe::{self, Probe};
+use super::watch::Finding;
+use crate::health::probe::Probe;
 use crate::logs::Logs;
 use crate::status::ErrorRecord;
 use crate::sys::process;
 use crate::sys::reap;
 use crate::sys::signals::{Signal, Signals};
 
-/// Pause between two questions whether a child is ready; readiness is seen this much late at the most.
-const PROBE_PAUSE: Duration = Duration::from_millis(10);
 /// How long the last proxy has to take in who has begun to connect: it accepts as soon as its loop turns.
 pub(super) const LAST_ENTRY: Duration = Duration::from_millis(25);
 /// News of the loop's own tasks that may wait.
@@ -48,6 +47,19 @@ pub struct Runner {
     news: mpsc::Receiver<News>,
     pub(super) helpers: Helpers,
     pub(super) reloading: Reloading,
+    pub(super) lacking: Lacking,
+}
+
+/// How a run ended, and what the last words need.
+pub struct Ended {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The children's names.
+    pub names: Vec<&'static str>,
+    /// What a child lacked that was not ready in time.
+    pub lacking: Option<String>,
+    /// The log.
+    pub logs: Logs,
 }
 
 /// What the runner starts with.
@@ -68,6 +80,8 @@ pub struct Setup {
 
 /// What the loop's own tasks tell it.
 pub(super) enum News {
+    /// A child is not ready yet, and why.
+    NotYet(ChildId, Pid, String),
     /// A child serves.
     Ready(ChildId, Pid),
     /// A draining child has no clients left.
@@ -100,21 +114,30 @@ impl Runner {
             news_sender,
             news,
             helpers: Helpers::default(),
+            lacking: Lacking::default(),
         }
     }
 
-    /// Runs until nothing is left; gives the log and the names of the children back for the last words.
+    /// Runs until nothing is left.
     pub async fn run(
         mut self,
         mut signals: Signals,
         mut commands: mpsc::Receiver<Command>,
-    ) -> (Outcome, Vec<&'static str>, Logs) {
+    ) -> Ended {
         self.handle(Event::Start);
         loop {
             if let Phase::Done(outcome) = self.supervisor.phase {
                 self.give_up_reload();
-                let names = self.plans.iter().map(|plan| plan.name).collect();
-                return (outcome, names, self.logs);
+                let lacking = match outcome {
+                    Outcome::NotReady(id) => self.lacking.remove(&id),
+                    _ => None,
+                };
+                return Ended {
+                    outcome,
+                    names: self.plans.iter().map(|plan| plan.name).collect(),
+                    lacking,
+                    logs: self.logs,
+                };
             }
             let timer = self.supervisor.next_deadline();
             let reload_due = self.reloading.due();
@@ -143,7 +166,9 @@ impl Runner {
 
     fn heard(&mut self, news: News) {
         match news {
+            News::NotYet(id, pid, why) => self.not_yet(id, pid, why),
             News::Ready(id, pid) => {
+                self.lacking.remove(&id);
                 self.handle(Event::Ready(id, pid));
                 self.watch(id, pid);
             }
@@ -188,7 +213,7 @@ impl Runner {
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         let actions = self.supervisor.on(event, self.now());
         self.carry_out(actions);
     }
@@ -245,13 +270,7 @@ impl Runner {
         match launch(plan, &self.logs) {
             Ok(pid) => {
                 tracing::info!(child = plan.name, pid = pid.as_raw(), "Started.");
-                let probe = plan.probe.clone();
-                let news = self.news_sender.clone();
-                let task = tokio::task::spawn_local(async move {
-                    until_ready(&probe, pid).await;
-                    tell_loop(&news, News::Ready(id, pid)).await;
-                });
-                self.set_task(id, task.abort_handle());
+                self.ask_until_ready(id, pid);
                 Event::Spawned(id, pid)
             }
             Err(error) => {
@@ -265,55 +284,6 @@ impl Runner {
         if let Some(old) = self.tasks[id].replace(task) {
             old.abort();
         }
-    }
-
-    /// Watches a child that serves.
-    fn watch(&mut self, id: ChildId, pid: Pid) {
-        let child = &self.supervisor.children[id];
-        if child.state.pid() != Some(pid) || !matches!(child.state, State::Running { .. }) {
-            return;
-        }
-        let plan = self.plans[id].clone();
-        let proxy = self.plans.iter().rev().find_map(|plan| match &plan.probe {
-            Probe::Http { socket } => Some(socket.clone()),
-            Probe::Uwsgi { .. } => None,
-        });
-        let news = self.news_sender.clone();
-        let task = tokio::task::spawn_local(async move {
-            watch::watch(&plan, pid, proxy, |finding| {
-                let news = news.clone();
-                async move { tell_loop(&news, News::Watched(id, pid, finding)).await }
-            })
-            .await;
-        });
-        self.set_task(id, task.abort_handle());
-    }
-
-    fn watched(&mut self, id: ChildId, pid: Pid, finding: &Finding) {
-        watch::tell(&self.plans[id], finding);
-        match finding {
-            Finding::Hung(_) => self.handle(Event::Hung(id, pid)),
-            Finding::Overdue(late) => {
-                self.kill_worker(late.worker);
-            }
-            Finding::OpenedAtImport { .. } => {}
-        }
-    }
-
-    /// Kills a worker, if it is one: its number comes from the statistics, which the workers' user could forge.
-    fn kill_worker(&self, worker: Pid) -> bool {
-        let masters = self
-            .supervisor
-            .children
-            .iter()
-            .filter_map(|child| child.state.pid());
-        let known = masters
-            .into_iter()
-            .any(|master| process::is_child_of(worker, master));
-        if known {
-            process::signal(worker, Kernel::SIGKILL);
-        }
-        known
     }
 
     pub(super) fn news(&self) -> mpsc::Sender<News> {
@@ -334,6 +304,7 @@ impl Runner {
         let report = report::report(
             &self.supervisor,
             &names,
+            &self.lacking,
             &self.facts,
             errors.collect(),
             report::log(&self.logs.counters()),
@@ -363,18 +334,6 @@ impl Child {
     /// A child of a plan, to be started.
     pub(super) fn of(plan: &ChildPlan) -> Self {
         Self::new(plan.role, plan.stop.clone(), plan.orphans)
-    }
-}
-
-/// Asks until the child is ready.
-async fn until_ready(probe: &Probe, pid: Pid) {
-    let mut told = String::new();
-    while let Err(why) = probe::ask(probe).await {
-        if why != told {
-            tracing::debug!(pid = pid.as_raw(), why, "Not ready yet.");
-            told = why;
-        }
-        tokio::time::sleep(PROBE_PAUSE).await;
     }
 }
 

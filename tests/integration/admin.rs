@@ -167,6 +167,31 @@ fn a_health_path_that_fails_is_critical() {
 }
 
 #[test]
+fn what_is_missing_before_readiness_is_told() {
+    let section = serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/no-such-page", "start_timeout": 6});
+    let service = Service::new().nginx_config(&section);
+    let mut running = Launcher::new(&service).start();
+    let missing = "the health check /no-such-page answers 404";
+    let told = until(Duration::from_secs(10), "the reason on /readyz", || {
+        let answer = running.ask_admin("/readyz").ok()?;
+        answer.text().contains(missing).then_some(answer.status)
+    });
+    assert_eq!(told, 503);
+    let exit = running.wait_exit(Duration::from_secs(20));
+    assert_eq!(exit.code, Some(75), "{exit:?}\n{}", running.log.tail(30));
+    assert!(
+        running.log.contains("Not ready yet."),
+        "{}",
+        running.log.tail(30)
+    );
+    let last = running.log.last().unwrap().text;
+    assert!(
+        last.contains(&format!("(start_timeout): {missing}.")),
+        "{last}"
+    );
+}
+
+#[test]
 fn slow_and_many_clients_do_not_take_the_admin_port_away() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     let target = Target::from(running.admin.unwrap());

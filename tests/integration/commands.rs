@@ -50,7 +50,10 @@ fn render_writes_or_prints_the_files() {
         .command(&["render"])
         .after(&["--out", "/proc/rum"])
         .output();
-    unwritable.assert_code(73).assert_says("/proc/rum");
+    unwritable
+        .assert_code(73)
+        .assert_says("/proc/rum")
+        .assert_says("may write with --out");
 }
 
 #[test]

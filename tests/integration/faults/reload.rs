@@ -60,6 +60,14 @@ pub(super) fn broken_snippet(scene: &mut Scene) {
     is_refused(scene, &[75, 78], "no_such_directive");
 }
 
+/// The canary lives and says that it is not well: it is given its time, and then told why it was not taken.
+pub(super) fn sick(scene: &mut Scene) {
+    let sick = json!({"use_nginx": true, "nginx_config": {
+        "wsgi_worker_threads_count": SLOTS, "health_check_path": "/no-such-page", "start_timeout": 2}});
+    scene.service.write("config/config.json", &sick.to_string());
+    is_refused(scene, &[75], "the health check /no-such-page answers 404");
+}
+
 /// Ten reloads, each with another version of the code; no request waits noticeably longer than without.
 pub(super) fn ten_times(scene: &mut Scene) {
     for version in 2..12 {

@@ -154,6 +154,7 @@ pub(super) const FAULTS: &[Fault] = &[
     row("reload: no app", reload::no_app),
     row("reload: wrong config", reload::wrong_config),
     row("reload: broken nginx snippet", reload::broken_snippet),
+    row("reload: health check fails", reload::sick),
     row("reload × 10 with code changes", reload::ten_times),
     Fault {
         path: "/delay/0.1",

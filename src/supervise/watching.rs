@@ -1,0 +1,62 @@
+//! The loop's part of the watch over children that serve.
+#![forbid(unsafe_code)]
+
+use nix::sys::signal::Signal as Kernel;
+use nix::unistd::Pid;
+
+use super::runner::{News, Runner, tell_loop};
+use super::state::{ChildId, Event, State};
+use super::watch::{self, Finding};
+use crate::health::probe::Probe;
+use crate::sys::process;
+
+impl Runner {
+    /// Watches a child that serves.
+    pub(super) fn watch(&mut self, id: ChildId, pid: Pid) {
+        let child = &self.supervisor.children[id];
+        if child.state.pid() != Some(pid) || !matches!(child.state, State::Running { .. }) {
+            return;
+        }
+        let plan = self.plans[id].clone();
+        let proxy = self.plans.iter().rev().find_map(|plan| match &plan.probe {
+            Probe::Http { socket } => Some(socket.clone()),
+            Probe::Uwsgi { .. } => None,
+        });
+        let news = self.news();
+        let task = tokio::task::spawn_local(async move {
+            watch::watch(&plan, pid, proxy, |finding| {
+                let news = news.clone();
+                async move { tell_loop(&news, News::Watched(id, pid, finding)).await }
+            })
+            .await;
+        });
+        self.set_task(id, task.abort_handle());
+    }
+
+    pub(super) fn watched(&mut self, id: ChildId, pid: Pid, finding: &Finding) {
+        watch::tell(&self.plans[id], finding);
+        match finding {
+            Finding::Hung(_) => self.handle(Event::Hung(id, pid)),
+            Finding::Overdue(late) => {
+                self.kill_worker(late.worker);
+            }
+            Finding::OpenedAtImport { .. } => {}
+        }
+    }
+
+    /// Kills a worker, if it is one: its number comes from the statistics, which the workers' user could forge.
+    pub(super) fn kill_worker(&self, worker: Pid) -> bool {
+        let masters = self
+            .supervisor
+            .children
+            .iter()
+            .filter_map(|child| child.state.pid());
+        let known = masters
+            .into_iter()
+            .any(|master| process::is_child_of(worker, master));
+        if known {
+            process::signal(worker, Kernel::SIGKILL);
+        }
+        known
+    }
+}
