@@ -214,6 +214,11 @@ fn verdict(ended: &Ended, plan: &Plan) -> String {
             "Stopped at once, as asked a second time: requests under way were cut.".to_owned()
         }
         Outcome::Forced => "Killed, as asked a third time.".to_owned(),
+        // It waits for its clients, and they for the application.
+        Outcome::Killed(id) if name(id) == "nginx" => format!(
+            "Stopped by force: requests were still under way after {} s (stop_timeout) and were cut.",
+            plan.stop_timeout.as_secs_f64()
+        ),
         Outcome::Killed(id) => format!(
             "Stopped by force: {} did not end in time and was killed (stop_timeout is {} s).",
             name(id),

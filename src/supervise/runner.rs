@@ -12,19 +12,17 @@ use tokio::task::AbortHandle;
 
 use super::Uptime;
 use super::child::{ChildPlan, Orphans};
-use super::command::{Command, Snapshot};
+use super::command::Command;
 use super::helper::Helpers;
 use super::launch::launch;
 use super::readiness::Lacking;
 use super::reloading::{Prepare, Prepared, Reloading};
-use super::report::{self, Facts};
-use super::state::{Action, Child, ChildId, Event, Life, Outcome, Phase, State};
+use super::report::Facts;
+use super::state::{Action, Child, ChildId, Event, Outcome, Phase, State};
 use super::supervisor::Supervisor;
 use super::tell;
 use super::watch::Finding;
-use crate::health::probe::Probe;
 use crate::logs::Logs;
-use crate::status::ErrorRecord;
 use crate::sys::process;
 use crate::sys::reap;
 use crate::sys::signals::{Signal, Signals};
@@ -157,10 +155,18 @@ impl Runner {
 
     fn signalled(&mut self, signal: Signal) {
         match signal {
-            Signal::Stop => self.handle(Event::StopAsked),
+            Signal::Stop => self.stop_asked(),
             Signal::Child => self.reap(),
             Signal::Reload => self.reload_asked(None),
             Signal::Report => tell::report(&self.snapshot().report),
+        }
+    }
+
+    fn stop_asked(&mut self) {
+        let stops_already = matches!(self.supervisor.phase, Phase::Stopping { .. });
+        self.handle(Event::StopAsked);
+        if !stops_already {
+            self.tell_who_lingers();
         }
     }
 
@@ -288,45 +294,6 @@ impl Runner {
 
     pub(super) fn news(&self) -> mpsc::Sender<News> {
         self.news_sender.clone()
-    }
-
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let names: Vec<&'static str> = self.plans.iter().map(|plan| plan.name).collect();
-        let errors = self
-            .logs
-            .recent_errors()
-            .into_iter()
-            .map(|error| ErrorRecord {
-                ts: error.ts,
-                source: error.source.as_str().to_owned(),
-                message: error.message,
-            });
-        let report = report::report(
-            &self.supervisor,
-            &names,
-            &self.lacking,
-            &self.facts,
-            errors.collect(),
-            report::log(&self.logs.counters()),
-            self.now(),
-        );
-        let mut snapshot = Snapshot {
-            report,
-            stats: None,
-            proxy: None,
-            health: None,
-        };
-        for (child, plan) in self.supervisor.children.iter().zip(&self.plans) {
-            match (child.life, &plan.probe) {
-                (Life::Serving, Probe::Uwsgi { stats, health, .. }) => {
-                    snapshot.stats = Some(stats.clone());
-                    snapshot.health.clone_from(health);
-                }
-                (Life::Serving, Probe::Http { socket }) => snapshot.proxy = Some(socket.clone()),
-                (Life::Canary | Life::Candidate { .. } | Life::Retiring { .. }, _) => {}
-            }
-        }
-        snapshot
     }
 }
 

@@ -161,6 +161,18 @@ fn a_hung_request_cannot_outlast_the_stop_timeout() {
     // 75 says that somebody had to be killed.
     assert_eq!(exit.code, Some(75), "{exit:?}");
     running.assert_nothing_left(Duration::from_secs(2));
+    for told in [
+        "The stop waits for requests under way.",
+        "these requests will be cut",
+        "GET /c-hang (",
+        "Stopped by force: requests were still under way after 2 s (stop_timeout) and were cut.",
+    ] {
+        assert!(
+            running.log.contains(told),
+            "no {told:?}:\n{}",
+            running.log.tail(30)
+        );
+    }
 }
 
 fn slow_import() -> Service {
