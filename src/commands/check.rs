@@ -1,14 +1,11 @@
 //! `check`: every problem, or the plan. Nothing is left behind.
 
-use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use super::context::{self, Context};
-use super::{complain, print};
+use super::{complain, nginx_test, print};
 use crate::cli::ServiceOptions;
 use crate::exit::Failure;
-use crate::plan::Plan;
 use crate::plan::explain;
 use crate::plan::layout::Layout;
 use crate::render::{self, Rendered};
@@ -33,7 +30,7 @@ pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
     } else {
         let files = render::render(&plan)?;
         write(&plan.layout.folder(), &files)?;
-        refused_by_nginx(&plan)?
+        nginx_test::refused(&plan)?
     };
     tell(&context, nginx_words.as_deref());
     context.insist()?;
@@ -53,8 +50,9 @@ pub fn tell(context: &Context, nginx_words: Option<&str>) {
         complain(&format!("{}\n", context.findings.show(finding)));
     }
     if let Some(words) = nginx_words {
+        let words = words.replace('\n', "\n  ");
         complain(&format!(
-            "problem: nginx does not accept the configuration\n{words}  hint: the file that nginx names is a snippet of \
+            "problem: nginx does not accept the configuration\n  {words}\n  hint: the file that nginx names is a snippet of \
              the service, or rendered (microservice-flask render)\n"
         ));
     }
@@ -70,32 +68,4 @@ pub fn write(folder: &Path, rendered: &[Rendered]) -> Result<(), WriteError> {
         files::write(&path, &file.text, 0o644)?;
     }
     Ok(())
-}
-
-/// What `nginx -t` says against the files of a plan; none when it takes them or is not installed.
-pub fn refused_by_nginx(plan: &Plan) -> Result<Option<String>, Failure> {
-    let Some(nginx) = &plan.nginx else {
-        return Ok(None);
-    };
-    files::folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
-    let output = Command::new(&nginx.path)
-        .args(["-t", "-q", "-e", "stderr", "-p"])
-        .arg(plan.layout.nginx())
-        .arg("-c")
-        .arg(plan.layout.nginx_conf())
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| crate::sys::process::SpawnError {
-            program: nginx.path.clone(),
-            source,
-        })?;
-    if output.status.success() {
-        return Ok(None);
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let mut words = String::new();
-    for line in text.lines().filter(|line| !line.ends_with("test failed")) {
-        let _ = writeln!(words, "  {line}");
-    }
-    Ok(Some(words))
 }

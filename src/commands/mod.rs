@@ -7,6 +7,7 @@ pub mod context;
 pub mod dev;
 pub mod generation;
 pub mod log;
+pub mod nginx_test;
 pub mod reload;
 pub mod render;
 pub mod run;

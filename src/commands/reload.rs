@@ -2,20 +2,17 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper::Method;
-use nix::sys::signal::Signal;
 
 use super::context::{self, Context};
 use super::generation::{self, Sockets};
-use super::{ask, complain, log, print};
+use super::{ask, complain, log, nginx_test, print};
 use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::exit::Failure;
@@ -27,7 +24,6 @@ use crate::render;
 use crate::supervise::command::ReloadAnswer;
 use crate::supervise::helper::Helpers;
 use crate::supervise::reloading::{Prepare, Prepared};
-use crate::sys::process::{Spawn, SpawnError};
 use crate::sys::sockets;
 
 /// A reload may take as long as the start of an application, twice, with a canary.
@@ -141,10 +137,9 @@ async fn make(
     current: &RefCell<Current>,
     helpers: &Helpers,
 ) -> Result<(Prepared, Option<NginxState>), Failure> {
-    if let Some(words) = refused_by_nginx(plan, helpers).await? {
+    if let Some(words) = nginx_test::refused_beside(plan, helpers).await? {
         let mut findings = Findings::default();
-        let said = words.lines().filter(|line| !line.ends_with("test failed"));
-        let said = said.map(str::trim).collect::<Vec<_>>().join("; ");
+        let said = words.replace('\n', "; ");
         findings.problem("", format!("nginx does not accept the configuration: {said}"), "the file that nginx names is a snippet of the service, or rendered (microservice-flask render)");
         return Err(Failure::Config(crate::exit::Problems(findings)));
     }
@@ -272,49 +267,4 @@ fn nginx_files(plan: &Plan) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
         files.push((snippet.clone(), std::fs::read(snippet).unwrap_or_default()));
     }
     Ok(files)
-}
-
-/// What `nginx -t` says against a plan; none when it takes it.
-async fn refused_by_nginx(plan: &Plan, helpers: &Helpers) -> Result<Option<String>, Failure> {
-    let Some(nginx) = &plan.nginx else {
-        return Ok(None);
-    };
-    let folder = plan.layout.nginx();
-    let words = folder.join("test.log");
-    let failed = |source: io::Error| {
-        Failure::Spawn(SpawnError {
-            program: nginx.path.clone(),
-            source,
-        })
-    };
-    let out = File::create(&words).map_err(failed)?;
-    let config = plan.layout.nginx_conf();
-    let args = [
-        Path::new("-t"),
-        Path::new("-q"),
-        Path::new("-e"),
-        Path::new("stderr"),
-        Path::new("-p"),
-        &folder,
-        Path::new("-c"),
-        &config,
-    ];
-    let exit = helpers
-        .run(Spawn {
-            program: &nginx.path,
-            args: &args.map(|arg| arg.as_os_str().to_owned()),
-            env: Vec::new(),
-            cwd: &folder,
-            output: Some((out.as_fd(), out.as_fd())),
-            inherit: Vec::new(),
-            user: None,
-            batch: false,
-            death_signal: Signal::SIGKILL,
-        })
-        .await?;
-    let said = std::fs::read_to_string(&words).unwrap_or_default();
-    match exit.map(crate::sys::reap::Exit::code) {
-        Some(0) => Ok(None),
-        _ => Ok(Some(said)),
-    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::context::{self, Context};
 use super::generation::{self, Sockets};
-use super::{ask, check, complain, log, reload};
+use super::{ask, check, complain, log, nginx_test, reload};
 use crate::cli::{AdminAddr, ServiceOptions};
 use crate::config::problem::Severity;
 use crate::control::routes::{self, Rights};
@@ -55,7 +55,7 @@ pub fn serve(
     let _lock = generation::claim(&plan)?;
     generation::write(&plan)?;
     if generation::has_snippets(&plan)
-        && let Some(words) = check::refused_by_nginx(&plan)?
+        && let Some(words) = nginx_test::refused(&plan)?
     {
         check::tell(&context, Some(&words));
         return Err(Failure::NginxRefuses);
@@ -216,7 +216,7 @@ fn verdict(ended: &Ended, plan: &Plan) -> String {
         Outcome::Forced => "Killed, as asked a third time.".to_owned(),
         // It waits for its clients, and they for the application.
         Outcome::Killed(id) if name(id) == "nginx" => format!(
-            "Stopped by force: requests were still under way after {} s (stop_timeout) and were cut.",
+            "Stopped by force after {} s (stop_timeout): nginx had not ended, which waits for requests under way; they were cut.",
             plan.stop_timeout.as_secs_f64()
         ),
         Outcome::Killed(id) => format!(

@@ -94,9 +94,14 @@ pub async fn read(socket: &Path) -> io::Result<Vec<Worker>> {
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Reads the statistics. Header values may hold bytes that are not UTF-8; they are replaced.
+/// Reads the statistics. uWSGI writes what clients sent as it is, but for quotes and backslashes (stats_dump_var in
+/// core/stats.c): bytes that are not UTF-8 are replaced, and control characters, which JSON does not know in strings and
+/// needs nowhere else, become spaces. One client could blind the watch with a `%01` in a path otherwise.
 fn parse(bytes: &[u8]) -> io::Result<Vec<Worker>> {
-    let text = String::from_utf8_lossy(bytes);
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    if text.contains(|c: char| c.is_ascii_control()) {
+        text = text.replace(|c: char| c.is_ascii_control(), " ");
+    }
     let raw: RawStats = serde_json::from_str(&text)?;
     Ok(raw.workers.iter().map(worker).collect())
 }
@@ -155,6 +160,19 @@ mod tests {
         assert_eq!(workers[0].current[0].id, "r1");
         assert!(!format!("{workers:?}").contains("secret"));
         assert!(!workers[1].accepting && workers[1].current.is_empty());
+    }
+
+    #[test]
+    fn control_characters_of_a_client_do_not_blind() {
+        let (head, tail) = (
+            br#"{"workers":[{"id":1,"pid":42,"cores":[{"in_request":1,"vars":["PATH_INFO=/a"#,
+            br#"b","HTTP_X_REQUEST_ID=r1"],"req_info":{"request_start":1}}]}]}"#,
+        );
+        for byte in (0..=u8::MAX).filter(|byte| !b"\"\\".contains(byte)) {
+            let text = [head.as_slice(), &[byte], tail].concat();
+            let workers = parse(&text).unwrap_or_else(|error| panic!("byte {byte}: {error}"));
+            assert_eq!(workers[0].current[0].id, "r1");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
 
@@ -16,12 +18,20 @@ use crate::sys::reap::Exit;
 pub struct Helpers(Rc<RefCell<HashMap<Pid, oneshot::Sender<Exit>>>>);
 
 impl Helpers {
-    /// Runs a program to its end; none when the loop ended first.
-    pub async fn run(&self, spawn: Spawn<'_>) -> Result<Option<Exit>, SpawnError> {
+    /// Runs a program to its end; none when it took longer than that and was killed, or the loop ended first.
+    pub async fn run(
+        &self,
+        spawn: Spawn<'_>,
+        patience: Duration,
+    ) -> Result<Option<Exit>, SpawnError> {
         let (sender, receiver) = oneshot::channel();
         let pid = process::spawn(spawn)?;
         self.0.borrow_mut().insert(pid, sender);
-        Ok(receiver.await.ok())
+        let ended = tokio::time::timeout(patience, receiver).await;
+        if ended.is_err() {
+            process::signal_group(pid, Signal::SIGKILL);
+        }
+        Ok(ended.ok().and_then(Result::ok))
     }
 
     /// Tells who waits for a process; false when nobody does.

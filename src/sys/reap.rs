@@ -4,13 +4,17 @@
 //! this program waits, but for the programs that [`crate::machine`] asks for their version before the first child
 //! exists. Children are started on the thread that reaps, so a fast exit cannot be missed between start and
 //! registration.
-#![forbid(unsafe_code)]
+#![expect(
+    unsafe_code,
+    reason = "the safe form of waitid has no name for real-time signals"
+)]
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -60,35 +64,45 @@ pub struct Reaped {
 pub fn reap_all(mut before: impl FnMut(Pid)) -> Vec<Reaped> {
     let mut reaped = Vec::new();
     loop {
-        let peek = waitid(
-            Id::All,
-            WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT,
-        );
-        let pid = match peek {
-            Ok(status) => match status.pid() {
-                Some(pid) => pid,
-                None => return reaped,
-            },
+        let pid = match ended(libc::P_ALL, 0, libc::WNOWAIT) {
+            Ok(Some(ended)) => ended.pid,
             Err(Errno::EINTR) => continue,
-            Err(_) => return reaped,
+            Ok(None) | Err(_) => return reaped,
         };
         before(pid);
-        match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, code)) => {
-                let code = u8::try_from(code & 0xff).unwrap_or(u8::MAX);
-                reaped.push(Reaped {
-                    pid,
-                    exit: Exit::Code(code),
-                });
-            }
-            Ok(WaitStatus::Signaled(_, signal, _)) => reaped.push(Reaped {
-                pid,
-                exit: Exit::Signal(signal as i32),
-            }),
-            Ok(_) | Err(Errno::EINTR) => {}
+        match ended(libc::P_PID, pid.as_raw().cast_unsigned(), 0) {
+            Ok(Some(ended)) => reaped.push(ended),
+            Ok(None) | Err(Errno::EINTR) => {}
             Err(_) => return reaped,
         }
     }
+}
+
+/// waitid(2) for what has ended. nix's wrapper gives an error for a real-time signal, which it has no name for, and one
+/// orphan that died of such a signal would hide all who end after it.
+fn ended(
+    kind: libc::idtype_t,
+    id: libc::id_t,
+    flags: libc::c_int,
+) -> Result<Option<Reaped>, Errno> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let flags = flags | libc::WEXITED | libc::WNOHANG;
+    // SAFETY: the pointer is valid for a siginfo_t, which the kernel fills or leaves as it is.
+    let result = unsafe { libc::waitid(kind, id, info.as_mut_ptr(), flags) };
+    Errno::result(result)?;
+    // SAFETY: all of its fields are numbers and padding, for which zeroes are a value.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: waitid gives the fields of SIGCHLD, or has left zeroes.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: as above.
+    let status = unsafe { info.si_status() };
+    let exit = if info.si_code == libc::CLD_EXITED {
+        Exit::Code(u8::try_from(status & 0xff).unwrap_or(u8::MAX))
+    } else {
+        Exit::Signal(status)
+    };
+    let pid = Pid::from_raw(pid);
+    Ok((pid.as_raw() != 0).then_some(Reaped { pid, exit }))
 }
 
 /// Whether a child was stopped by job control (Ctrl-Z). It is told of once.
@@ -107,5 +121,24 @@ mod tests {
         assert_eq!(Exit::Signal(9).code(), 137);
         assert_eq!(Exit::Signal(9).to_string(), "signal 9 (SIGKILL)");
         assert_eq!(Exit::Code(3).to_string(), "exit code 3");
+    }
+
+    #[test]
+    fn any_signal_is_an_end() {
+        for number in [9, 34, 40, 64] {
+            #[expect(clippy::zombie_processes, reason = "it is waited for below")]
+            let child = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!("kill -{number} $$"))
+                .spawn()
+                .unwrap();
+            let exit = loop {
+                match ended(libc::P_PID, child.id(), 0).unwrap() {
+                    Some(ended) => break ended.exit,
+                    None => std::thread::sleep(std::time::Duration::from_millis(5)),
+                }
+            };
+            assert_eq!(exit, Exit::Signal(number));
+        }
     }
 }

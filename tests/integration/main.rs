@@ -36,6 +36,7 @@ mod logs_exact;
 mod logs_stalled;
 mod logs_stdout;
 mod queue;
+mod reload;
 mod restart;
 mod shutdown;
 mod startup;

@@ -294,7 +294,11 @@ const PLACES: &[(&str, &[&str])] = &[
     ("libc::", &["sys/"]),
     (
         "Command::new",
-        &["sys/process.rs", "machine/programs.rs", "commands/check.rs"],
+        &[
+            "sys/process.rs",
+            "machine/programs.rs",
+            "commands/nginx_test.rs",
+        ],
     ),
     ("waitpid", &["sys/reap.rs"]),
     ("waitid", &["sys/reap.rs"]),

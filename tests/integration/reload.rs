@@ -1,0 +1,30 @@
+//! Reloads that go wrong in ways that a load does not show.
+
+use std::process::Command;
+
+use crate::launcher::Launcher;
+use crate::service::Service;
+
+#[test]
+fn an_nginx_that_never_ends_its_test_is_given_up() {
+    let service = Service::with_slots(2);
+    let running = Launcher::new(&service).start_ready();
+    let fifo = service.root().join("never.conf");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let include = format!("include {};\n", fifo.display());
+    service.write("nginx/server.d/a.conf", &include);
+    running
+        .run_command(&["reload"])
+        .assert_code(78)
+        .assert_says("nginx -t did not end within 30 s");
+    std::fs::remove_file(service.root().join("nginx/server.d/a.conf")).unwrap();
+    service.write_version("2");
+    running.run_command(&["reload"]).assert_code(0);
+    assert_eq!(running.get_ok("/version").text(), "2");
+}
