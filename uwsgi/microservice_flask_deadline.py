@@ -100,7 +100,12 @@ class Answer:
             guard.end(self)
             if not self.expired:
                 raise
-            return self._time_out()
+            try:
+                return self._time_out()
+            except BaseException:
+                # uWSGI gets no iterable from us, so it calls no close().
+                guard.retire()
+                raise
 
     # ---- What the application sees. Headers are kept until there is a body: until then the answer can become a 504.
 

@@ -84,6 +84,9 @@ def app(environ, start_response):
     elif path == "/write":
         say()(b"written ")
         return [b"body"]
+    elif path == "/write-sleep":
+        say()(b"written ")
+        time.sleep(30)
     elif path == "/empty":
         say("204 No Content")
         return []
@@ -270,6 +273,12 @@ class OneRequestPerProcess(unittest.TestCase):
 
 
 class Retirement(unittest.TestCase):
+    def test_an_answer_that_was_begun_by_write_ends_its_worker_too(self):
+        with Uwsgi(APP, processes=1, MICROSERVICE_REQUEST_TIMEOUT="0.5").ready() as service:
+            before = service.get("/pid").body
+            self.assertEqual(service.get("/write-sleep").body, b"written ")
+            wait_for("another worker", lambda: service.get("/pid").body != before)
+
     def test_no_request_is_lost_and_none_comes_after(self):
         with Uwsgi(APP, processes=3, MICROSERVICE_REQUEST_TIMEOUT="0.5").ready() as service:
             stop = time.monotonic() + 4

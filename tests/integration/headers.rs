@@ -122,6 +122,12 @@ fn forwarded() -> Request {
         .header("X-Forwarded-For", "203.0.113.7")
         .header("X-Forwarded-Proto", "https")
         .header("X-Forwarded-Host", "rum.example.org")
+        .header("X-Forwarded-Ssl", "on")
+        .header("X-Forwarded-Scheme", "https")
+        .header("X-Forwarded-Protocol", "https")
+        .header("X-Forwarded-Server", "rum.example.org")
+        .header("X-Forwarded-By", "203.0.113.7")
+        .header("X-Forwarded-Path", "/rum.example.org")
         .header("Connection", "close")
 }
 
@@ -136,6 +142,7 @@ fn strangers_cannot_say_whom_they_forward() {
         );
     }
     assert_eq!(seen["remote_addr"], "127.0.0.1");
+    assert_eq!(seen["environ"]["wsgi.url_scheme"], "http", "{seen}");
 }
 
 #[test]
@@ -181,6 +188,18 @@ fn headers_that_pose_as_the_servers_own_do_not_arrive() {
     for posed in ["203.0.113.9", "203.0.113.7", "underscore"] {
         assert!(!seen.contains(posed), "{posed} arrives: {seen}");
     }
+}
+
+#[test]
+fn a_body_of_unknown_length_arrives() {
+    let running = Launcher::new(&Service::with_slots(2)).start_ready();
+    let mut connection = Connection::open(&Target::from(running.address), TIMEOUT).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let request = b"POST /post HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
+        5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+    connection.write(request, deadline).unwrap();
+    let answer = connection.read_response("POST", deadline).unwrap();
+    assert_eq!((answer.status, answer.text().as_ref()), (200, "11"));
 }
 
 #[test]
