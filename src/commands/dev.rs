@@ -161,8 +161,8 @@ async fn follow(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failur
 
 /// Reaps, and gives flask's exit when it was among the ended. What is left of its group ends with it.
 fn ended(flask: Pid) -> Option<Exit> {
-    let reaped = reap::reap_all(|pid| {
-        if pid == flask {
+    let reaped = reap::reap_all(|ended| {
+        if ended.pid == flask {
             process::signal_group(flask, Signal::SIGKILL);
         }
     });

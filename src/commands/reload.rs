@@ -24,6 +24,7 @@ use crate::render;
 use crate::supervise::command::ReloadAnswer;
 use crate::supervise::helper::Helpers;
 use crate::supervise::reloading::{Prepare, Prepared};
+use crate::sys::files;
 use crate::sys::sockets;
 
 /// A reload may take as long as the start of an application, twice, with a canary.
@@ -124,7 +125,13 @@ async fn prepare(
     let log = log::options(options, &context, &plan);
     let made = make(&context, &plan, log, sockets, current, helpers).await;
     if made.is_err() {
-        crate::sys::files::remove(&plan.layout.folder())?;
+        for canary in [true, false] {
+            let layout = Layout {
+                canary,
+                ..plan.layout.clone()
+            };
+            files::remove(&layout.folder())?;
+        }
     }
     made
 }

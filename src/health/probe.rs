@@ -47,25 +47,53 @@ pub struct HealthPath {
     pub path: String,
 }
 
-/// Asks once. `Err` says what is missing.
-pub async fn ask(probe: &Probe) -> Result<(), String> {
+/// Pause between two looks at a child that comes up; readiness is seen this much late at the most.
+const LOOK_PAUSE: Duration = Duration::from_millis(10);
+/// Pause between two health checks: they are requests to the application, which may log each and ask others for it.
+const HEALTH_PAUSE: Duration = Duration::from_millis(500);
+
+/// A child that is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotYet {
+    /// What is missing.
+    pub why: String,
+    /// When to ask again.
+    pub pause: Duration,
+}
+
+impl NotYet {
+    fn look_again(why: String) -> Self {
+        let pause = LOOK_PAUSE;
+        Self { why, pause }
+    }
+}
+
+/// Asks once.
+pub async fn ask(probe: &Probe) -> Result<(), NotYet> {
     match probe {
         Probe::Uwsgi {
             stats,
             workers,
             health,
         } => {
-            accepting(stats, *workers).await?;
+            accepting(stats, *workers)
+                .await
+                .map_err(NotYet::look_again)?;
             match health {
-                Some(health) => answers(health).await,
+                Some(health) => answers(health).await.map_err(|why| NotYet {
+                    why,
+                    pause: HEALTH_PAUSE,
+                }),
                 None => Ok(()),
             }
         }
         Probe::Http { socket } => {
             match client::ask(socket, Method::GET, "/status", NGINX_PATIENCE).await {
                 Ok((StatusCode::OK, _)) => Ok(()),
-                Ok((status, _)) => Err(format!("its status page answers {status}")),
-                Err(error) => Err(error.to_string()),
+                Ok((status, _)) => Err(NotYet::look_again(format!(
+                    "its status page answers {status}"
+                ))),
+                Err(error) => Err(NotYet::look_again(error.to_string())),
             }
         }
     }

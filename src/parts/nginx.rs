@@ -75,6 +75,6 @@ pub fn child(
             retire_limit: None,
             listens_while_starting: true,
         },
-        orphans: Orphans::Finish(Signal::SIGQUIT),
+        orphans: Orphans::Finish,
     }
 }

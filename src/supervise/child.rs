@@ -126,6 +126,6 @@ pub enum Retire {
 pub enum Orphans {
     /// They are of no use: killed.
     Kill,
-    /// They go on serving; once the new leader is ready they get this signal to finish.
-    Finish(Signal),
+    /// They go on serving, and finish once somebody else serves.
+    Finish,
 }

@@ -4,11 +4,13 @@
 use std::io::Write as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::child::{Orphans, Retire, Role};
+use super::child::{Retire, Role};
 use super::runner::{LAST_ENTRY, News, Runner, tell_loop};
 use super::state::{ChildId, Phase, State};
 use super::watch;
@@ -16,35 +18,32 @@ use crate::sys::files;
 use crate::sys::filter;
 use crate::sys::process;
 
+/// Pause between two looks whether anybody is left of a group.
+const GROUP_PAUSE: Duration = Duration::from_millis(20);
+
 impl Runner {
-    /// What is left of a crashed proxy still serves; its clients are sent to the new one as at a stop. The new one, which
-    /// tests the same file, closes its connections after each answer meanwhile, too: that is harmless.
-    pub(super) fn send_orphans_clients_away(&mut self, id: ChildId, group: Pid) {
-        let Some((file, wait)) = self.plans[id].stop.drain.clone() else {
-            self.finish_orphans(id, group);
-            return;
-        };
-        if let Err(error) = files::write(&file, "", 0o644) {
-            tracing::debug!(%error, "Clients of the orphans may be reset.");
-        }
-        let news = self.news_sender.clone();
+    /// What a crashed child has left is told to finish, waited for and killed like a child; its end is seen from its group.
+    pub(super) fn adopt(&mut self, of: ChildId, group: Pid) {
+        let mut plan = self.plans[of].clone();
+        plan.sockets.list.clear();
+        plan.env = Vec::new();
+        plan.args = Vec::new();
+        self.plans.push(plan);
+        let news = self.news();
         tokio::task::spawn_local(async move {
-            tokio::time::sleep(wait).await;
-            tell_loop(&news, News::Orphaned(id, group)).await;
+            while process::has_members(group) {
+                tokio::time::sleep(GROUP_PAUSE).await;
+            }
+            tell_loop(&news, News::Dispersed(group)).await;
         });
     }
 
-    /// Asks the orphans to finish.
-    pub(super) fn finish_orphans(&mut self, id: ChildId, group: Pid) {
-        let plan = &self.plans[id];
-        if let Orphans::Finish(signal) = plan.orphans {
-            process::signal_group(group, signal);
-        }
-        let serves = matches!(self.supervisor.children[id].state, State::Running { .. });
-        if let (Some((file, _)), true) = (&plan.stop.drain, serves)
-            && let Err(error) = files::remove(file)
-        {
-            tracing::warn!(child = plan.name, %error, "Cannot end the draining: connections are closed after each answer.");
+    /// Signals a child, or all that a crashed one has left.
+    pub(super) fn signal(&self, id: ChildId, pid: Pid, signal: Signal) {
+        if self.supervisor.children[id].orphans_of.is_some() {
+            process::signal_group(pid, signal);
+        } else {
+            process::signal(pid, signal);
         }
     }
 
@@ -57,7 +56,9 @@ impl Runner {
             // Only clients that reuse a connection in that very moment are worse off.
             tracing::warn!(child = plan.name, %error, "Cannot tell clients to close their connections.");
         }
-        let Some(pid) = self.supervisor.children[id].state.pid() else {
+        let child = &self.supervisor.children[id];
+        let (Some(pid), None) = (child.state.pid(), child.orphans_of) else {
+            // The status page may be their successor's already.
             return;
         };
         let (probe, news) = (plan.probe.clone(), self.news_sender.clone());
@@ -72,10 +73,12 @@ impl Runner {
     /// The last proxy takes in who has begun to connect, and nobody else, before it is asked to stop: it closes its
     /// sockets then, and what waits in a socket that is closed is reset.
     pub(super) fn stop_gracefully(&mut self, id: ChildId, pid: Pid) {
-        let plan = &mut self.plans[id];
         let last = matches!(self.supervisor.phase, Phase::Stopping { .. });
+        let holder = self.holds_sockets_for(id);
+        let plan = &mut self.plans[holder];
         if !(last && plan.role == Role::Proxy) || plan.sockets.list.is_empty() {
-            process::signal(pid, plan.stop.graceful);
+            self.signal(id, pid, self.plans[id].stop.graceful);
+            self.end_draining(id);
             return;
         }
         for socket in plan.sockets.list.drain(..) {
@@ -90,9 +93,31 @@ impl Runner {
         });
     }
 
+    /// Whose plan has the sockets that a child serves: its own, or that of the crashed one when nobody came after it.
+    fn holds_sockets_for(&self, id: ChildId) -> ChildId {
+        let children = &self.supervisor.children;
+        match children[id].orphans_of {
+            Some(of) if children[of].state.pid().is_none() => of,
+            Some(_) | None => id,
+        }
+    }
+
+    /// The successor of orphans tests the same drain file, and closes its connections after each answer as long as it
+    /// is there.
+    fn end_draining(&self, orphans: ChildId) {
+        let children = &self.supervisor.children;
+        let plan = &self.plans[orphans];
+        if let (Some(of), Some((file, _))) = (children[orphans].orphans_of, &plan.stop.drain)
+            && matches!(children[of].state, State::Running { .. })
+            && let Err(error) = files::remove(file)
+        {
+            tracing::warn!(child = plan.name, %error, "Cannot end the draining: connections are closed after each answer.");
+        }
+    }
+
     pub(super) fn door_closed(&self, id: ChildId, pid: Pid) {
         if self.supervisor.children[id].state.pid() == Some(pid) {
-            process::signal(pid, self.plans[id].stop.graceful);
+            self.signal(id, pid, self.plans[id].stop.graceful);
         }
     }
 
@@ -102,6 +127,11 @@ impl Runner {
             Retire::Stop => process::signal(pid, plan.stop.graceful),
             Retire::Command(fifo, text) => {
                 if let Err(error) = write_to_fifo(fifo, text) {
+                    if !self.supervisor.children[id].ever_ready {
+                        // It still imports the application, and has served nobody.
+                        process::signal_group(pid, Signal::SIGKILL);
+                        return;
+                    }
                     tracing::warn!(child = plan.name, %error, "Cannot tell the old generation to finish; it is ended.");
                     process::signal(pid, plan.stop.graceful);
                 }
@@ -115,6 +145,9 @@ impl Runner {
         plan.sockets.list.clear();
         plan.env = Vec::new();
         plan.args = Vec::new();
+        if self.supervisor.children[id].orphans_of.is_some() {
+            return;
+        }
         if let Err(error) = files::remove(&plan.folder) {
             tracing::warn!(child = plan.name, %error, "Cannot remove the files of an old generation.");
         }

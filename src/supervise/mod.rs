@@ -24,10 +24,12 @@
 pub mod backoff;
 pub mod child;
 pub mod command;
+mod crashing;
 pub mod helper;
 mod launch;
 mod leaving;
 mod lingering;
+mod orphans;
 mod readiness;
 pub mod reload;
 pub mod reloading;

@@ -9,10 +9,8 @@ use nix::unistd::Pid;
 use super::child::ChildPlan;
 use super::runner::{News, Runner, tell_loop};
 use super::state::ChildId;
-use crate::health::probe;
+use crate::health::probe::{self, NotYet};
 
-/// Pause between two questions whether a child is ready; readiness is seen this much late at the most.
-const PAUSE: Duration = Duration::from_millis(10);
 /// What a child lacks for so long is worth a line of the log.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
 
@@ -53,7 +51,7 @@ async fn until_ready(plan: &ChildPlan, tell: impl AsyncFn(String)) {
     let mut lacking = String::new();
     let mut since = Instant::now();
     let mut logged = false;
-    while let Err(why) = probe::ask(&plan.probe).await {
+    while let Err(NotYet { why, pause }) = probe::ask(&plan.probe).await {
         if why != lacking {
             tell(why.clone()).await;
             (lacking, since, logged) = (why, Instant::now(), false);
@@ -61,6 +59,6 @@ async fn until_ready(plan: &ChildPlan, tell: impl AsyncFn(String)) {
             tracing::info!(child = plan.name, why = lacking, "Not ready yet.");
             logged = true;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }

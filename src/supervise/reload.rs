@@ -105,6 +105,7 @@ impl Supervisor {
             self.children[id].life = Life::Serving;
             self.children[id].restarts = self.children[replaces].restarts;
             self.retire(replaces, now, actions);
+            self.retire_orphans(replaces, now, actions);
         }
         self.settling = true;
     }
@@ -128,19 +129,23 @@ impl Supervisor {
             .collect()
     }
 
-    fn retire(&mut self, id: ChildId, now: Uptime, actions: &mut Vec<Action>) {
+    pub(super) fn retire(&mut self, id: ChildId, now: Uptime, actions: &mut Vec<Action>) {
+        let stop_timeout = self.stop_timeout;
         let child = &mut self.children[id];
-        let kill_at = child.stop.retire_limit.map(|limit| now.after(limit));
+        let candidate = matches!(child.life, Life::Candidate { .. });
+        // One that has not become ready may never hear that it is to finish.
+        let limit = child
+            .stop
+            .retire_limit
+            .or(candidate.then_some(stop_timeout));
+        let kill_at = limit.map(|limit| now.after(limit));
         child.life = Life::Retiring { kill_at };
         match (child.state, &child.stop.retire) {
-            (State::Running { pid, .. }, Retire::Command(..)) => {
-                child.state = State::Stopping {
-                    pid,
-                    again: None,
-                    asks: 1,
-                };
-                actions.push(Action::Retire(id, pid));
+            // A candidate takes requests from the common socket before all of it is ready.
+            (State::Starting { pid, .. }, Retire::Command(..)) if candidate => {
+                finish(id, child, pid, actions);
             }
+            (State::Running { pid, .. }, Retire::Command(..)) => finish(id, child, pid, actions),
             (
                 State::Idle
                 | State::Starting { .. }
@@ -153,8 +158,8 @@ impl Supervisor {
                 _,
             ) => begin_to_stop(id, child, now, actions),
         }
-        if child.state == State::Ended {
-            actions.push(Action::Forget(id));
+        if self.children[id].state == State::Ended {
+            self.forget(id, actions);
         }
     }
 
@@ -194,7 +199,7 @@ impl Supervisor {
         ) {
             self.roll_back(ReloadOutcome::Exited(id, exit), now, actions);
         } else {
-            actions.push(Action::Forget(id));
+            self.forget(id, actions);
         }
     }
 
@@ -223,6 +228,15 @@ impl Supervisor {
     pub fn set_stop_timeout(&mut self, stop_timeout: Duration) {
         self.stop_timeout = stop_timeout;
     }
+}
+
+fn finish(id: ChildId, child: &mut Child, pid: Pid, actions: &mut Vec<Action>) {
+    child.state = State::Stopping {
+        pid,
+        again: None,
+        asks: 1,
+    };
+    actions.push(Action::Retire(id, pid));
 }
 
 #[cfg(test)]

@@ -1,24 +1,14 @@
 //! Reloads, by event lists.
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 
+use super::super::supervisor::tests::{APP, PROXY, at, deeds, pid};
 use super::*;
 use crate::supervise::child::{Orphans, Role, StopPlan};
 use crate::supervise::state::{Event, Outcome};
 
-const APP: ChildId = 0;
-const PROXY: ChildId = 1;
 const NEW_APP: ChildId = 2;
 const NEW_PROXY: ChildId = 3;
-
-fn pid(number: i32) -> Pid {
-    Pid::from_raw(number)
-}
-
-fn at(milliseconds: u64) -> Uptime {
-    Uptime(Duration::from_millis(milliseconds))
-}
 
 fn app() -> Child {
     let stop = StopPlan {
@@ -43,11 +33,11 @@ fn proxy() -> Child {
         retire_limit: None,
         listens_while_starting: true,
     };
-    Child::new(Role::Proxy, stop, Orphans::Finish(Signal::SIGQUIT))
+    Child::new(Role::Proxy, stop, Orphans::Finish)
 }
 
-/// A service that serves with processes 10 and 20, and a new generation 11 and 21 that is starting.
-fn reloading() -> Supervisor {
+/// A service that serves with processes 10 and 20, and is asked to reload.
+fn serving_and_asked() -> Supervisor {
     let patience = Duration::from_secs(10);
     let mut service = Supervisor::new(vec![app(), proxy()], patience, Duration::from_secs(30), 7);
     service.on(Event::Start, at(0));
@@ -62,19 +52,17 @@ fn reloading() -> Supervisor {
         at(1000),
     );
     assert_eq!(begun, [Action::Spawn(NEW_APP), Action::Spawn(NEW_PROXY)]);
+    service
+}
+
+/// A service that serves with processes 10 and 20, and a new generation 11 and 21 that is starting.
+fn reloading() -> Supervisor {
+    let mut service = serving_and_asked();
     service.on(Event::Spawned(NEW_APP, pid(11)), at(1000));
     service.on(Event::Spawned(NEW_PROXY, pid(21)), at(1000));
     service.on(Event::Ready(NEW_PROXY, pid(21)), at(1010));
     assert!(service.is_ready() && service.is_reloading());
     service
-}
-
-/// The actions without those that only tell people.
-fn deeds(actions: Vec<Action>) -> Vec<Action> {
-    actions
-        .into_iter()
-        .filter(|action| !matches!(action, Action::Note(_)))
-        .collect()
 }
 
 #[test]
@@ -118,7 +106,7 @@ fn patience_with_a_new_generation_ends() {
         late.contains(&Action::ReloadEnded(ReloadOutcome::NotReady(NEW_APP))),
         "{late:?}"
     );
-    assert!(late.contains(&Action::Kill(NEW_APP, pid(11))), "{late:?}");
+    assert!(late.contains(&Action::Retire(NEW_APP, pid(11))), "{late:?}");
     assert!(service.is_ready());
 }
 
@@ -206,4 +194,75 @@ fn a_canary_that_dies_saves_the_others_the_trouble() {
         ]
     );
     assert!(service.is_ready());
+}
+
+#[test]
+fn a_candidate_that_may_have_requests_finishes_them() {
+    let mut service = reloading();
+    // Its workers take requests before all of them are up and the health check answers.
+    let late = deeds(service.on(Event::Timer, at(11_000)));
+    assert!(late.contains(&Action::Retire(NEW_APP, pid(11))), "{late:?}");
+    let killed = deeds(service.on(Event::Timer, at(75_000)));
+    assert!(
+        killed.contains(&Action::Kill(NEW_APP, pid(11))),
+        "{killed:?}"
+    );
+    let gone = deeds(service.on(Event::Exited(pid(11), Exit::Signal(9)), at(75_010)));
+    assert_eq!(gone, [Action::Forget(NEW_APP)]);
+}
+
+#[test]
+fn a_stop_ends_a_candidate_once_nobody_can_ask_it() {
+    let mut service = reloading();
+    let stop = deeds(service.on(Event::StopAsked, at(2000)));
+    assert!(stop.contains(&Action::Retire(NEW_APP, pid(11))), "{stop:?}");
+    service.on(Event::Exited(pid(20), Exit::Code(0)), at(2600));
+    let gone = deeds(service.on(Event::Exited(pid(21), Exit::Code(0)), at(2610)));
+    assert!(
+        gone.contains(&Action::StopGracefully(NEW_APP, pid(11))),
+        "{gone:?}"
+    );
+}
+
+#[test]
+fn a_generation_that_cannot_be_forked_leaves_nobody() {
+    let mut service = serving_and_asked();
+    let failed = deeds(service.on(Event::SpawnFailed(NEW_APP, 71), at(1001)));
+    assert!(
+        failed.contains(&Action::ReloadEnded(ReloadOutcome::CannotRun(NEW_APP))),
+        "{failed:?}"
+    );
+    // Its start was under way already.
+    let stray = deeds(service.on(Event::Spawned(NEW_PROXY, pid(21)), at(1001)));
+    assert_eq!(stray, [Action::Kill(NEW_PROXY, pid(21))]);
+    service.on(Event::Exited(pid(21), Exit::Signal(9)), at(1010));
+    assert!(service.is_ready());
+
+    let mut service = serving_and_asked();
+    service.on(Event::SpawnFailed(NEW_APP, 71), at(1001));
+    service.on(Event::SpawnFailed(NEW_PROXY, 71), at(1001));
+    assert!(service.is_ready(), "the old generation serves on");
+}
+
+#[test]
+fn orphans_of_a_replaced_proxy_finish_too() {
+    let mut service = reloading();
+    service.on(Event::Exited(pid(20), Exit::Signal(9)), at(1100));
+    service.on(Event::SpawnFailed(PROXY, 71), at(1100));
+    let taken_over = deeds(service.on(Event::Ready(NEW_APP, pid(11)), at(1300)));
+    let orphans = 4;
+    assert!(
+        taken_over.contains(&Action::Drain(orphans)),
+        "{taken_over:?}"
+    );
+    assert!(
+        !taken_over.contains(&Action::Forget(PROXY)),
+        "its files are in use: {taken_over:?}"
+    );
+    service.on(Event::Timer, at(1800));
+    let gone = deeds(service.on(Event::Exited(pid(20), Exit::Code(0)), at(1900)));
+    assert!(
+        gone.contains(&Action::Forget(orphans)) && gone.contains(&Action::Forget(PROXY)),
+        "{gone:?}"
+    );
 }

@@ -14,6 +14,7 @@ use super::report::Facts;
 use super::runner::{LAST_ENTRY, News, Runner, tell_loop};
 use super::state::{Child, ChildId, Phase, ReloadOutcome};
 use crate::logs::Options;
+use crate::sys::files;
 
 /// Makes a generation: reads, validates, plans, writes. It may ask for short programs to be run.
 pub type Prepare = Box<dyn Fn(u32, Helpers) -> Preparing>;
@@ -164,6 +165,12 @@ impl Runner {
             }
         };
         if self.supervisor.phase != Phase::Serving {
+            let canary = prepared.canary.as_ref().map(|plan| &plan.folder);
+            for folder in canary.into_iter().chain([&prepared.folder]) {
+                if let Err(error) = files::remove(folder) {
+                    tracing::warn!(%error, "Cannot remove the files of a generation that was never started.");
+                }
+            }
             self.answer_reload(ReloadAnswer {
                 code: 75,
                 text: "reload given up: the service is stopping".to_owned(),
@@ -206,7 +213,11 @@ impl Runner {
             ReloadOutcome::Done => {
                 (pending.committed)();
                 self.logs.set_options(pending.log);
-                self.facts = pending.facts;
+                let started_at = std::mem::take(&mut self.facts.started_at);
+                self.facts = Facts {
+                    started_at,
+                    ..pending.facts
+                };
                 self.supervisor.set_stop_timeout(pending.stop_timeout);
                 tracing::info!(
                     generation = self.facts.generation,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Uptime;
 use super::readiness::Lacking;
-use super::state::{Life, Outcome, Pace, Phase, State};
+use super::state::{Child, Life, Outcome, Pace, Phase, State};
 use super::supervisor::Supervisor;
 use crate::logs::Counters;
 use crate::status::{self, ChildStatus, ErrorRecord, LogStatus, PlanSummary, StatusReport};
@@ -44,7 +44,7 @@ pub fn report(
         .filter(|(child, _)| child.life == Life::Serving || child.state != State::Ended)
         .map(|(child, name)| ChildStatus {
             name: (*name).to_owned(),
-            role: role(child.life).to_owned(),
+            role: role(child).to_owned(),
             state: child.state.name().to_owned(),
             pid: child.state.pid().map(nix::unistd::Pid::as_raw),
             since_seconds: since(child.state).map(|since| now.since(since).as_secs_f64()),
@@ -67,7 +67,13 @@ pub fn report(
         children: children.collect(),
         workers: Vec::new(),
         waiting: None,
-        restarts: supervisor.children.iter().map(|child| child.restarts).sum(),
+        // A successor has taken over the count.
+        restarts: supervisor
+            .children
+            .iter()
+            .filter(|child| child.life == Life::Serving)
+            .map(|child| child.restarts)
+            .sum(),
         last_errors,
         log,
     }
@@ -127,8 +133,11 @@ fn reason(supervisor: &Supervisor, names: &[&'static str], lacking: &Lacking) ->
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-fn role(life: Life) -> &'static str {
-    match life {
+fn role(child: &Child) -> &'static str {
+    if child.orphans_of.is_some() {
+        return "orphans";
+    }
+    match child.life {
         Life::Serving => "serving",
         Life::Canary => "canary",
         Life::Candidate { .. } => "candidate",

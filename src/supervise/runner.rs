@@ -3,6 +3,9 @@
 //! It runs on the main thread, on which all children are started: their death signal is bound to it.
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as Kernel;
@@ -11,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::Uptime;
-use super::child::{ChildPlan, Orphans};
+use super::child::ChildPlan;
 use super::command::Command;
 use super::helper::Helpers;
 use super::launch::launch;
@@ -24,7 +27,7 @@ use super::tell;
 use super::watch::Finding;
 use crate::logs::Logs;
 use crate::sys::process;
-use crate::sys::reap;
+use crate::sys::reap::{self, Exit};
 use crate::sys::signals::{Signal, Signals};
 
 /// How long the last proxy has to take in who has begun to connect: it accepts as soon as its loop turns.
@@ -46,6 +49,8 @@ pub struct Runner {
     pub(super) helpers: Helpers,
     pub(super) reloading: Reloading,
     pub(super) lacking: Lacking,
+    /// Where the proxy that serves tells how much; a watch over the application asks it.
+    pub(super) proxy_status: Rc<RefCell<Option<PathBuf>>>,
 }
 
 /// How a run ended, and what the last words need.
@@ -86,8 +91,8 @@ pub(super) enum News {
     Drained(ChildId, Pid),
     /// Who had begun to connect has been taken in.
     DoorClosed(ChildId, Pid),
-    /// The clients of a crashed child's orphans have been sent away.
-    Orphaned(ChildId, Pid),
+    /// Nobody is left of a crashed child's group.
+    Dispersed(Pid),
     /// What a watch over a child found.
     Watched(ChildId, Pid, Finding),
     /// The next generation, or why there is none.
@@ -113,6 +118,7 @@ impl Runner {
             news,
             helpers: Helpers::default(),
             lacking: Lacking::default(),
+            proxy_status: Rc::default(),
         }
     }
 
@@ -180,7 +186,7 @@ impl Runner {
             }
             News::Drained(id, pid) => self.handle(Event::Drained(id, pid)),
             News::DoorClosed(id, pid) => self.door_closed(id, pid),
-            News::Orphaned(id, group) => self.finish_orphans(id, group),
+            News::Dispersed(group) => self.handle(Event::Exited(group, Exit::Code(0))),
             News::Watched(id, pid, finding) => self.watched(id, pid, &finding),
             News::Prepared(prepared) => self.reload_prepared(*prepared),
         }
@@ -203,13 +209,12 @@ impl Runner {
 
     fn reap(&mut self) {
         let children = &self.supervisor.children;
-        let reaped = reap::reap_all(|pid| {
-            let Some(child) = children.iter().find(|child| child.state.pid() == Some(pid)) else {
-                return;
-            };
-            let crashed = matches!(child.state, State::Starting { .. } | State::Running { .. });
-            if !(crashed && matches!(child.orphans, Orphans::Finish(_))) {
-                process::signal_group(pid, Kernel::SIGKILL);
+        let reaped = reap::reap_all(|ended| {
+            let child = children
+                .iter()
+                .find(|child| child.state.pid() == Some(ended.pid));
+            if child.is_some_and(|child| !child.leaves_orphans(ended.exit)) {
+                process::signal_group(ended.pid, Kernel::SIGKILL);
             }
         });
         for ended in reaped {
@@ -238,6 +243,7 @@ impl Runner {
                 .flat_map(|event| self.supervisor.on(event, now))
                 .collect();
         }
+        self.note_proxy();
         if matches!(self.supervisor.phase, Phase::Stopping { .. }) {
             self.logs.parts_leave();
         }
@@ -257,14 +263,14 @@ impl Runner {
             Action::Spawn(id) => return Some(self.spawn(id)),
             Action::Drain(id) => self.drain(id),
             Action::StopGracefully(id, pid) => self.stop_gracefully(id, pid),
-            Action::StopFast(id, pid) => process::signal(pid, self.plans[id].stop.fast),
+            Action::StopFast(id, pid) => self.signal(id, pid, self.plans[id].stop.fast),
             Action::Kill(_, pid) => process::signal_group(pid, Kernel::SIGKILL),
             Action::KillWorkers(_, pid) => process::kill_children_of(pid),
             Action::CloseSockets(id) => self.plans[id].sockets.list.clear(),
             Action::Retire(id, pid) => self.retire(id, pid),
             Action::Forget(id) => self.forget(id),
             Action::ReloadEnded(outcome) => self.reload_ended(outcome),
-            Action::FinishOrphans(id, group) => self.send_orphans_clients_away(id, group),
+            Action::Adopt { of, group, .. } => self.adopt(of, group),
             Action::Note(note) => tell::tell(note, &self.plans, &self.facts),
         }
         None

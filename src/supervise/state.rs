@@ -191,8 +191,15 @@ pub enum Action {
     Forget(ChildId),
     /// Tell those who asked for the reload.
     ReloadEnded(ReloadOutcome),
-    /// Ask what is left of its crashed predecessor's group to finish.
-    FinishOrphans(ChildId, Pid),
+    /// What is left of this crashed child's process group is a child of its own now.
+    Adopt {
+        /// The new child.
+        orphans: ChildId,
+        /// The one that crashed.
+        of: ChildId,
+        /// The group, by its dead leader's number, which nobody gets while the group lives.
+        group: Pid,
+    },
     /// Tell people.
     Note(Note),
 }
@@ -246,6 +253,8 @@ pub enum Note {
     TimeIsUp,
     /// A retiring child did not finish in time and is killed.
     RetiredByForce(ChildId),
+    /// A child that was started again is not ready in time: it is killed and started again.
+    NotReadyAgain(ChildId),
     /// A child lives and serves nothing: it is killed and started again.
     Hung(ChildId),
 }
@@ -271,8 +280,10 @@ pub struct Child {
     pub(super) backoff: Backoff,
     /// Whether it was ready at least once.
     pub(super) ever_ready: bool,
-    /// The process group of its crashed predecessor, which may still serve.
-    pub(super) left_behind: Option<Pid>,
+    /// Whether it was killed because it did not become ready again.
+    pub(super) overdue: bool,
+    /// It is what a crashed child has left: a process group without its leader, which still serves.
+    pub(super) orphans_of: Option<ChildId>,
 }
 
 impl Child {
@@ -288,7 +299,8 @@ impl Child {
             last_exit: None,
             backoff: Backoff::default(),
             ever_ready: false,
-            left_behind: None,
+            overdue: false,
+            orphans_of: None,
         }
     }
 }

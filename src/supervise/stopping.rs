@@ -159,6 +159,15 @@ impl Supervisor {
                 if child.role == Role::Proxy || !proxy_serves {
                     begin_to_stop(id, child, now, actions);
                 }
+                // One that was asked to finish has nothing left to finish once nobody can ask it any more.
+                if let State::Stopping {
+                    pid, again: None, ..
+                } = child.state
+                    && !proxy_serves
+                    && child.stop.repeat.is_some()
+                {
+                    ask_to_stop(id, child, pid, now, actions);
+                }
             }
         }
         for child in &mut self.children {

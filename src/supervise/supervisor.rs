@@ -7,11 +7,7 @@ use std::time::Duration;
 use nix::unistd::Pid;
 
 use super::Uptime;
-use super::backoff::Verdict;
-use super::child::{Orphans, Role};
-use super::state::{
-    Action, Child, ChildId, Event, Life, Note, Outcome, Pace, Phase, ReloadOutcome, State,
-};
+use super::state::{Action, Child, ChildId, Event, Life, Note, Outcome, Pace, Phase, State};
 use super::stopping::ask_to_stop;
 use crate::sys::reap::Exit;
 
@@ -29,7 +25,7 @@ pub struct Supervisor {
     pub(super) settling: bool,
     pub(super) stop_timeout: Duration,
     pub(super) last_stop_asked: Option<Uptime>,
-    random: u64,
+    pub(super) random: u64,
 }
 
 impl Supervisor {
@@ -76,6 +72,10 @@ impl Supervisor {
             | Phase::Done(_) => None,
             Phase::Starting { deadline } | Phase::Stopping { deadline, .. } => Some(deadline),
         };
+        let of_restarts = self
+            .children
+            .iter()
+            .filter_map(|child| self.restart_deadline(child));
         let of_retiring = self.children.iter().filter_map(Child::kill_at);
         let of_children = self.children.iter().filter_map(|child| match child.state {
             State::Backoff { until } | State::Draining { until, .. } => Some(until),
@@ -89,6 +89,7 @@ impl Supervisor {
         of_phase
             .into_iter()
             .chain(self.reload_deadline)
+            .chain(of_restarts)
             .chain(of_retiring)
             .chain(of_children)
             .min()
@@ -103,9 +104,7 @@ impl Supervisor {
                     actions.push(Action::Spawn(id));
                 }
             }
-            Event::Spawned(id, pid) => {
-                self.children[id].state = State::Starting { pid, since: now }
-            }
+            Event::Spawned(id, pid) => self.spawned(id, pid, now, &mut actions),
             Event::SpawnFailed(id, code) => self.spawn_failed(id, code, now, &mut actions),
             Event::Exited(pid, exit) => self.exited(pid, exit, now, &mut actions),
             Event::Ready(id, pid) => self.ready(id, pid, now, &mut actions),
@@ -130,6 +129,18 @@ impl Supervisor {
         actions
     }
 
+    fn spawned(&mut self, id: ChildId, pid: Pid, now: Uptime, actions: &mut Vec<Action>) {
+        let child = &mut self.children[id];
+        if child.state == State::Idle {
+            child.state = State::Starting { pid, since: now };
+            child.overdue = false;
+        } else {
+            // Another one of its generation could not be started meanwhile, so nobody wants it any more.
+            child.state = State::Killing { pid };
+            actions.push(Action::Kill(id, pid));
+        }
+    }
+
     fn ready(&mut self, id: ChildId, pid: Pid, now: Uptime, actions: &mut Vec<Action>) {
         let child = &mut self.children[id];
         let State::Starting {
@@ -148,9 +159,7 @@ impl Supervisor {
         }
         child.state = State::Running { pid, since: now };
         child.ever_ready = true;
-        if let Some(group) = child.left_behind.take() {
-            actions.push(Action::FinishOrphans(id, group));
-        }
+        self.retire_orphans(id, now, actions);
         actions.push(Action::Note(Note::ChildReady(id, now.since(since))));
         self.commit_when_ready(now, actions);
         if self.all_serve() && matches!(self.phase, Phase::Starting { .. }) {
@@ -168,78 +177,33 @@ impl Supervisor {
             return;
         };
         self.children[id].last_exit = Some(exit);
-        let stopping = matches!(self.phase, Phase::Stopping { .. } | Phase::Done(_));
-        if self.children[id].life != Life::Serving {
-            self.extra_exited(id, exit, now, actions);
-            return;
+        let leaves_orphans = self.children[id].leaves_orphans(exit);
+        if leaves_orphans {
+            self.adopt_orphans(id, pid, now, actions);
         }
+        if self.children[id].life == Life::Serving {
+            self.server_exited(id, exit, now, actions);
+        } else {
+            self.extra_exited(id, exit, now, actions);
+        }
+        if leaves_orphans && self.children[id].state == State::Ended {
+            // Nobody comes after them.
+            self.retire_orphans(id, now, actions);
+        }
+    }
+
+    fn server_exited(&mut self, id: ChildId, exit: Exit, now: Uptime, actions: &mut Vec<Action>) {
         match self.children[id].state {
             State::Draining { .. } | State::Stopping { .. } | State::Killing { .. } => {
                 self.children[id].state = State::Ended;
             }
             State::Starting { .. } if !self.children[id].ever_ready => {
                 self.children[id].state = State::Ended;
-                if !stopping {
-                    self.begin_stop(Outcome::FailedToStart(id, exit), now, actions);
-                }
+                self.begin_stop(Outcome::FailedToStart(id, exit), now, actions);
             }
             // While the proxy finishes its requests the application has to be there, so it is restarted even then.
-            State::Starting { .. } | State::Running { .. } => {
-                self.crashed(id, pid, exit, now, actions);
-            }
+            State::Starting { .. } | State::Running { .. } => self.crashed(id, exit, now, actions),
             State::Idle | State::Backoff { .. } | State::Ended => {}
-        }
-    }
-
-    fn crashed(
-        &mut self,
-        id: ChildId,
-        pid: Pid,
-        exit: Exit,
-        now: Uptime,
-        actions: &mut Vec<Action>,
-    ) {
-        let random = self.random();
-        let child = &mut self.children[id];
-        let healthy = match child.state {
-            State::Running { since, .. } => Some(now.since(since)),
-            State::Idle
-            | State::Starting { .. }
-            | State::Draining { .. }
-            | State::Stopping { .. }
-            | State::Killing { .. }
-            | State::Backoff { .. }
-            | State::Ended => None,
-        };
-        match child.orphans {
-            Orphans::Kill => {}
-            Orphans::Finish(_) => child.left_behind = child.left_behind.or(Some(pid)),
-        }
-        match child.backoff.crashed(now, healthy, random) {
-            Verdict::Restart(wait) => {
-                child.restarts += 1;
-                child.state = State::Backoff {
-                    until: now.after(wait),
-                };
-                actions.push(Action::Note(Note::Crashed(id, exit, wait)));
-                self.restart_due(now, actions);
-            }
-            Verdict::GiveUp => {
-                child.state = State::Ended;
-                self.begin_stop(Outcome::CrashedTooOften(id, exit), now, actions);
-            }
-        }
-    }
-
-    fn spawn_failed(&mut self, id: ChildId, code: u8, now: Uptime, actions: &mut Vec<Action>) {
-        self.children[id].state = State::Ended;
-        if matches!(
-            self.children[id].life,
-            Life::Candidate { .. } | Life::Canary
-        ) {
-            self.roll_back(ReloadOutcome::CannotRun(id), now, actions);
-        } else {
-            self.begin_stop(Outcome::CannotRun(id, code), now, actions);
         }
     }
 
@@ -258,7 +222,8 @@ impl Supervisor {
             }
             Phase::Starting { .. } | Phase::Serving | Phase::Stopping { .. } | Phase::Done(_) => {}
         }
-        self.restart_due(now, actions);
+        self.start_again(now, actions);
+        self.give_up_restarts(now, actions);
         self.extras_due(now, actions);
         for (id, child) in self.children.iter_mut().enumerate() {
             match child.state {
@@ -281,41 +246,8 @@ impl Supervisor {
             }
         }
     }
-
-    /// Starts what has waited long enough. A crash while the service stops is restarted only for the application, and
-    /// only while a proxy still has requests for it.
-    fn restart_due(&mut self, now: Uptime, actions: &mut Vec<Action>) {
-        let proxy_serves = self.proxy_serves();
-        for (id, child) in self.children.iter_mut().enumerate() {
-            let State::Backoff { until } = child.state else {
-                continue;
-            };
-            let wanted = match self.phase {
-                Phase::Starting { .. } | Phase::Serving => true,
-                Phase::Stopping { pace, .. } => {
-                    pace == Pace::Graceful && child.role == Role::Application && proxy_serves
-                }
-                Phase::Done(_) => false,
-            };
-            if !wanted {
-                child.state = State::Ended;
-            } else if now >= until {
-                child.state = State::Idle;
-                actions.push(Action::Spawn(id));
-            }
-        }
-    }
-
-    /// A number in 0..1 (xorshift; Marsaglia 2003). Good enough to keep containers from restarting in step.
-    fn random(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let bits = u32::try_from(self.random >> 32).unwrap_or(0);
-        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
-    }
 }
 
 #[cfg(test)]
 #[path = "supervisor_tests.rs"]
-mod tests;
+pub(super) mod tests;

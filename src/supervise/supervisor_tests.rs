@@ -7,16 +7,16 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::*;
-use crate::supervise::child::{Retire, StopPlan};
+use crate::supervise::child::{Orphans, Retire, Role, StopPlan};
 
-const APP: ChildId = 0;
-const PROXY: ChildId = 1;
+pub(crate) const APP: ChildId = 0;
+pub(crate) const PROXY: ChildId = 1;
 
-fn pid(number: i32) -> Pid {
+pub(crate) fn pid(number: i32) -> Pid {
     Pid::from_raw(number)
 }
 
-fn at(milliseconds: u64) -> Uptime {
+pub(crate) fn at(milliseconds: u64) -> Uptime {
     Uptime(Duration::from_millis(milliseconds))
 }
 
@@ -41,7 +41,7 @@ fn service() -> Supervisor {
     };
     let children = vec![
         Child::new(Role::Application, app, Orphans::Kill),
-        Child::new(Role::Proxy, proxy, Orphans::Finish(Signal::SIGQUIT)),
+        Child::new(Role::Proxy, proxy, Orphans::Finish),
     ];
     Supervisor::new(
         children,
@@ -52,7 +52,7 @@ fn service() -> Supervisor {
 }
 
 /// A service that serves: processes 10 and 20.
-fn serving() -> Supervisor {
+pub(crate) fn serving() -> Supervisor {
     let mut service = service();
     let start = service.on(Event::Start, at(0));
     assert_eq!(start, [Action::Spawn(APP), Action::Spawn(PROXY)]);
@@ -71,7 +71,7 @@ fn serving() -> Supervisor {
 }
 
 /// The actions without those that only tell people.
-fn deeds(actions: Vec<Action>) -> Vec<Action> {
+pub(crate) fn deeds(actions: Vec<Action>) -> Vec<Action> {
     actions
         .into_iter()
         .filter(|action| !matches!(action, Action::Note(_)))
@@ -233,18 +233,6 @@ fn stop_during_the_start_kills_what_does_not_listen_yet() {
     service.on(Event::Exited(pid(10), Exit::Signal(9)), at(60));
     service.on(Event::Exited(pid(20), Exit::Code(0)), at(70));
     assert_eq!(service.phase, Phase::Done(Outcome::Asked));
-}
-
-#[test]
-fn orphans_of_a_crashed_proxy_finish_when_the_new_one_serves() {
-    let mut service = serving();
-    assert_eq!(
-        deeds(service.on(Event::Exited(pid(20), Exit::Signal(9)), at(1000))),
-        [Action::Spawn(PROXY)]
-    );
-    service.on(Event::Spawned(PROXY, pid(21)), at(1001));
-    let ready = deeds(service.on(Event::Ready(PROXY, pid(21)), at(1010)));
-    assert_eq!(ready, [Action::FinishOrphans(PROXY, pid(20))]);
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub(super) fn tell(note: Note, plans: &[ChildPlan], facts: &Facts) {
             child = plans[id].name,
             "The old generation did not finish in time; it is killed."
         ),
+        Note::NotReadyAgain(id) => tracing::error!(
+            child = plans[id].name,
+            "Was started again and is not ready in time (start_timeout); it is killed."
+        ),
         Note::Hung(id) => tracing::error!(
             child = plans[id].name,
             "Lives and serves nothing; it is killed and started again."

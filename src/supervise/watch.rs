@@ -1,6 +1,7 @@
 //! The watch over a child that serves: does it get on, is a request overdue, what did the import leave open.
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -53,7 +54,7 @@ pub struct Overdue {
 pub(super) async fn watch<F: Future<Output = ()>>(
     plan: &ChildPlan,
     pid: Pid,
-    proxy: Option<PathBuf>,
+    proxy: &RefCell<Option<PathBuf>>,
     tell: impl Fn(Finding) -> F,
 ) {
     match (&plan.watch, &plan.probe) {
@@ -91,8 +92,9 @@ pub(super) async fn watch<F: Future<Output = ()>>(
                         }
                     }
                 }
-                let waiting = match &proxy {
-                    Some(socket) => nginx::connections(socket, PATIENCE)
+                let proxy = proxy.borrow().clone();
+                let waiting = match proxy {
+                    Some(socket) => nginx::connections(&socket, PATIENCE)
                         .await
                         .ok()
                         .map(|c| c.writing),

@@ -1,9 +1,12 @@
 //! The loop's part of the watch over children that serve.
 #![forbid(unsafe_code)]
 
+use std::rc::Rc;
+
 use nix::sys::signal::Signal as Kernel;
 use nix::unistd::Pid;
 
+use super::child::Role;
 use super::runner::{News, Runner, tell_loop};
 use super::state::{ChildId, Event, State};
 use super::watch::{self, Finding};
@@ -18,19 +21,29 @@ impl Runner {
             return;
         }
         let plan = self.plans[id].clone();
-        let proxy = self.plans.iter().rev().find_map(|plan| match &plan.probe {
-            Probe::Http { socket } => Some(socket.clone()),
-            Probe::Uwsgi { .. } => None,
-        });
+        let proxy = Rc::clone(&self.proxy_status);
         let news = self.news();
         let task = tokio::task::spawn_local(async move {
-            watch::watch(&plan, pid, proxy, |finding| {
+            watch::watch(&plan, pid, &proxy, |finding| {
                 let news = news.clone();
                 async move { tell_loop(&news, News::Watched(id, pid, finding)).await }
             })
             .await;
         });
         self.set_task(id, task.abort_handle());
+    }
+
+    /// A reload may bring another proxy, or give up the one that it brought.
+    pub(super) fn note_proxy(&self) {
+        let serving = self.supervisor.serving(|child| child.role == Role::Proxy);
+        let socket = serving.and_then(|id| match &self.plans[id].probe {
+            Probe::Http { socket } => Some(socket),
+            Probe::Uwsgi { .. } => None,
+        });
+        let mut noted = self.proxy_status.borrow_mut();
+        if noted.as_ref() != socket {
+            *noted = socket.cloned();
+        }
     }
 
     pub(super) fn watched(&mut self, id: ChildId, pid: Pid, finding: &Finding) {

@@ -206,6 +206,11 @@ pub fn signal_group(group: Pid, signal: Signal) {
     }
 }
 
+/// Whether anybody is left of a process group.
+pub fn has_members(group: Pid) -> bool {
+    killpg(group, None) != Err(Errno::ESRCH)
+}
+
 /// The processes that another one has started (proc(5), `children`).
 fn children_of(pid: Pid) -> Vec<Pid> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));

@@ -61,16 +61,16 @@ pub struct Reaped {
 
 /// Reaps every process that has ended. `before` sees each while it is still a zombie: its process group cannot have
 /// been given to anyone else then, so the group may be signalled without a race.
-pub fn reap_all(mut before: impl FnMut(Pid)) -> Vec<Reaped> {
+pub fn reap_all(mut before: impl FnMut(Reaped)) -> Vec<Reaped> {
     let mut reaped = Vec::new();
     loop {
-        let pid = match ended(libc::P_ALL, 0, libc::WNOWAIT) {
-            Ok(Some(ended)) => ended.pid,
+        let next = match ended(libc::P_ALL, 0, libc::WNOWAIT) {
+            Ok(Some(next)) => next,
             Err(Errno::EINTR) => continue,
             Ok(None) | Err(_) => return reaped,
         };
-        before(pid);
-        match ended(libc::P_PID, pid.as_raw().cast_unsigned(), 0) {
+        before(next);
+        match ended(libc::P_PID, next.pid.as_raw().cast_unsigned(), 0) {
             Ok(Some(ended)) => reaped.push(ended),
             Ok(None) | Err(Errno::EINTR) => {}
             Err(_) => return reaped,

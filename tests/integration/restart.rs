@@ -149,3 +149,17 @@ fn a_service_that_dies_at_every_start_ends_the_run_with_its_code() {
     );
     running.assert_nothing_left(Duration::from_secs(2));
 }
+
+#[test]
+fn a_reload_keeps_the_history() {
+    let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
+    let started_at = running.status()["started_at"].clone();
+    comes_back(&mut running, Running::uwsgi_master);
+    for _ in 0..2 {
+        running.run_command(&["reload"]).assert_code(0);
+    }
+    let status = running.status();
+    assert_eq!(status["started_at"], started_at);
+    assert_eq!(status["restarts"], 1, "{status}");
+    running.stop(Duration::from_secs(15));
+}

@@ -222,10 +222,11 @@ impl Running {
         self.family().into_iter().filter(is).collect()
     }
 
+    /// The launcher is also the parent of workers whose nginx was killed.
     fn master(&self, name: &str) -> Option<Process> {
-        self.children_named(name)
-            .into_iter()
-            .find(|process| process.parent == self.pid())
+        self.children_named(name).into_iter().find(|process| {
+            process.parent == self.pid() && !process.command.contains("worker process")
+        })
     }
 
     #[track_caller]

@@ -53,6 +53,18 @@ pub(super) fn kill_nginx_master(scene: &mut Scene) {
     wait_ready(scene);
 }
 
+/// Kills nginx's master until nobody has come after it yet: its workers serve alone for half a second.
+pub(super) fn nginx_waits_for_its_restart(scene: &Scene) {
+    let first = scene.running.nginx_master();
+    kill(std::slice::from_ref(&first));
+    let second = until(Duration::from_secs(5), "a new nginx master", || {
+        let next = scene.running.nginx_master();
+        (next.pid != first.pid).then_some(next)
+    });
+    wait_ready(scene);
+    kill(&[second]);
+}
+
 pub(super) fn kill_uwsgi_worker(scene: &mut Scene) {
     kill(&scene.running.uwsgi_workers()[..1]);
 }

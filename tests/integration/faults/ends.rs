@@ -10,6 +10,7 @@ use crate::load::background;
 use crate::wait::until;
 
 use super::Scene;
+use super::crash::nginx_waits_for_its_restart;
 
 #[track_caller]
 fn ends_with_0(scene: &mut Scene) {
@@ -29,6 +30,21 @@ pub(super) fn stop_with_slow_requests(scene: &mut Scene) {
         .map(|_| background(scene.running.address, slow.clone()))
         .collect();
     scene.service.wait_for_notes("slow", 3);
+    scene.running.signal(Signal::SIGTERM);
+    for request in slow {
+        assert_eq!(request.join().unwrap().unwrap().status, 200);
+    }
+    ends_with_0(scene);
+}
+
+/// The workers that a crashed nginx has left are waited for like nginx itself.
+pub(super) fn stop_after_a_crash(scene: &mut Scene) {
+    let slow = Request::get("/delay/2?note=slow").header("Connection", "close");
+    let slow: Vec<_> = (0..3)
+        .map(|_| background(scene.running.address, slow.clone()))
+        .collect();
+    scene.service.wait_for_notes("slow", 3);
+    nginx_waits_for_its_restart(scene);
     scene.running.signal(Signal::SIGTERM);
     for request in slow {
         assert_eq!(request.join().unwrap().unwrap().status, 200);

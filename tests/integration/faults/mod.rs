@@ -210,7 +210,7 @@ fn run(fault: &Fault) -> Report {
         ));
     }
     if !wrong.is_empty() {
-        write!(wrong, "\n{}", running.log.tail(25)).unwrap();
+        write!(wrong, "\n{}", running.log.tail(60)).unwrap();
     }
     Report {
         name: fault.name,

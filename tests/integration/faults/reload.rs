@@ -125,6 +125,22 @@ pub(super) fn into_more_slots(scene: &mut Scene) {
     );
 }
 
+/// What a crashed nginx has left serves the old configuration, and must go with it.
+pub(super) fn after_a_crash(scene: &mut Scene) {
+    super::crash::nginx_waits_for_its_restart(scene);
+    let left: Vec<_> = scene.running.children_named("nginx");
+    assert!(!left.is_empty(), "nginx has left nobody");
+    scene.service.write(
+        "nginx/server.d/x.conf",
+        "location = /grog { return 200 grog; }\n",
+    );
+    scene.running.run_command(&["reload"]).assert_code(0);
+    for orphan in left {
+        orphan.wait_gone(Duration::from_secs(10));
+    }
+    assert_eq!(scene.running.get_ok("/grog").text(), "grog");
+}
+
 /// Requests that are in the old generation when it is replaced are answered by it.
 pub(super) fn with_slow_requests(scene: &mut Scene) {
     use crate::http::Request;

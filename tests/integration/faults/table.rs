@@ -171,6 +171,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "reload: more slots, other nginx.conf",
         reload::into_more_slots,
     ),
+    row("reload after a crash of nginx", reload::after_a_crash),
     row(
         "reload with slow requests in flight",
         reload::with_slow_requests,
@@ -204,6 +205,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "stop with slow requests in flight",
             ends::stop_with_slow_requests,
         )
+    },
+    Fault {
+        failed: Failed::OnlyRefused,
+        after: After::Ended,
+        ..row("stop after a crash of nginx", ends::stop_after_a_crash)
     },
     Fault {
         failed: Failed::OnlyRefused,
