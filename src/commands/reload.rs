@@ -46,6 +46,8 @@ pub fn reload(options: &ServiceOptions) -> Result<(), Failure> {
 struct Current {
     nginx: NginxState,
     user: Option<User>,
+    /// The mode is the command line's, and the file's is not asked.
+    production: bool,
 }
 
 /// What nginx was started with: when the next generation's is the same, it stays.
@@ -60,6 +62,7 @@ pub fn preparer(
     options: ServiceOptions,
     sockets: Sockets,
     plan: &Plan,
+    production: bool,
 ) -> Result<Prepare, Failure> {
     let current = Current {
         nginx: NginxState {
@@ -67,6 +70,7 @@ pub fn preparer(
             files: nginx_files(plan)?,
         },
         user: plan.user.clone(),
+        production,
     };
     let shared = Rc::new((options, sockets, RefCell::new(current)));
     Ok(Box::new(move |generation, helpers| {
@@ -190,7 +194,7 @@ fn insist_on_what_stays(
     current: &Current,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    if context.config.use_nginx != Some(true) && context.config.use_nginx.is_some() {
+    if context.config.use_nginx == Some(false) && !current.production {
         findings.problem(
             format!("/{}", context.config.mode_key),
             "false means development, and this service runs in production",

@@ -8,9 +8,11 @@ use crate::cli::{LogFormat, RunArgs, ServiceOptions};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::logs::Format;
+use crate::sys::signals;
 
 /// Runs the service.
 pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
+    signals::hold();
     let started = Instant::now();
     let context = context::load(options)?;
     let production = match (args.dev, args.production) {
@@ -19,7 +21,7 @@ pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
         _ => context.config.use_nginx.unwrap_or(false),
     };
     if production {
-        return serve::serve(options, context, started);
+        return serve::serve(options, context, started, args.production);
     }
     check::tell(&context, None);
     context.insist()?;

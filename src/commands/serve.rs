@@ -33,11 +33,12 @@ struct Bound {
     admin: Option<Tcp>,
 }
 
-/// Serves until asked to stop.
+/// Serves until asked to stop. `production`: the command line says so, whatever the file says.
 pub fn serve(
     options: &ServiceOptions,
     mut context: Context,
     started: Instant,
+    production: bool,
 ) -> Result<(), Failure> {
     let machine = context.machine();
     // Everything that is wrong is told before the first thing is done.
@@ -85,7 +86,7 @@ pub fn serve(
         stop_timeout: plan.stop_timeout,
         started,
         plans: children,
-        prepare: reload::preparer(options.clone(), sockets, &plan)?,
+        prepare: reload::preparer(options.clone(), sockets, &plan, production)?,
     };
     let control = control_socket(&plan);
     let ended = ask::on_a_runtime(supervise(setup, logs, bound.admin, control))??;

@@ -169,11 +169,19 @@ async fn with_workers(snapshot: Snapshot) -> StatusReport {
     }
     if let Some(socket) = snapshot.proxy {
         let connections = nginx::connections(&socket, PATIENCE).await.ok();
-        let busy: usize = report
+        let mut busy: usize = report
             .workers
             .iter()
             .map(|worker| worker.serving.len())
             .sum();
+        for socket in snapshot.retiring {
+            // The old generation has requests that do not wait either.
+            let workers = stats::read(&socket).await.unwrap_or_default();
+            busy += workers
+                .iter()
+                .map(|worker| worker.current.len())
+                .sum::<usize>();
+        }
         report.waiting = connections.map(|c| c.writing.saturating_sub(busy as u64));
     }
     report

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub proxy: Option<PathBuf>,
     /// The path that has to answer.
     pub health: Option<HealthPath>,
+    /// Stats sockets of old generations that finish what they have.
+    pub retiring: Vec<PathBuf>,
 }
 
 /// Sends commands to the loop.

@@ -6,7 +6,8 @@ use super::report;
 use super::runner::Runner;
 use super::state::Life;
 use crate::health::probe::Probe;
-use crate::status::ErrorRecord;
+use crate::status::{self, ErrorRecord};
+use crate::sys::process;
 
 impl Runner {
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -34,15 +35,29 @@ impl Runner {
             stats: None,
             proxy: None,
             health: None,
+            retiring: Vec::new(),
         };
         for (child, plan) in self.supervisor.children.iter().zip(&self.plans) {
-            match (child.life, &plan.probe) {
-                (Life::Serving, Probe::Uwsgi { stats, health, .. }) => {
+            match (child.life, &plan.probe, child.state.pid()) {
+                (Life::Serving, Probe::Uwsgi { stats, health, .. }, pid) => {
                     snapshot.stats = Some(stats.clone());
                     snapshot.health.clone_from(health);
+                    if snapshot.report.ready
+                        && pid.is_some_and(|pid| !process::has_living_children(pid))
+                    {
+                        snapshot.report.phase = status::Phase::Degraded;
+                        snapshot.report.ready = false;
+                        snapshot.report.reason =
+                            Some(format!("{} has no process that serves", plan.name));
+                    }
                 }
-                (Life::Serving, Probe::Http { socket }) => snapshot.proxy = Some(socket.clone()),
-                (Life::Canary | Life::Candidate { .. } | Life::Retiring { .. }, _) => {}
+                (Life::Serving, Probe::Http { socket }, _) => {
+                    snapshot.proxy = Some(socket.clone());
+                }
+                (Life::Retiring { .. }, Probe::Uwsgi { stats, .. }, Some(_)) => {
+                    snapshot.retiring.push(stats.clone());
+                }
+                (Life::Canary | Life::Candidate { .. } | Life::Retiring { .. }, ..) => {}
             }
         }
         snapshot

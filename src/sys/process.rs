@@ -224,6 +224,16 @@ pub fn is_child_of(pid: Pid, parent: Pid) -> bool {
     children_of(parent).contains(&pid)
 }
 
+/// Whether a process has started one that lives: what has died stays in the list until it is waited for.
+pub fn has_living_children(pid: Pid) -> bool {
+    children_of(pid).into_iter().any(|child| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        // The name before the state may hold anything, parentheses too (proc(5), `stat`).
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+        state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+    })
+}
+
 /// Kills the processes that another one has started.
 pub fn kill_children_of(pid: Pid) {
     for child in children_of(pid) {

@@ -4,7 +4,7 @@
 use std::io;
 use std::task::Poll;
 
-use nix::sys::signal::Signal as Kernel;
+use nix::sys::signal::{SigSet, Signal as Kernel};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// What a signal asks of the launcher.
@@ -34,17 +34,43 @@ pub struct Signals {
     chld: Stream,
 }
 
+/// What ends a process or asks something of the launcher.
+fn meant_for_us() -> SigSet {
+    [
+        Kernel::SIGTERM,
+        Kernel::SIGINT,
+        Kernel::SIGQUIT,
+        Kernel::SIGHUP,
+        Kernel::SIGUSR1,
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Holds signals back until there are handlers ([`Signals::new`], [`Forwarded::new`]). PID 1 never gets to know of those
+/// that come before, and any other process would die of them without a word. To be called before threads are started.
+pub fn hold() {
+    // It can only fail for a set of another size than the kernel's.
+    let _: nix::Result<()> = meant_for_us().thread_block();
+}
+
+fn release() -> io::Result<()> {
+    Ok(meant_for_us().thread_unblock()?)
+}
+
 impl Signals {
     /// Installs the handlers. Needs a running tokio runtime.
     pub fn new() -> io::Result<Self> {
-        Ok(Self {
+        let signals = Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hup: signal(SignalKind::hangup())?,
             usr1: signal(SignalKind::user_defined1())?,
             chld: signal(SignalKind::child())?,
-        })
+        };
+        release()?;
+        Ok(signals)
     }
 
     /// The next signal. Losing the future loses no signal.
@@ -93,10 +119,12 @@ impl Forwarded {
             .into_iter()
             .map(|kind| signal(SignalKind::from_raw(kind as i32)).map(|stream| (kind, stream)))
             .collect::<io::Result<_>>()?;
-        Ok(Self {
+        let forwarded = Self {
             streams,
             chld: signal(SignalKind::child())?,
-        })
+        };
+        release()?;
+        Ok(forwarded)
     }
 
     /// The next one. Losing the future loses no signal.

@@ -167,6 +167,27 @@ fn a_health_path_that_fails_is_critical() {
 }
 
 #[test]
+fn without_a_process_that_serves_it_is_not_ready() {
+    let running = Launcher::new(&Service::with_slots(2)).start_ready();
+    let master = running.uwsgi_master();
+    let workers = running.uwsgi_workers();
+    // It would start others at once.
+    master.signal(Signal::SIGSTOP);
+    for worker in &workers {
+        worker.signal(Signal::SIGKILL);
+    }
+    let answer = until(Duration::from_secs(10), "503 on /readyz", || {
+        let answer = running.ask_admin("/readyz").ok()?;
+        (answer.status == 503).then_some(answer)
+    });
+    assert_eq!(answer.text(), "uwsgi has no process that serves\n");
+    master.signal(Signal::SIGCONT);
+    until(Duration::from_secs(10), "ready again", || {
+        running.is_ready().then_some(())
+    });
+}
+
+#[test]
 fn what_is_missing_before_readiness_is_told() {
     let section = serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/no-such-page", "start_timeout": 6});
     let service = Service::new().nginx_config(&section);

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::launcher::Launcher;
 use crate::service::Service;
 
@@ -24,6 +26,16 @@ fn an_nginx_that_never_ends_its_test_is_given_up() {
         .assert_code(78)
         .assert_says("nginx -t did not end within 30 s");
     std::fs::remove_file(service.root().join("nginx/server.d/a.conf")).unwrap();
+    service.write_version("2");
+    running.run_command(&["reload"]).assert_code(0);
+    assert_eq!(running.get_ok("/version").text(), "2");
+}
+
+#[test]
+fn what_the_command_line_says_of_the_mode_holds_for_reloads() {
+    let config = json!({"use_nginx": false, "nginx_config": {"wsgi_worker_threads_count": 2}});
+    let service = Service::new().config(&config);
+    let running = Launcher::new(&service).start_ready();
     service.write_version("2");
     running.run_command(&["reload"]).assert_code(0);
     assert_eq!(running.get_ok("/version").text(), "2");

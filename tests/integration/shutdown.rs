@@ -180,6 +180,21 @@ fn slow_import() -> Service {
 }
 
 #[test]
+fn a_term_before_the_first_instruction_is_obeyed() {
+    // A pending signal stays pending over an exec, as it does for a PID 1 that is stopped before it has handlers.
+    let pending = "import os, signal, sys\n\
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n\
+        os.kill(os.getpid(), signal.SIGTERM)\n\
+        os.execv(sys.argv[1], sys.argv[1:])\n";
+    let mut running = Launcher::new(&Service::with_slots(2))
+        .through(&["/usr/bin/python3", "-c", pending])
+        .start();
+    let exit = running.wait_exit(Duration::from_secs(15));
+    assert_eq!(exit.code, Some(0), "{exit:?}\n{}", running.log.tail(30));
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
+#[test]
 fn term_during_a_slow_import_is_obeyed_at_once() {
     let service = slow_import();
     let mut running = Launcher::new(&service).start();
