@@ -91,7 +91,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Take on new configuration and code with no failed request; wait for the outcome
     Reload,
-    /// End one worker of the application (its number in `status`); the request in it gets an error
+    /// End one worker of the application (its number in `status`); the request in it gets an error, or is
+    /// repeated as after a crash
     RestartWorker(RestartWorkerArgs),
     /// Probe the running service: exit 0 passing, 1 warning, 2 critical
     Healthcheck,

@@ -100,12 +100,7 @@ class Answer:
             guard.end(self)
             if not self.expired:
                 raise
-            try:
-                return self._time_out()
-            except BaseException:
-                # uWSGI gets no iterable from us, so it calls no close().
-                guard.retire()
-                raise
+            return self._time_out()
 
     # ---- What the application sees. Headers are kept until there is a body: until then the answer can become a 504.
 
@@ -169,13 +164,14 @@ class Answer:
             close()
 
     def _time_out(self):
-        """The 504 where it can still be given, else an exception, on which uWSGI closes the connection."""
+        """The 504 where it can still be given, else an end: the uwsgi protocol has no word for an answer that is cut."""
         try:
             self._close_result()
         except BaseException:
             traceback.print_exc()
         if self._sent:
-            raise RequestTimeout("the answer of a request that ran for too long is cut") from None
+            self._iterator = iter(())
+            return self
         status, headers, body = error_page(self._environ, 504, "Gateway Timeout")
         self._kept = (status, headers)
         self._iterator = iter(body)
@@ -191,7 +187,8 @@ class Answer:
         streams.request_id.set(identifier)
         record(
             "error",
-            "Request timed out after %.1f s: %s %s" % (timeout, method, path[:1024]),
+            "Request timed out after %.1f s: %s %s%s"
+            % (timeout, method, path[:1024], "; its answer had begun and is cut" if self._sent else ""),
             request_id=identifier,
             method=method,
             path=path[:1024],
