@@ -75,6 +75,9 @@ pub enum Failure {
     /// A program is there and cannot be executed.
     #[error("cannot run {}: it is not executable\n  hint: chmod +x it, or remove it so that another one on PATH is found", .0.display())]
     NotExecutable(PathBuf),
+    /// A program is there, may be executed, and does not tell its version.
+    #[error("cannot run {}: it does not tell its version\n  hint: it may be made for another machine, or lack its interpreter; remove it so that another one on PATH is found", .0.display())]
+    NotAProgram(PathBuf),
     /// A program cannot be run.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
@@ -160,7 +163,7 @@ impl Failure {
             | Self::Foreign(_)
             | Self::Closed { .. } => 73,
             Self::Config(_) | Self::NginxRefuses | Self::Render(RenderError::Unquotable(_)) => 78,
-            Self::NotExecutable(_) => 126,
+            Self::NotExecutable(_) | Self::NotAProgram(_) => 126,
             Self::Missing { .. } => 127,
             Self::Spawn(error) => error.code(),
             Self::Ended { outcome, .. } => outcome_code(*outcome),

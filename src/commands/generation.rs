@@ -51,6 +51,10 @@ pub fn insist_on_programs(machine: &Machine, env: &Env) -> Result<(), Failure> {
         if let Some(file) = programs::not_executable(program, &path) {
             return Err(Failure::NotExecutable(file));
         }
+        // It is there and was asked, and has told nothing.
+        if let Some(file) = programs::find(program, &path) {
+            return Err(Failure::NotAProgram(file));
+        }
         Err(Failure::Missing {
             program,
             hint: hint.to_owned(),

@@ -22,8 +22,14 @@ const OWNED: &[(&[&str], &str)] = &[
             "cheaper",
             "cheaper-initial",
             "workers-cheaper",
+            "cheaper-algo",
+            "cheaper-step",
+            "cheaper-overload",
+            "cheap",
+            "idle",
+            "die-on-idle",
         ],
-        "set nginx_config.wsgi_processes",
+        "there are always as many processes as nginx_config.wsgi_processes says: set that",
     ),
     (
         &[

@@ -152,15 +152,16 @@ pub fn uwsgi_options(uwsgi: &Uwsgi) -> Option<Vec<String>> {
     (names.len() >= FEWEST_OPTIONS).then_some(names)
 }
 
-/// `    -p|--processes    spawn …`: the letter is a name too.
+/// `    -p|--processes    spawn …`: the letter is a name on the command line only (`strict` refuses it in a file).
 fn parse_option_names(help: &str) -> Vec<String> {
     help.lines()
         .filter(|line| line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|word| word.starts_with('-'))
         .flat_map(|word| word.split('|'))
-        .map(|name| name.trim_start_matches('-').to_owned())
+        .filter_map(|name| name.strip_prefix("--"))
         .filter(|name| !name.is_empty())
+        .map(str::to_owned)
         .collect()
 }
 
@@ -260,7 +261,7 @@ mod tests {
     #[test]
     fn options_as_uwsgi_prints_them() {
         let help = "Usage: /usr/bin/uwsgi [options...]\n    -s|--socket                 bind\n    --pivot_root      - x\n\tother\n";
-        assert_eq!(parse_option_names(help), ["s", "socket", "pivot_root"]);
+        assert_eq!(parse_option_names(help), ["socket", "pivot_root"]);
     }
 
     #[test]
