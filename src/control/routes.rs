@@ -230,7 +230,7 @@ async fn health(snapshot: &Snapshot) -> Health {
         };
     };
     let plan = &report.plan;
-    let (level, reason) = match probe::verdict(path, snapshot.stats.as_deref(), plan.slots).await {
+    let (level, reason) = match probe::verdict(path, snapshot.stats.as_ref()).await {
         Verdict::Answers => (0, format!("ready, and {} answers", path.path)),
         Verdict::Busy => (
             1,

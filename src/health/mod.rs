@@ -8,4 +8,5 @@ pub mod nginx;
 pub mod probe;
 pub mod progress;
 pub mod stats;
+mod stats_json;
 pub mod wsgi;

@@ -1,6 +1,6 @@
 //! Is a child ready.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
@@ -25,7 +25,7 @@ pub enum Probe {
     /// uWSGI's stats socket shows so many workers accepting, and the path, where there is one, answers.
     Uwsgi {
         /// The stats socket.
-        stats: PathBuf,
+        stats: stats::Socket,
         /// Workers.
         workers: u32,
         /// What has to answer.
@@ -99,7 +99,7 @@ pub async fn ask(probe: &Probe) -> Result<(), NotYet> {
     }
 }
 
-async fn accepting(socket: &Path, wanted: u32) -> Result<(), String> {
+async fn accepting(socket: &stats::Socket, wanted: u32) -> Result<(), String> {
     let workers = stats::read(socket)
         .await
         .map_err(|_| "the application is still being imported".to_owned())?;
@@ -136,19 +136,19 @@ pub enum Verdict {
 }
 
 /// Asks the path, and meanwhile whether it can be served at all: saturation is told early, and is no failure.
-pub async fn verdict(health: &HealthPath, stats: Option<&Path>, slots: u32) -> Verdict {
+pub async fn verdict(health: &HealthPath, stats: Option<&stats::Socket>) -> Verdict {
     tokio::select! {
         biased;
         answer = answers(health) => match answer {
             Ok(()) => Verdict::Answers,
             Err(why) => Verdict::Fails(why),
         },
-        () = saturated(stats, slots) => Verdict::Busy,
+        () = saturated(stats) => Verdict::Busy,
     }
 }
 
 /// Ends when every slot has been busy at so many looks running; never when it is not.
-async fn saturated(stats: Option<&Path>, slots: u32) {
+async fn saturated(stats: Option<&stats::Socket>) {
     let Some(socket) = stats else {
         return std::future::pending().await;
     };
@@ -156,7 +156,7 @@ async fn saturated(stats: Option<&Path>, slots: u32) {
     while seen < BUSY_LOOKS {
         tokio::time::sleep(BUSY_PAUSE).await;
         let workers = stats::read(socket).await.unwrap_or_default();
-        seen = if all_busy(&workers, slots) {
+        seen = if all_busy(&workers, socket.slots) {
             seen + 1
         } else {
             0

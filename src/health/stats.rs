@@ -3,20 +3,38 @@
 //! It is the only sign of readiness that holds: the application's socket and READY=1 come before the workers accept.
 //! The statistics hold whole request headers, cookies and tokens included, so they are never passed on as they are:
 //! only what [`Worker`] names leaves this module.
+//!
+//! The socket stands in a folder of the workers' user, so whoever serves requests can put another in its place: what
+//! comes is hostile, and has to cost little. Whatever is too much is an error, never half of the truth.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::UnixStream;
+
+use super::stats_json;
 
 /// uWSGI answers from its master's loop, which may be busy reaping; more than this and it hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Most bytes that are taken: 1024 workers with 64 KiB of headers each.
-const LARGEST: u64 = 96 * 1024 * 1024;
+/// Bytes that a slot may need. The variables of a request are at most 64 KiB (buffer-size), and at most twice as much as
+/// JSON: quotes and backslashes are doubled, and the five bytes around each variable stand for four in the buffer. The
+/// rest is for numbers, and uWSGI's metrics when they are on.
+const BYTES_PER_SLOT: u64 = 136 * 1024;
+/// What everything else may need.
+const BYTES_BESIDE: u64 = 256 * 1024;
+/// Most bytes that are ever taken: hundreds of requests as large as nginx lets them be, or thousands of usual ones.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+
+/// A stats socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Slots of the uWSGI behind it; they decide how much it may tell.
+    pub slots: u32,
+}
 
 /// One worker process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,142 +64,54 @@ pub struct Request {
     pub started: u64,
 }
 
-#[derive(Deserialize)]
-struct RawStats {
-    workers: Vec<RawWorker>,
-}
-
-#[derive(Deserialize)]
-struct RawWorker {
-    id: u32,
-    pid: i32,
-    #[serde(default)]
-    accepting: u8,
-    #[serde(default)]
-    requests: u64,
-    #[serde(default)]
-    last_spawn: u64,
-    #[serde(default)]
-    cores: Vec<RawCore>,
-}
-
-#[derive(Deserialize)]
-struct RawCore {
-    #[serde(default)]
-    in_request: u8,
-    #[serde(default)]
-    vars: Vec<String>,
-    #[serde(default)]
-    req_info: RawRequest,
-}
-
-#[derive(Default, Deserialize)]
-struct RawRequest {
-    #[serde(default)]
-    request_start: u64,
-}
-
 /// Asks a stats socket.
-pub async fn read(socket: &Path) -> io::Result<Vec<Worker>> {
+pub async fn read(socket: &Socket) -> io::Result<Vec<Worker>> {
     let exchange = async {
-        let stream = UnixStream::connect(socket).await?;
-        let mut bytes = Vec::new();
-        stream.take(LARGEST).read_to_end(&mut bytes).await?;
-        parse(&bytes)
+        let stream = UnixStream::connect(&socket.path).await?;
+        stats_json::parse(take(stream, limit(socket.slots)).await?)
     };
     tokio::time::timeout(PATIENCE, exchange)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Reads the statistics. uWSGI writes what clients sent as it is, but for quotes and backslashes (stats_dump_var in
-/// core/stats.c): bytes that are not UTF-8 are replaced, and control characters, which JSON does not know in strings and
-/// needs nowhere else, become spaces. One client could blind the watch with a `%01` in a path otherwise.
-fn parse(bytes: &[u8]) -> io::Result<Vec<Worker>> {
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
-    if text.contains(|c: char| c.is_ascii_control()) {
-        text = text.replace(|c: char| c.is_ascii_control(), " ");
-    }
-    let raw: RawStats = serde_json::from_str(&text)?;
-    Ok(raw.workers.iter().map(worker).collect())
+/// Bytes that a uWSGI with so many slots may send.
+fn limit(slots: u32) -> u64 {
+    (BYTES_BESIDE + u64::from(slots) * BYTES_PER_SLOT).min(MOST_BYTES)
 }
 
-/// Requests older than the process are its dead predecessor's: uWSGI's master tells the new process at once, and the
-/// new process forgets the old requests when it first gets to run (uwsgi_respawn_worker in core/master_utils.c).
-fn worker(raw: &RawWorker) -> Worker {
-    Worker {
-        id: raw.id,
-        pid: raw.pid,
-        accepting: raw.accepting == 1,
-        requests: raw.requests,
-        current: raw
-            .cores
-            .iter()
-            .filter(|core| core.in_request == 1)
-            .map(request)
-            .filter(|request| request.started >= raw.last_spawn)
-            .collect(),
+/// Everything up to the end, which must come within the limit.
+async fn take(stream: impl AsyncRead + Unpin, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let taken = stream.take(limit + 1).read_to_end(&mut bytes).await?;
+    if u64::try_from(taken).is_ok_and(|taken| taken <= limit) {
+        return Ok(bytes);
     }
-}
-
-fn request(core: &RawCore) -> Request {
-    let vars: BTreeMap<&str, &str> = core
-        .vars
-        .iter()
-        .filter_map(|var| var.split_once('='))
-        .collect();
-    let var = |name: &str| {
-        vars.get(name)
-            .map(|value| (*value).to_owned())
-            .unwrap_or_default()
-    };
-    let uri = var("REQUEST_URI");
-    Request {
-        id: var("HTTP_X_REQUEST_ID"),
-        method: var("REQUEST_METHOD"),
-        path: uri.split('?').next().unwrap_or_default().to_owned(),
-        started: core.req_info.request_start,
-    }
+    let what = format!("its statistics are larger than {} KiB", limit / 1024);
+    Err(io::Error::new(io::ErrorKind::InvalidData, what))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_what_is_named_leaves() {
-        let text = br#"{"version":"2.0.21","workers":[
-            {"id":1,"pid":42,"accepting":1,"requests":7,"cores":[{"in_request":1,"vars":
-              ["REQUEST_METHOD=GET","REQUEST_URI=/report?token=secret","HTTP_COOKIE=session=secret","HTTP_X_REQUEST_ID=r1"],
-              "req_info":{"request_start":1700000000}}]},
-            {"id":2,"pid":0,"accepting":0,"requests":0,"cores":[{"in_request":0,"vars":[],"req_info":{}}]}]}"#;
-        let workers = parse(text).unwrap();
-        assert_eq!(workers[0].current[0].path, "/report");
-        assert_eq!(workers[0].current[0].id, "r1");
-        assert!(!format!("{workers:?}").contains("secret"));
-        assert!(!workers[1].accepting && workers[1].current.is_empty());
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_too_large_is_an_error_and_not_cut() {
+        let honest = b"0123456789".as_slice();
+        assert_eq!(take(honest, 10).await.unwrap(), honest);
+        let error = take(tokio::io::repeat(b'x'), 10).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(limit(17) < 3 * 1024 * 1024);
+        assert_eq!(limit(u32::MAX), MOST_BYTES);
     }
 
     #[test]
-    fn control_characters_of_a_client_do_not_blind() {
-        let (head, tail) = (
-            br#"{"workers":[{"id":1,"pid":42,"cores":[{"in_request":1,"vars":["PATH_INFO=/a"#,
-            br#"b","HTTP_X_REQUEST_ID=r1"],"req_info":{"request_start":1}}]}]}"#,
-        );
-        for byte in (0..=u8::MAX).filter(|byte| !b"\"\\".contains(byte)) {
-            let text = [head.as_slice(), &[byte], tail].concat();
-            let workers = parse(&text).unwrap_or_else(|error| panic!("byte {byte}: {error}"));
-            assert_eq!(workers[0].current[0].id, "r1");
+    fn a_full_slot_is_within_the_limit() {
+        // All of uWSGI's buffer: one variable of quotes, and as many of the shortest as there is room for.
+        let quotes = format!(r#""A={}","#, r#"\""#.repeat(65_535 - 5));
+        for vars in [quotes, r#""A=","#.repeat(65_535 / 5)] {
+            let core = format!(r#"{{"in_request":1,"vars":[{vars}""]}}"#);
+            assert!(core.len() as u64 <= BYTES_PER_SLOT, "{}", core.len());
         }
-    }
-
-    #[test]
-    fn requests_of_a_dead_predecessor_are_not_the_new_process_s() {
-        let text = br#"{"workers":[{"id":1,"pid":43,"accepting":0,"last_spawn":1700000007,"cores":[
-            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=old"],"req_info":{"request_start":1700000000}},
-            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=new"],"req_info":{"request_start":1700000007}}]}]}"#;
-        let current = &parse(text).unwrap()[0].current;
-        let ids: Vec<&str> = current.iter().map(|request| request.id.as_str()).collect();
-        assert_eq!(ids, ["new"]);
     }
 }

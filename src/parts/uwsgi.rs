@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::Variables;
 use crate::health::probe::{HealthPath, Probe};
+use crate::health::stats;
 use crate::logs::Source;
 use crate::plan::Plan;
 use crate::supervise::child::{ChildPlan, Orphans, Retire, Role, Sockets, StopPlan, Watch};
@@ -72,7 +73,10 @@ pub fn child(
         death_signal: Signal::SIGKILL,
         remove_before_start: Vec::new(),
         probe: Probe::Uwsgi {
-            stats: layout.uwsgi_stats(),
+            stats: stats::Socket {
+                path: layout.uwsgi_stats(),
+                slots: plan.slots,
+            },
             workers: plan.processes,
             health: plan.health_check_path.as_ref().map(|path| HealthPath {
                 socket: layout.app_socket(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::health::probe::HealthPath;
+use crate::health::stats;
 use crate::status::StatusReport;
 
 /// A question or a wish, with the way for the answer.
@@ -35,7 +36,7 @@ pub struct Snapshot {
     /// The view.
     pub report: StatusReport,
     /// uWSGI's stats socket.
-    pub stats: Option<PathBuf>,
+    pub stats: Option<stats::Socket>,
     /// nginx's own socket.
     pub proxy: Option<PathBuf>,
     /// The path that has to answer.

@@ -1,13 +1,12 @@
 //! Whom a stop waits for: told while it waits, and again before they are cut.
 #![forbid(unsafe_code)]
 
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::child::Role;
 use super::runner::Runner;
 use crate::health::probe::Probe;
-use crate::health::stats::{self, Request};
+use crate::health::stats::{self, Request, Socket};
 
 /// A stop that lasts longer than this has somebody to wait for.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
@@ -44,8 +43,8 @@ impl Runner {
 }
 
 /// The requests in the workers, in words; none when there is none or nobody to ask.
-async fn under_way(stats: &Path) -> Option<String> {
-    let workers = stats::read(stats).await.ok()?;
+async fn under_way(socket: &Socket) -> Option<String> {
+    let workers = stats::read(socket).await.ok()?;
     let requests: Vec<Request> = workers
         .into_iter()
         .flat_map(|worker| worker.current)
