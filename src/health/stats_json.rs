@@ -87,15 +87,19 @@ pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Worker>> {
     Ok(raw.workers)
 }
 
-/// Requests older than the process are its dead predecessor's: uWSGI's master tells the new process at once, and the
-/// new process forgets the old requests when it first gets to run (uwsgi_respawn_worker in core/master_utils.c).
+/// Requests older than a process that does not accept yet are its dead predecessor's: uWSGI's master tells the new
+/// process at once, and the new process forgets the old requests when it first gets to run, which is before it accepts
+/// (uwsgi_respawn_worker in core/master_utils.c). Once it accepts all requests are its own, whatever the numbers say:
+/// both are the wall clock's, and after a step back its own would seem older than itself. A step back before the respawn
+/// lets a predecessor's request pass for that moment; its age begins anew with the process, so it ends nobody.
 fn worker(raw: RawWorker) -> Worker {
     let mut current = raw.cores.requests;
-    current.retain(|request| request.started >= raw.last_spawn);
+    let accepting = raw.accepting == 1;
+    current.retain(|request| accepting || request.started >= raw.last_spawn);
     Worker {
         id: raw.id,
         pid: raw.pid,
-        accepting: raw.accepting == 1,
+        accepting,
         requests: raw.requests,
         current,
     }
@@ -272,6 +276,13 @@ mod tests {
         let current = &parse(text.to_vec()).unwrap()[0].current;
         let ids: Vec<&str> = current.iter().map(|request| request.id.as_str()).collect();
         assert_eq!(ids, ["new"]);
+    }
+
+    #[test]
+    fn requests_of_a_process_that_accepts_are_its_own_after_a_step_back() {
+        let text = br#"{"workers":[{"id":1,"pid":43,"accepting":1,"last_spawn":1700003600,"cores":[
+            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=r1"],"req_info":{"request_start":1700000000}}]}]}"#;
+        assert_eq!(parse(text.to_vec()).unwrap()[0].current.len(), 1);
     }
 
     /// Statistics of one worker with these cores.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::unistd::Pid;
 
 use super::child::{ChildPlan, Watch};
+use crate::health::ages::Ages;
 use crate::health::imports::{self, LeftOpen};
 use crate::health::nginx::{self, Connections};
 use crate::health::probe::Probe;
@@ -75,6 +76,7 @@ pub(super) async fn watch<F: Future<Output = ()>>(
             }
             let mut progress = Progress::new(*request_timeout);
             let started = Instant::now();
+            let mut ages = Ages::new(Duration::ZERO);
             let mut killed = Vec::new();
             let mut nudges = 0;
             loop {
@@ -83,7 +85,9 @@ pub(super) async fn watch<F: Future<Output = ()>>(
                 let workers = stats::read(stats).await.ok();
                 if let (Some(limit), Some(workers)) = (hard_end, &workers) {
                     killed.retain(|pid| workers.iter().any(|worker| worker.pid == *pid));
-                    for late in overdue(workers, *limit, SystemTime::now()) {
+                    let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+                    ages.see(workers, started.elapsed(), wall.unwrap_or_default());
+                    for late in overdue(workers, *limit, &ages) {
                         // A killed worker keeps its request until uWSGI's master has looked after it.
                         if !killed.contains(&late.worker.as_raw()) {
                             killed.push(late.worker.as_raw());
@@ -131,25 +135,15 @@ async fn until_silent(socket: &Path) -> Duration {
 
 /// Workers with a request beyond the limit. uWSGI tells whole seconds, cut off, so a request seems up to a second older
 /// than it is.
-fn overdue(workers: &[Worker], limit: Duration, now: SystemTime) -> Vec<Overdue> {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let oldest = |worker: &Worker| {
-        worker
-            .current
-            .iter()
-            .min_by_key(|request| request.started)
-            .cloned()
-    };
+fn overdue(workers: &[Worker], limit: Duration, ages: &Ages) -> Vec<Overdue> {
     workers
         .iter()
         .filter_map(|worker| {
-            let request = oldest(worker)?;
-            let seconds = now.saturating_sub(request.started);
-            let late = request.started > 0 && Duration::from_secs(seconds) >= limit;
-            late.then(|| Overdue {
+            let (request, age) = ages.oldest(worker)?;
+            (age >= limit).then(|| Overdue {
                 worker: Pid::from_raw(worker.pid),
-                request,
-                seconds,
+                request: request.clone(),
+                seconds: age.as_secs(),
             })
         })
         .collect()
@@ -237,10 +231,17 @@ mod tests {
             worker(8, vec![request(1004), request(1009)]),
             worker(9, vec![]),
         ];
-        let now = UNIX_EPOCH + Duration::from_secs(1010);
-        let found = overdue(&workers, Duration::from_secs(7), now);
+        let second = Duration::from_secs;
+        let mut ages = Ages::new(second(0));
+        ages.see(&workers[..1], second(1), second(1000));
+        ages.see(&workers, second(5), second(1004));
+        // The clock is set forward by an hour: that makes nobody older.
+        ages.see(&workers, second(7), second(4606));
+        assert!(overdue(&workers, second(7), &ages).is_empty());
+        ages.see(&workers, second(8), second(4607));
+        let found = overdue(&workers, second(7), &ages);
         assert!(
-            matches!(found.as_slice(), [Overdue { worker, seconds: 10, .. }] if worker.as_raw() == 7)
+            matches!(found.as_slice(), [Overdue { worker, seconds: 7, .. }] if worker.as_raw() == 7)
         );
     }
 }
