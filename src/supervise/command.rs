@@ -42,7 +42,7 @@ pub struct Snapshot {
     /// The path that has to answer.
     pub health: Option<HealthPath>,
     /// Stats sockets of old generations that finish what they have.
-    pub retiring: Vec<PathBuf>,
+    pub retiring: Vec<stats::Socket>,
 }
 
 /// Sends commands to the loop.

@@ -42,7 +42,11 @@ impl Supervisor {
                 child.state = State::Backoff {
                     until: now.after(wait),
                 };
-                actions.push(Action::Note(Note::Crashed(id, exit, wait)));
+                actions.push(Action::Note(if child.given_up {
+                    Note::Restarts(id, wait)
+                } else {
+                    Note::Crashed(id, exit, wait)
+                }));
                 self.start_again(now, actions);
             }
             Verdict::GiveUp => {
@@ -118,7 +122,7 @@ impl Supervisor {
     pub(super) fn restart_deadline(&self, child: &Child) -> Option<Uptime> {
         match child.state {
             State::Starting { since, .. }
-                if child.life == Life::Serving && child.ever_ready && !child.overdue =>
+                if child.life == Life::Serving && child.ever_ready && !child.given_up =>
             {
                 Some(since.after(self.patience))
             }
@@ -140,7 +144,7 @@ impl Supervisor {
                 .restart_deadline(&self.children[id])
                 .is_some_and(|deadline| now >= deadline);
             if let (true, Some(pid)) = (due, self.children[id].state.pid()) {
-                self.children[id].overdue = true;
+                self.children[id].given_up = true;
                 actions.push(Action::Note(Note::NotReadyAgain(id)));
                 actions.push(Action::Kill(id, pid));
             }

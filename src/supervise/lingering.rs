@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::child::Role;
 use super::runner::Runner;
 use crate::health::probe::Probe;
-use crate::health::stats::{self, Request, Socket};
+use crate::health::stats::{self, Request, Socket, Worker};
 
 /// A stop that lasts longer than this has somebody to wait for.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
@@ -45,17 +45,19 @@ impl Runner {
 /// The requests in the workers, in words; none when there is none or nobody to ask.
 async fn under_way(socket: &Socket) -> Option<String> {
     let workers = stats::read(socket).await.ok()?;
-    let requests: Vec<Request> = workers
-        .into_iter()
-        .flat_map(|worker| worker.current)
-        .collect();
+    in_words(&workers)
+}
+
+/// The oldest requests of these workers, in words; none when there is none.
+pub(super) fn in_words(workers: &[Worker]) -> Option<String> {
+    let requests: Vec<&Request> = workers.iter().flat_map(|worker| &worker.current).collect();
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    (!requests.is_empty()).then(|| in_words(requests, now.as_secs()))
+    (!requests.is_empty()).then(|| list(requests, now.as_secs()))
 }
 
-fn in_words(mut requests: Vec<Request>, now: u64) -> String {
+fn list(mut requests: Vec<&Request>, now: u64) -> String {
     requests.sort_by_key(|request| request.started);
     let mut words: Vec<String> = requests
         .iter()
@@ -91,7 +93,7 @@ mod tests {
         };
         let requests = [6, 2, 4, 1, 3, 5, 7].map(request).to_vec();
         assert_eq!(
-            in_words(requests, 110),
+            list(requests.iter().collect(), 110),
             "GET /1 (9 s, r1), GET /2 (8 s, r2), GET /3 (7 s, r3), GET /4 (6 s, r4), GET /5 (5 s, r5), and 2 more"
         );
     }

@@ -247,6 +247,8 @@ pub enum Note {
     ServiceReady(Duration),
     /// A child crashed and starts again after this time.
     Crashed(ChildId, Exit, Duration),
+    /// A child that was killed for what it did not do has ended, and starts again after this time.
+    Restarts(ChildId, Duration),
     /// The service stops.
     Stopping(Pace),
     /// Time is up: what is left is killed.
@@ -255,8 +257,6 @@ pub enum Note {
     RetiredByForce(ChildId),
     /// A child that was started again is not ready in time: it is killed and started again.
     NotReadyAgain(ChildId),
-    /// A child lives and serves nothing: it is killed and started again.
-    Hung(ChildId),
 }
 
 /// One child as the state machine sees it.
@@ -280,8 +280,8 @@ pub struct Child {
     pub(super) backoff: Backoff,
     /// Whether it was ready at least once.
     pub(super) ever_ready: bool,
-    /// Whether it was killed because it did not become ready again.
-    pub(super) overdue: bool,
+    /// Whether it was killed because it did not serve, or did not become ready again.
+    pub(super) given_up: bool,
     /// It is what a crashed child has left: a process group without its leader, which still serves.
     pub(super) orphans_of: Option<ChildId>,
 }
@@ -299,7 +299,7 @@ impl Child {
             last_exit: None,
             backoff: Backoff::default(),
             ever_ready: false,
-            overdue: false,
+            given_up: false,
             orphans_of: None,
         }
     }

@@ -117,7 +117,7 @@ impl Supervisor {
             Event::Hung(id, pid) => {
                 if matches!(self.children[id].state, State::Running { pid: current, .. } if current == pid)
                 {
-                    actions.push(Action::Note(Note::Hung(id)));
+                    self.children[id].given_up = true;
                     actions.push(Action::Kill(id, pid));
                 }
             }
@@ -133,7 +133,7 @@ impl Supervisor {
         let child = &mut self.children[id];
         if child.state == State::Idle {
             child.state = State::Starting { pid, since: now };
-            child.overdue = false;
+            child.given_up = false;
         } else {
             // Another one of its generation could not be started meanwhile, so nobody wants it any more.
             child.state = State::Killing { pid };

@@ -32,6 +32,11 @@ pub(super) fn tell(note: Note, plans: &[ChildPlan], facts: &Facts) {
             "{} ended unexpectedly ({exit}); it is started again.",
             plans[id].name
         ),
+        Note::Restarts(id, wait) => tracing::info!(
+            child = plans[id].name,
+            restart_in_ms = milliseconds(wait),
+            "It has been killed and is started again."
+        ),
         Note::Stopping(Pace::Graceful) => {
             tracing::info!("Stopping: what is under way is finished first.");
         }
@@ -47,10 +52,6 @@ pub(super) fn tell(note: Note, plans: &[ChildPlan], facts: &Facts) {
         Note::NotReadyAgain(id) => tracing::error!(
             child = plans[id].name,
             "Was started again and is not ready in time (start_timeout); it is killed."
-        ),
-        Note::Hung(id) => tracing::error!(
-            child = plans[id].name,
-            "Lives and serves nothing; it is killed and started again."
         ),
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::unistd::Pid;
 
 use super::child::{ChildPlan, Watch};
+use super::lingering;
 use crate::health::ages::Ages;
 use crate::health::imports::{self, LeftOpen};
 use crate::health::nginx::{self, Connections};
@@ -32,8 +33,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What the watch found.
 #[derive(Clone, Debug)]
 pub enum Finding {
-    /// It lives and serves nothing; for how long.
-    Hung(Duration),
+    /// It lives and serves nothing.
+    Hung {
+        /// For how long.
+        still: Duration,
+        /// What its workers had when they told it last, in words.
+        requests: Option<String>,
+    },
     /// A request that could not be interrupted: its worker is to be killed.
     Overdue(Overdue),
     /// The import left something open that the workers now share, or lack.
@@ -43,8 +49,10 @@ pub enum Finding {
 /// A request that could not be interrupted.
 #[derive(Clone, Debug)]
 pub struct Overdue {
+    /// Its worker's number.
+    pub worker: u32,
     /// Its worker.
-    pub worker: Pid,
+    pub pid: Pid,
     /// The request.
     pub request: Request,
     /// Its age in seconds.
@@ -60,7 +68,9 @@ pub(super) async fn watch<F: Future<Output = ()>>(
 ) {
     match (&plan.watch, &plan.probe) {
         (Watch::StatusPage, Probe::Http { socket }) => {
-            tell(Finding::Hung(until_silent(socket).await)).await;
+            let still = until_silent(socket).await;
+            let requests = None;
+            tell(Finding::Hung { still, requests }).await;
         }
         (
             Watch::Workers {
@@ -79,6 +89,7 @@ pub(super) async fn watch<F: Future<Output = ()>>(
             let mut ages = Ages::new(Duration::ZERO);
             let mut killed = Vec::new();
             let mut nudges = 0;
+            let mut requests = None;
             loop {
                 tokio::time::sleep(if nudges > 0 { NUDGE } else { PAUSE }).await;
                 nudges = u32::saturating_sub(nudges, 1);
@@ -89,8 +100,8 @@ pub(super) async fn watch<F: Future<Output = ()>>(
                     ages.see(workers, started.elapsed(), wall.unwrap_or_default());
                     for late in overdue(workers, *limit, &ages) {
                         // A killed worker keeps its request until uWSGI's master has looked after it.
-                        if !killed.contains(&late.worker.as_raw()) {
-                            killed.push(late.worker.as_raw());
+                        if !killed.contains(&late.pid.as_raw()) {
+                            killed.push(late.pid.as_raw());
                             nudges = NUDGES;
                             tell(Finding::Overdue(late)).await;
                         }
@@ -104,6 +115,9 @@ pub(super) async fn watch<F: Future<Output = ()>>(
                         .map(|c| c.writing),
                     None => None,
                 };
+                if let Some(workers) = &workers {
+                    requests = lingering::in_words(workers);
+                }
                 let seen = Seen { workers, waiting };
                 let Some(still) = progress.see(&seen, started.elapsed()) else {
                     continue;
@@ -112,7 +126,7 @@ pub(super) async fn watch<F: Future<Output = ()>>(
                     progress.alive(started.elapsed());
                     continue;
                 }
-                tell(Finding::Hung(still)).await;
+                tell(Finding::Hung { still, requests }).await;
                 return;
             }
         }
@@ -141,7 +155,8 @@ fn overdue(workers: &[Worker], limit: Duration, ages: &Ages) -> Vec<Overdue> {
         .filter_map(|worker| {
             let (request, age) = ages.oldest(worker)?;
             (age >= limit).then(|| Overdue {
-                worker: Pid::from_raw(worker.pid),
+                worker: worker.id,
+                pid: Pid::from_raw(worker.pid),
                 request: request.clone(),
                 seconds: age.as_secs(),
             })
@@ -167,18 +182,21 @@ pub(super) async fn without_clients(probe: &Probe) -> bool {
 /// Tells a finding to people.
 pub(super) fn tell(plan: &ChildPlan, finding: &Finding) {
     match finding {
-        Finding::Hung(still) => tracing::error!(
+        Finding::Hung { still, requests } => tracing::error!(
             child = plan.name,
             seconds = still.as_secs(),
-            "Requests wait, and nothing has been finished or begun."
+            requests = requests.as_deref().unwrap_or("none that is known"),
+            "Requests wait, and nothing has been finished or begun: it is killed and started again."
         ),
         Finding::Overdue(Overdue {
             worker,
+            pid,
             request,
             seconds,
         }) => tracing::error!(
             child = plan.name,
-            worker = worker.as_raw(),
+            worker,
+            pid = pid.as_raw(),
             request_id = request.id,
             method = request.method,
             path = request.path,
@@ -240,8 +258,6 @@ mod tests {
         assert!(overdue(&workers, second(7), &ages).is_empty());
         ages.see(&workers, second(8), second(4607));
         let found = overdue(&workers, second(7), &ages);
-        assert!(
-            matches!(found.as_slice(), [Overdue { worker, seconds: 7, .. }] if worker.as_raw() == 7)
-        );
+        assert!(matches!(found.as_slice(), [Overdue { pid, seconds: 7, .. }] if pid.as_raw() == 7));
     }
 }

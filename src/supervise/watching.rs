@@ -49,9 +49,9 @@ impl Runner {
     pub(super) fn watched(&mut self, id: ChildId, pid: Pid, finding: &Finding) {
         watch::tell(&self.plans[id], finding);
         match finding {
-            Finding::Hung(_) => self.handle(Event::Hung(id, pid)),
+            Finding::Hung { .. } => self.handle(Event::Hung(id, pid)),
             Finding::Overdue(late) => {
-                self.kill_worker(late.worker);
+                self.kill_worker(late.pid);
             }
             Finding::OpenedAtImport { .. } => {}
         }
