@@ -87,7 +87,7 @@ fn static_mapping(prefix: &str, folder: &Value) -> Result<StaticMapping, Wrong> 
     let Value::String(text) = folder else {
         return Err(Wrong::new(
             format!("expected a folder below src, got {}", brief(folder)),
-            "",
+            "write \"static\"",
         ));
     };
     let trimmed = text.trim_end_matches('/');

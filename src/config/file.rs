@@ -11,8 +11,9 @@ use super::collections::{Networks, StaticMap};
 use super::duplicates::duplicates;
 use super::log::{AccessLog, Buffer, OnFull};
 use super::problem::{Findings, pointer};
+use super::spans::{Patience, Span};
 use super::uwsgi_options::UwsgiOptions;
-use super::values::{Count, Flag, FromJson, Size, Span, UrlPath, UserName, brief};
+use super::values::{Count, Flag, FromJson, Size, UrlPath, UserName, brief};
 
 /// Declares a section: a struct of optional values with its list of keys and a reader for one key.
 macro_rules! section {
@@ -57,7 +58,7 @@ section! {
         /// Larger request bodies get 413; 0 = no limit. Default "100m".
         pub max_body_size: Size,
         /// Seconds until all children must be ready after the start. Default 120.
-        pub start_timeout: Span,
+        pub start_timeout: Patience,
         /// Seconds for a graceful stop before SIGKILL. Default 30.
         pub stop_timeout: Span,
         /// Path that must answer 2xx or 3xx before the service is ready, and for `healthcheck`. Default none.
@@ -234,7 +235,7 @@ fn section<'a>(
             findings.problem(
                 pointer("", name),
                 format!("expected an object, got {}", brief(other)),
-                "",
+                format!("write {name:?}: {{ … }}, or remove it"),
             );
             None
         }

@@ -13,6 +13,7 @@ pub mod hermes;
 pub mod log;
 pub mod problem;
 pub mod schema;
+pub mod spans;
 pub mod uwsgi_options;
 pub mod values;
 

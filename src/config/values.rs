@@ -1,7 +1,6 @@
 //! The kinds of values that config.json may hold, each parsed once into a type that cannot be wrong.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -27,8 +26,8 @@ impl Wrong {
         }
     }
 
-    fn kind(expected: &str, got: &Value) -> Self {
-        Self::new(format!("expected {expected}, got {}", brief(got)), "")
+    pub(super) fn kind(expected: &str, got: &Value, hint: impl Into<String>) -> Self {
+        Self::new(format!("expected {expected}, got {}", brief(got)), hint)
     }
 }
 
@@ -63,13 +62,15 @@ impl FromJson for Flag {
     fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
         match value {
             Value::Bool(flag) => Ok(Self(*flag)),
-            Value::String(text) if matches!(text.as_str(), "true" | "false") => {
-                Err(vec![Wrong::new(
-                    format!("expected true or false, got {}", brief(value)),
-                    format!("write {text} without quotes"),
-                )])
+            Value::String(text) if ["true", "false"].contains(&text.to_lowercase().as_str()) => {
+                let hint = format!("write {} without quotes", text.to_lowercase());
+                Err(vec![Wrong::kind("true or false", value, hint)])
             }
-            other => Err(vec![Wrong::kind("true or false", other)]),
+            other => Err(vec![Wrong::kind(
+                "true or false",
+                other,
+                "write true or false",
+            )]),
         }
     }
 }
@@ -87,7 +88,11 @@ impl<const MIN: u32, const MAX: u32> FromJson for Count<MIN, MAX> {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         let Some(number) = number else {
-            return Err(vec![Wrong::kind("a whole number", value)]);
+            return Err(vec![Wrong::kind(
+                "a whole number",
+                value,
+                format!("write a number from {MIN} to {MAX}"),
+            )]);
         };
         match u32::try_from(number) {
             Ok(n) if (MIN..=MAX).contains(&n) => Ok(Self(n)),
@@ -123,60 +128,6 @@ impl<const MIN: u32, const MAX: u32> JsonSchema for Count<MIN, MAX> {
             "anyOf": [
                 { "type": "integer", "minimum": MIN, "maximum": MAX },
                 { "type": "string", "pattern": "^\\s*[0-9]+\\s*$" },
-            ],
-        })
-    }
-}
-
-/// A duration: seconds as a number, or text with a unit (`"500ms"`, `"30s"`, `"2m"`, `"1h"`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-/// Longest duration that is taken, in seconds: a day. More is a mistake in the unit.
-const LONGEST_SPAN: f64 = 86_400.0;
-
-impl FromJson for Span {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
-        let hint = "write seconds (30) or \"500ms\", \"30s\", \"2m\"";
-        let seconds = match value {
-            Value::Number(n) => n.as_f64(),
-            Value::String(text) => parse_unit(
-                text,
-                &[
-                    ("ms", 0.001),
-                    ("s", 1.0),
-                    ("m", 60.0),
-                    ("h", 3600.0),
-                    ("", 1.0),
-                ],
-            ),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        };
-        match seconds {
-            Some(s) if (0.0..=LONGEST_SPAN).contains(&s) => Ok(Self(Duration::from_secs_f64(s))),
-            Some(s) => Err(vec![Wrong::new(
-                format!("{s} seconds is out of range"),
-                "use 0 seconds to 24 hours",
-            )]),
-            None => Err(vec![Wrong::new(
-                format!("expected a duration, got {}", brief(value)),
-                hint,
-            )]),
-        }
-    }
-}
-
-impl JsonSchema for Span {
-    fn schema_name() -> Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Seconds as a number, or text with a unit: \"500ms\", \"30s\", \"2m\", \"1h\"",
-            "anyOf": [
-                { "type": "number", "minimum": 0, "maximum": LONGEST_SPAN },
-                { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*(ms|s|m|h)?\\s*$" },
             ],
         })
     }
@@ -244,7 +195,7 @@ impl JsonSchema for Size {
 }
 
 /// A number followed by one of `units`; the empty unit, where it is listed, stands last.
-fn parse_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+pub(super) fn parse_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let text = text.trim();
     let (number, factor) = units.iter().find_map(|(unit, factor)| {
         text.strip_suffix(unit)
@@ -264,12 +215,16 @@ pub struct UrlPath(pub String);
 impl FromJson for UrlPath {
     fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
         let Value::String(text) = value else {
-            return Err(vec![Wrong::kind("a path such as \"/health\"", value)]);
+            return Err(vec![Wrong::kind(
+                "a path of a URL",
+                value,
+                "write \"/health\"",
+            )]);
         };
         if !text.starts_with('/') {
             return Err(vec![Wrong::new(
                 format!("{} does not start with /", brief(value)),
-                "write \"/health\"",
+                "begin it with /",
             )]);
         }
         let fine = |b: u8| {
@@ -306,7 +261,11 @@ pub struct UserName(pub String);
 impl FromJson for UserName {
     fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
         let Value::String(text) = value else {
-            return Err(vec![Wrong::kind("the name of a user", value)]);
+            return Err(vec![Wrong::kind(
+                "the name of a user",
+                value,
+                "write \"www-data\"",
+            )]);
         };
         let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         if text.is_empty() || text.len() > 32 || text.starts_with('-') || !text.bytes().all(fine) {

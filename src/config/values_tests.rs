@@ -1,8 +1,11 @@
 //! The kinds of values, by tables.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
+use crate::config::spans::{Patience, Span};
 
 #[track_caller]
 fn check<T: FromJson + std::fmt::Debug + PartialEq>(value: &Value, expected: Result<T, &str>) {
@@ -36,6 +39,10 @@ fn durations() {
     check::<Span>(&json!("2 days"), Err("expected a duration"));
     check::<Span>(&json!("inf"), Err("expected a duration"));
     check::<Span>(&json!(1e300), Err("out of range"));
+    check::<Span>(&json!(0.0001), Err("out of range"));
+    check(&json!(0), Ok(Span(Duration::ZERO)));
+    check::<Patience>(&json!(0), Err("no time at all"));
+    check(&json!(2), Ok(Patience(Duration::from_secs(2))));
 }
 
 #[test]
