@@ -44,6 +44,9 @@ need_cargo() {
 # What the launcher runs.
 RUN_PACKAGES=(nginx-light uwsgi-core uwsgi-plugin-python3 python3-flask)
 
+# What builds and runs images. runc is for machines without cgroup v2, which crun refuses.
+CONTAINER_PACKAGES=(podman runc netavark aardvark-dns iptables)
+
 # A uWSGI from PyPI, with Python built in, in a virtual environment below .cache; prints its path.
 pypi_uwsgi() {
     local venv=.cache/pyuwsgi
