@@ -51,14 +51,14 @@ pub enum Failure {
     /// Something that no launcher has made is in the place of a generation's folder.
     #[error("cannot use {}: it exists, and no launcher has made it\n  hint: remove or rename it, or choose another folder with --runtime-dir", .0.display())]
     Foreign(PathBuf),
-    /// The workers cannot get at the runtime folder.
+    /// The workers cannot get at the runtime folder, or others can.
     #[error(
         "cannot use the runtime folder: {what}\n  hint: {hint}, or choose another folder with --runtime-dir"
     )]
     Closed {
-        /// Who cannot enter what.
+        /// Who cannot enter what, or whose it is.
         what: String,
-        /// What lets them in.
+        /// What helps.
         hint: String,
     },
     /// An address cannot be listened on.

@@ -31,6 +31,8 @@ pub struct Context {
     pub env: Env,
     /// The runtime folder.
     pub runtime: PathBuf,
+    /// Whether it is ours to choose and among the folders of others.
+    pub is_among_others: bool,
 }
 
 /// Reads the environment: the only place that does, beside clap.
@@ -70,12 +72,15 @@ pub fn load(options: &ServiceOptions) -> Result<Context, Failure> {
         findings.warning("", missing.what(), missing.hint());
     }
     let runtime = runtime_folder(options, &env);
+    let is_among_others =
+        options.runtime_dir.is_none() && runtime == folder_in_tmp(nix::unistd::geteuid().as_raw());
     Ok(Context {
         service,
         config,
         findings,
         env,
         runtime,
+        is_among_others,
     })
 }
 
@@ -89,7 +94,7 @@ pub fn runtime_folder(options: &ServiceOptions, env: &Env) -> PathBuf {
     writable.or(own.last()).cloned().unwrap_or_default()
 }
 
-/// The folders of which `run` takes the first that it can write; the last one always works.
+/// The folders of which `run` takes the first that it can write; the last one works unless others have taken it.
 fn own_folders(env: &Env, uid: u32) -> Vec<PathBuf> {
     let session = env
         .get("XDG_RUNTIME_DIR")
@@ -97,9 +102,13 @@ fn own_folders(env: &Env, uid: u32) -> Vec<PathBuf> {
         .filter(|dir| dir.is_absolute());
     let mut folders = vec![Path::new("/run").join(RUNTIME_NAME)];
     folders.extend(session.map(|dir| dir.join(RUNTIME_NAME)));
-    // /tmp belongs to everyone: the user's number keeps two users apart.
-    folders.push(Path::new("/tmp").join(format!("{RUNTIME_NAME}-{uid}")));
+    folders.push(folder_in_tmp(uid));
     folders
+}
+
+/// /tmp belongs to everyone: the user's number keeps two users apart.
+fn folder_in_tmp(uid: u32) -> PathBuf {
+    Path::new("/tmp").join(format!("{RUNTIME_NAME}-{uid}"))
 }
 
 /// Where a running launcher may be found: the folder that was asked for, else all the usual ones, and those of other

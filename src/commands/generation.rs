@@ -83,10 +83,18 @@ pub fn has_snippets(plan: &Plan) -> bool {
     !(plan.server_snippets.is_empty() && plan.http_snippets.is_empty())
 }
 
-/// Takes the runtime folder for this launcher, and removes what an earlier one has left in it.
-pub fn claim(plan: &Plan) -> Result<Flock<File>, Failure> {
+/// Takes the runtime folder for this launcher, and removes what an earlier one has left in it. It holds the module that
+/// runs the application: whoever could write it could run anything.
+pub fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failure> {
     let runtime = &plan.layout.runtime;
-    files::make(runtime)?;
+    if !context.is_among_others {
+        files::make(runtime)?;
+    } else if let Some(what) = files::make_among_others(runtime)? {
+        return Err(Failure::Closed {
+            what,
+            hint: "remove it".to_owned(),
+        });
+    }
     if let Some(user) = &plan.user
         && let Some(closed) = access::first_closed(runtime, &[], user)
     {

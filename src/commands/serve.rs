@@ -53,7 +53,7 @@ pub fn serve(
     let bound = bind(options)?;
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
     let plan = context.plan(&machine, layout, addresses.clone());
-    let _lock = generation::claim(&plan)?;
+    let _lock = generation::claim(&context, &plan)?;
     generation::write(&plan)?;
     if generation::has_snippets(&plan)
         && let Some(words) = nginx_test::refused(&plan)?

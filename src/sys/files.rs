@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -46,6 +46,41 @@ pub fn make(path: &Path) -> Result<(), WriteError> {
         return Ok(());
     }
     folder(path, 0o755, None)
+}
+
+/// Makes a folder among those of other users, as in /tmp, where everybody may have made one by its name before: says what
+/// is wrong when it is not a real folder, ours, that only we may write. One that is cannot be replaced by others, as they
+/// may not rename or remove what is ours there (sticky bit).
+pub fn make_among_others(path: &Path) -> Result<Option<String>, WriteError> {
+    let failed = |source| WriteError {
+        path: path.to_owned(),
+        source,
+    };
+    match std::fs::create_dir(path) {
+        Ok(()) => {
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(path, mode).map_err(failed)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let meta = std::fs::symlink_metadata(path).map_err(failed)?;
+    let us = nix::unistd::geteuid().as_raw();
+    let wrong = not_ours(meta.is_dir(), meta.uid(), meta.mode(), us);
+    Ok(wrong.map(|wrong| format!("{} {wrong}", path.display())))
+}
+
+fn not_ours(is_dir: bool, owner: u32, mode: u32, us: u32) -> Option<String> {
+    let mode = mode & 0o7777;
+    if !is_dir {
+        return Some(format!("is not a folder, and belongs to user {owner}"));
+    }
+    if owner != us {
+        return Some(format!(
+            "belongs to user {owner} (mode {mode:04o}), not to user {us}"
+        ));
+    }
+    (mode & 0o022 != 0).then(|| format!("may be written by others (mode {mode:04o}, user {owner})"))
 }
 
 /// Whether a folder holds no file: it is empty, or has folders in it that are.
@@ -187,6 +222,42 @@ mod tests {
         assert_eq!(mode(&old), 0o711);
         make(&dir.path().join("new")).unwrap();
         assert_eq!(mode(&dir.path().join("new")), 0o755);
+    }
+
+    #[test]
+    fn among_others_only_a_real_folder_of_ours_will_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let new = dir.path().join("new");
+        for _ in 0..2 {
+            assert_eq!(make_among_others(&new).unwrap(), None);
+        }
+        let meta = std::fs::metadata(&new).unwrap();
+        assert_eq!(meta.permissions().mode() & 0o7777, 0o755);
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&new, &link).unwrap();
+        let wrong = make_among_others(&link).unwrap().unwrap();
+        let start = format!("{} is not a folder", link.display());
+        assert!(wrong.starts_with(&start), "{wrong}");
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        let wrong = make_among_others(&new).unwrap().unwrap();
+        assert!(wrong.contains("(mode 1777, user "), "{wrong}");
+        assert!(make_among_others(&dir.path().join("a/b")).is_err());
+    }
+
+    #[test]
+    fn owner_and_mode_of_a_folder_decide() {
+        for mode in [0o40_755, 0o40_700, 0o41_755] {
+            assert_eq!(not_ours(true, 1000, mode, 1000), None);
+        }
+        assert!(not_ours(true, 1000, 0o40_775, 1000).is_some());
+        assert!(not_ours(true, 1000, 0o40_757, 1000).is_some());
+        assert!(not_ours(false, 1000, 0o100_644, 1000).is_some());
+        assert_eq!(
+            not_ours(true, 1001, 0o40_777, 1000).unwrap(),
+            "belongs to user 1001 (mode 0777), not to user 1000"
+        );
+        // root may use all folders, and must not use this one either.
+        assert!(not_ours(true, 1000, 0o40_755, 0).is_some());
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::Duration;
 
@@ -222,6 +221,31 @@ fn a_runtime_folder_that_cannot_be_written_is_73() {
         .runtime_dir(Path::new("/proc/rum"))
         .output();
     output.assert_code(73).assert_says("/proc/rum");
+}
+
+#[test]
+fn a_folder_in_tmp_that_somebody_else_has_made_is_refused() {
+    let folder = format!("/tmp/microservice-flask-{}", crate::launcher::NOBODY);
+    let folder = Path::new(&folder);
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir(folder).unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let service = Service::new();
+    let output = Launcher::new(&service)
+        .for_nobody()
+        .without_options()
+        .env("MICROSERVICE_DIR", service.root().display().to_string())
+        .env("MICROSERVICE_LISTEN", format!("127.0.0.1:{}", free_port()))
+        .env("MICROSERVICE_ADMIN", "off")
+        .output();
+    let left = fs::read_dir(folder).unwrap().count();
+    fs::remove_dir_all(folder).unwrap();
+    output
+        .assert_code(73)
+        .assert_says(&folder.display().to_string())
+        .assert_says("belongs to user 0 (mode 0777)")
+        .assert_says("--runtime-dir");
+    assert_eq!(left, 0, "something was written there");
 }
 
 #[test]
