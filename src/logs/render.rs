@@ -106,11 +106,14 @@ impl Renderer {
                 };
                 self.write(&Record { message, ..*record }, Some(piece), batch);
                 // All but the message is far below half a line, and no byte becomes more than six.
-                if batch.open() <= LINE_MAX || size < LINE_MAX / 32 {
+                let over = batch.open().saturating_sub(LINE_MAX);
+                if over == 0 || size < LINE_MAX / 32 {
                     break;
                 }
                 batch.undo();
-                size = boundary(rest, size / 8 * 7);
+                // Plain text fits when it is shorter by what was too much; escapes make more of it.
+                let less = over.min(size / 8);
+                size = boundary(rest, size - less);
             }
             batch.seal(self.source, true);
             cut.next += 1;

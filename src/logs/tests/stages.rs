@@ -7,6 +7,7 @@ use crate::logs::{
     Access, Format, Source,
     batch::Batch,
     group::{self, LINES},
+    render::LINE_MAX,
     stage::{Stage, UNENDED},
 };
 
@@ -268,4 +269,16 @@ fn long_lines_come_in_pieces_that_belong_together() {
             .collect();
         assert!(joined == text, "{size} {head:?}");
     }
+}
+
+#[test]
+fn pieces_fill_their_lines() {
+    let (head, text) = (head("ab", "7"), "x".repeat(LINE_MAX));
+    let lines = run(
+        Source::AppStdout,
+        Format::Json,
+        [format!("{head}{text}\n").as_bytes()],
+    );
+    // What tells the last piece takes room in the first try.
+    assert_eq!((lines.len(), lines[0].len() + 20), (2, LINE_MAX));
 }
