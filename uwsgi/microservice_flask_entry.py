@@ -20,7 +20,8 @@ _stderr_descriptor = int(os.environ.pop("MICROSERVICE_APP_STDERR_FD"))
 os.environ.pop("MICROSERVICE_APP_SOCKET_FD", None)
 # What the application starts has descriptors 1 and 2.
 os.set_inheritable(_stderr_descriptor, False)
-streams.install(1, _stderr_descriptor)
+# Popped: what knows the nonce can write lines in the name of any request.
+streams.install(1, _stderr_descriptor, os.environ.pop("MICROSERVICE_LOG_NONCE"))
 
 
 def _give_up(message, code=_NO_APPLICATION):

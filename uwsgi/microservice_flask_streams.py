@@ -3,8 +3,11 @@
 Before each line goes a head that tells the launcher's log which request and which process wrote it (the grammar is in
 src/logs/origin.rs):
 
-    RS request_id ; pid ; text            the line is a record, or the last line of one
-    RS request_id ; pid + ; text          more lines of the same record follow
+    RS nonce ; request_id ; pid ; text            the line is a record, or the last line of one
+    RS nonce ; request_id ; pid + ; text          more lines of the same record follow
+
+The launcher believes a head by its nonce, which nobody else is told: not the programs that the application starts, and
+not those whose texts it logs.
 
 Text waits in its thread until it ends a line, so threads cannot tear each other's lines and no lock is needed, and
 leaves in one write(2), which a pipe takes whole up to 4096 bytes (PIPE_BUF, pipe(7)), so processes cannot either.
@@ -20,7 +23,8 @@ import sys
 import threading
 import traceback
 
-_RS = b"\x1e"
+# What a head begins with: RS, the nonce and a semicolon, once the nonce is known.
+_mark = b"\x1e;"
 _PIPE_BUF = 4096
 # More than this does not wait for the end of its line.
 _PENDING_MAX = 65536
@@ -149,9 +153,6 @@ class TextStream(io.TextIOBase):
         if data.endswith(b"\n"):
             data = data[:-1]
         if b"\n" not in data:
-            # The head stands first, so a line of the application that looks like one is text.
-            if not head and data.startswith(_RS):
-                head = b"\x1e;%d;" % os.getpid()
             _write(self._descriptor, b"%b%b\n" % (head, data))
             return
         lines = data.split(b"\n")
@@ -159,10 +160,7 @@ class TextStream(io.TextIOBase):
         whole = []
         length = 0
         for number, line in enumerate(lines):
-            if head:
-                line = (more if number < last else head) + line
-            elif line.startswith(_RS):
-                line = b"\x1e;%d;%b" % (os.getpid(), line)
+            line = (more if number < last else head) + line
             if whole and length + len(line) + 1 > _PIPE_BUF:
                 _write(self._descriptor, b"\n".join(whole) + b"\n")
                 whole, length = [], 0
@@ -174,9 +172,9 @@ class TextStream(io.TextIOBase):
         identifier = request_id.get()
         if mine.head_of != (identifier, _worker):
             mine.head_of = (identifier, _worker)
-            kept = (believed(identifier).encode(), _worker)
-            mine.head = b"\x1e%b;%d;" % kept
-            mine.more = b"\x1e%b;%d+;" % kept
+            kept = (_mark, believed(identifier).encode(), _worker)
+            mine.head = b"%b%b;%d;" % kept
+            mine.more = b"%b%b;%d+;" % kept
         return mine.head, mine.more
 
     def fileno(self):
@@ -266,8 +264,10 @@ def _in_one_piece(function):
     return whole
 
 
-def install(stdout, stderr):
+def install(stdout, stderr, nonce):
     """Makes the descriptors sys.stdout and sys.stderr. Tracebacks leave in one piece from now on."""
+    global _mark
+    _mark = b"\x1e%b;" % nonce.encode()
     sys.stdout = sys.__stdout__ = TextStream(stdout, "<stdout>")
     sys.stderr = sys.__stderr__ = TextStream(stderr, "<stderr>")
     # Python prints them line by line.

@@ -8,6 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use microservice_flask::logs::{
     Format, Source,
     batch::Batch,
+    origin::Mark,
     render::LINE_MAX,
     stage::{Now, Stage},
 };
@@ -17,7 +18,7 @@ fn run<'a>(source: Source, reads: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         wall: 1_732_486_400_123_456,
         up: Duration::from_secs(5),
     };
-    let mut stage = Stage::new(source, Format::Json);
+    let mut stage = Stage::new(source, Format::Json, Mark::new(7));
     let mut batch = Batch::default();
     for read in reads {
         stage.feed(read, now, &mut batch);
@@ -32,6 +33,11 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let source = Source::PIPED[usize::from(source) % Source::PIPED.len()];
+    // The fuzzer need not know the nonce.
+    let head = format!("\x1e{};", Mark::new(7).nonce());
+    let data = data.split(|&byte| byte == 0x1e).collect::<Vec<_>>();
+    let data = data.join(head.as_bytes());
+    let data = &data[..];
     let whole = run(source, std::iter::once(data));
     assert_eq!(whole, run(source, data.chunks(usize::from(size) + 1)));
     for line in whole.split_inclusive(|&byte| byte == b'\n') {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::{access, nginx, origin, python, uwsgi};
+use microservice_flask::logs::{access, nginx, origin::Mark, python, uwsgi};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(line) = std::str::from_utf8(data)
@@ -14,7 +14,11 @@ fuzz_target!(|data: &[u8]| {
         serde_json::from_slice::<&serde_json::value::RawValue>(entry.object).expect("JSON");
     }
     assert!(data.ends_with(nginx::parse(data).text));
-    assert!(data.ends_with(origin::split(data).1));
+    let mark = Mark::new(7);
+    assert!(data.ends_with(mark.split(data).1));
+    let head = [b"\x1e", mark.nonce().as_bytes(), b";", data].concat();
+    assert!(head.ends_with(mark.split(&head).1));
+    assert!(mark.find(data, 1).is_none_or(|at| at > 0 && at < data.len()));
     let _ = uwsgi::about(data);
     let _ = python::level(data);
 });

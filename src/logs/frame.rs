@@ -2,8 +2,11 @@
 //!
 //! A line that is whole within a read is handed on where it lies; only what is cut by the end of a
 //! read is copied. So how the bytes were cut into reads never shows in the lines.
+//!
+//! A line also begins with a [`Mark`], wherever it stands: what somebody wrote before it and did not
+//! end is a line of its own.
 
-use super::escape::boundary;
+use super::{escape::boundary, origin::Mark};
 
 /// The longest line that is kept whole in memory. Longer ones are handed on in pieces of this size,
 /// so that a program which never ends its line costs no more than this.
@@ -38,17 +41,27 @@ pub struct Framer {
     carry: Vec<u8>,
     /// Pieces of that line were handed on already.
     cut: bool,
+    /// What begins a line where none has ended.
+    mark: Option<Mark>,
 }
 
 impl Framer {
+    /// For a stream in which lines may begin with `mark`.
+    pub fn with(mark: Option<Mark>) -> Self {
+        Self {
+            mark,
+            ..Self::default()
+        }
+    }
+
     /// Takes the bytes of one read and hands on every line that they complete.
     pub fn feed(&mut self, mut chunk: &[u8], mut each: impl FnMut(Line<'_>)) {
         if !self.carry.is_empty() || self.cut {
             let end = memchr::memchr(b'\n', chunk);
             self.carry
                 .extend_from_slice(&chunk[..end.unwrap_or(chunk.len())]);
-            self.shed(&mut each);
             let Some(end) = end else {
+                self.shed(Mark::LEN, &mut each);
                 return;
             };
             self.end(&mut each);
@@ -58,19 +71,18 @@ impl Framer {
         for end in memchr::memchr_iter(b'\n', chunk) {
             let line = &chunk[start..end];
             start = end + 1;
-            if line.len() <= PIECE {
+            if line.len() <= PIECE && self.inner_mark(line).is_none() {
                 each(Line {
                     bytes: without_return(line),
                     part: Part::Whole,
                 });
             } else {
                 self.carry.extend_from_slice(line);
-                self.shed(&mut each);
                 self.end(&mut each);
             }
         }
         self.carry.extend_from_slice(&chunk[start..]);
-        self.shed(&mut each);
+        self.shed(Mark::LEN, &mut each);
     }
 
     /// Hands on a line that nobody ended, as if it had been.
@@ -85,28 +97,52 @@ impl Framer {
         !self.carry.is_empty() || self.cut
     }
 
-    /// Hands on pieces until what is kept is no longer than one.
-    fn shed(&mut self, each: &mut impl FnMut(Line<'_>)) {
+    /// Hands on pieces until what is kept is no longer than one, and `more`: a mark that begins
+    /// within a piece must be there as a whole, or it could not be told from text.
+    fn shed(&mut self, more: usize, each: &mut impl FnMut(Line<'_>)) {
         let mut start = 0;
-        while self.carry.len() - start > PIECE {
+        while self.carry.len() - start > PIECE + more {
             let rest = &self.carry[start..];
-            let piece = &rest[..boundary(rest, PIECE)];
-            let part = if self.cut { Part::Middle } else { Part::First };
-            self.cut = true;
+            let seen = &rest[..rest.len().min(PIECE + Mark::LEN)];
+            let (piece, part) = match self.inner_mark(seen) {
+                Some(mark) => (&rest[..mark], self.last()),
+                None if self.cut => (&rest[..boundary(rest, PIECE)], Part::Middle),
+                None => (&rest[..boundary(rest, PIECE)], Part::First),
+            };
+            self.cut = matches!(part, Part::First | Part::Middle);
             start += piece.len();
             each(Line { bytes: piece, part });
         }
         self.carry.drain(..start);
     }
 
+    /// Hands on all that is kept: the line has ended.
     fn end(&mut self, each: &mut impl FnMut(Line<'_>)) {
-        let part = if self.cut { Part::Last } else { Part::Whole };
+        self.shed(0, each);
+        let mut start = 0;
+        while let Some(mark) = self.inner_mark(&self.carry[start..]) {
+            each(Line {
+                bytes: &self.carry[start..start + mark],
+                part: self.last(),
+            });
+            self.cut = false;
+            start += mark;
+        }
         each(Line {
-            bytes: without_return(&self.carry),
-            part,
+            bytes: without_return(&self.carry[start..]),
+            part: self.last(),
         });
         self.carry.clear();
         self.cut = false;
+    }
+
+    /// Where in a line another begins.
+    fn inner_mark(&self, line: &[u8]) -> Option<usize> {
+        self.mark?.find(line, usize::from(!self.cut))
+    }
+
+    fn last(&self) -> Part {
+        if self.cut { Part::Last } else { Part::Whole }
     }
 }
 
@@ -117,11 +153,11 @@ fn without_return(line: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framer, Line, PIECE, Part};
+    use super::{Framer, Line, Mark, PIECE, Part};
     use proptest::prelude::*;
 
     fn frame<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, Part)> {
-        let mut framer = Framer::default();
+        let mut framer = Framer::with(Some(Mark::new(7)));
         let mut lines = Vec::new();
         let mut keep = |line: Line<'_>| lines.push((line.bytes.to_vec(), line.part));
         for read in reads {
@@ -180,12 +216,41 @@ mod tests {
         assert_eq!(lines[0].1, Part::Whole);
     }
 
+    fn marked() -> String {
+        format!("\x1e{};", Mark::new(7).nonce())
+    }
+
+    #[test]
+    fn a_mark_begins_a_line() {
+        let mark = &marked();
+        let (begin, end) = mark.split_at(9);
+        check(&["no end", mark, "b\n"], &["no end", &format!("{mark}b")]);
+        check(&[&format!("a{begin}"), end], &["a", mark]);
+        check(&[&format!("{mark}{mark}\n")], &[mark, mark]);
+        check(&[&format!("{begin}\n{end}\n")], &[begin, end]);
+    }
+
+    #[test]
+    fn a_mark_is_never_cut() {
+        let mark = marked();
+        for before in PIECE - mark.len() - 1..PIECE + 2 {
+            let line = format!("{}{mark}x\n", "y".repeat(before));
+            let lines = frame(line.as_bytes().chunks(8192));
+            let (bytes, part) = lines.last().unwrap();
+            let last = format!("{mark}x").into_bytes();
+            assert_eq!((bytes, *part), (&last, Part::Whole), "{before}");
+            assert_eq!(lines, frame([line.as_bytes()]), "{before}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn how_the_bytes_were_read_never_shows(
             lines in prop::collection::vec(prop_oneof![
                 8 => prop::collection::vec(any::<u8>(), 0..80),
+                2 => "[ab]{0,3}".prop_map(|text| text.replace('b', &marked()).into_bytes()),
+                1 => (PIECE - 30..PIECE + 3).prop_map(|size| ("y".repeat(size) + &marked()).into_bytes()),
                 1 => (PIECE - 2..PIECE + 3).prop_map(|size| "é".repeat(size / 2 + 1).into_bytes()),
             ], 0..12),
             size in prop_oneof![1usize..50, 4000usize..400_000],

@@ -1,6 +1,7 @@
 //! Starts the log, hands out its ends, and brings it to its own.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
@@ -16,6 +17,7 @@ use nix::{
 use super::{
     Options,
     counters::{Counters, Summary},
+    origin::Mark,
     outlet::Outlet,
     read::{self, Inlet},
     recent::Recent,
@@ -37,6 +39,7 @@ const GRACE: Duration = Duration::from_millis(100);
 pub struct Logs {
     shared: Arc<Shared>,
     sink: Sink,
+    mark: Mark,
     /// The write ends, in the order of [`Source::PIPED`].
     pipes: Vec<OwnedFd>,
     wake: OwnedFd,
@@ -49,13 +52,14 @@ pub struct Logs {
 pub fn start(options: Options, out: OwnedFd) -> io::Result<Logs> {
     let shared = Arc::new(Shared::new(&options));
     let format = options.format;
+    let mark = Mark::new(random());
     let mut pipes = Vec::new();
     let mut inlets = Vec::new();
     for source in Source::PIPED {
         let (ours, theirs) = pipe()?;
         inlets.push(Inlet {
             pipe: ours,
-            stage: Stage::new(source, format),
+            stage: Stage::new(source, format, mark),
         });
         pipes.push(theirs);
     }
@@ -74,12 +78,20 @@ pub fn start(options: Options, out: OwnedFd) -> io::Result<Logs> {
     Ok(Logs {
         shared,
         sink,
+        mark,
         pipes,
         wake,
         stop,
         reader,
         writer,
     })
+}
+
+/// What nobody can guess. Each [`RandomState`] has keys of its own, made from what the kernel gives at random, and nobody
+/// sees the hashes.
+fn random() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(0_u8));
+    half() << 64 | half()
 }
 
 /// A pipe whose read end does not block; the write end must, for children are not prepared for it.
@@ -98,6 +110,12 @@ impl Logs {
     pub fn pipe(&self, source: Source) -> BorrowedFd<'_> {
         let place = Source::PIPED.iter().position(|&piped| piped == source);
         self.pipes[place.unwrap_or(Source::PIPED.len() - 1)].as_fd()
+    }
+
+    /// What the entry module begins the heads of its lines with. It is the same for the whole life of the launcher, because
+    /// after a reload lines of the old workers come through the same pipe as those of the new.
+    pub fn nonce(&self) -> &str {
+        self.mark.nonce()
     }
 
     /// For the launcher's own records.

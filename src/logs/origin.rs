@@ -3,19 +3,81 @@
 //! The entry module puts a short head before each line that the application writes:
 //!
 //! ```text
-//! RS request_id ; pid ; text            the line is a record, or the last line of one
-//! RS request_id ; pid + ; text          more lines of the same record follow
+//! RS nonce ; request_id ; pid ; text            the line is a record, or the last line of one
+//! RS nonce ; request_id ; pid + ; text          more lines of the same record follow
 //! ```
 //!
 //! RS is the byte 0x1E, `request_id` may be empty. `+` stands on all but the last line of what was
-//! written in one call, so a record of several lines is known as one without a guess or a wait. A
-//! head that is not exactly this is text like any other: an application can only lie about itself.
+//! written in one call, so a record of several lines is known as one without a guess or a wait.
+//!
+//! What an application logs is often what a stranger sent it. So a head counts by its nonce alone,
+//! which is made anew by each launcher, handed to the entry module and never written to the log:
+//! whoever does not know it cannot write a head, and a head may begin in the middle of a line, where
+//! somebody else has not ended his. Anything else that looks like a head is text.
+
+use std::fmt;
 
 /// Begins a head.
-pub const MARK: u8 = 0x1e;
+const RS: u8 = 0x1e;
 
 /// The longest request id that is believed.
 const ID_MAX: usize = 128;
+
+/// The characters of a nonce, 6 bits each.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// How many of them: 96 bits.
+const NONCE: usize = 16;
+
+/// What a head begins with, up to and with its first `;`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Mark([u8; Mark::LEN]);
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The nonce is a secret.
+        out.write_str("Mark")
+    }
+}
+
+impl Mark {
+    /// How long it is.
+    pub const LEN: usize = NONCE + 2;
+
+    /// The mark with a nonce of the lower bits of `random`.
+    pub fn new(random: u128) -> Self {
+        let mut mark = [RS; Self::LEN];
+        for (place, byte) in mark[1..=NONCE].iter_mut().enumerate() {
+            *byte = DIGITS[(random >> (6 * place) & 63) as usize];
+        }
+        mark[Self::LEN - 1] = b';';
+        Self(mark)
+    }
+
+    /// What the entry module has to know.
+    pub fn nonce(&self) -> &str {
+        std::str::from_utf8(&self.0[1..=NONCE]).unwrap_or_default()
+    }
+
+    /// Where in `line` it stands first, not before `from`.
+    pub fn find(&self, line: &[u8], from: usize) -> Option<usize> {
+        let mut at = from;
+        loop {
+            at += memchr::memchr(RS, line.get(at..)?)?;
+            if line[at..].starts_with(&self.0) {
+                return Some(at);
+            }
+            at += 1;
+        }
+    }
+
+    /// Splits a line into its origin and its text.
+    pub fn split<'a>(&self, line: &'a [u8]) -> (Origin<'a>, &'a [u8]) {
+        line.strip_prefix(&self.0)
+            .and_then(parse)
+            .unwrap_or((Origin::default(), line))
+    }
+}
 
 /// The request and the process that a line belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,14 +88,6 @@ pub struct Origin<'a> {
     pub pid: Option<u32>,
     /// More lines of the same record follow.
     pub more: bool,
-}
-
-/// Splits a line into its origin and its text.
-pub fn split(line: &[u8]) -> (Origin<'_>, &[u8]) {
-    match line.split_first() {
-        Some((&MARK, head)) => parse(head).unwrap_or((Origin::default(), line)),
-        _ => (Origin::default(), line),
-    }
 }
 
 fn parse(head: &[u8]) -> Option<(Origin<'_>, &[u8])> {
@@ -72,7 +126,14 @@ pub fn number(digits: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, split};
+    use super::{Mark, Origin};
+
+    const RANDOM: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
+
+    /// `@` stands for the mark.
+    fn marked(text: &str) -> String {
+        text.replace('@', &format!("\x1e{};", Mark::new(RANDOM).nonce()))
+    }
 
     #[track_caller]
     fn check(line: &str, id: &str, pid: Option<u32>, more: bool, text: &str) {
@@ -81,26 +142,48 @@ mod tests {
             pid,
             more,
         };
-        assert_eq!(split(line.as_bytes()), (origin, text.as_bytes()));
+        let (line, text) = (marked(line), marked(text));
+        let mark = Mark::new(RANDOM);
+        assert_eq!(mark.split(line.as_bytes()), (origin, text.as_bytes()));
     }
 
     #[test]
     fn heads_are_taken_off() {
         check(
-            "\x1eab-1.2_Z;17;hello; you",
+            "@ab-1.2_Z;17;hello; you",
             "ab-1.2_Z",
             Some(17),
             false,
             "hello; you",
         );
-        check("\x1e;17;", "", Some(17), false, "");
-        check(
-            "\x1eab;4294967295+;first",
-            "ab",
-            Some(u32::MAX),
-            true,
-            "first",
-        );
+        check("@;17;", "", Some(17), false, "");
+        check("@ab;4294967295+;first", "ab", Some(u32::MAX), true, "first");
+    }
+
+    #[test]
+    fn a_mark_is_found_anywhere() {
+        let mark = Mark::new(RANDOM);
+        for (line, from, expected) in [
+            ("", 0, None),
+            ("", 1, None),
+            ("x", 1, None),
+            ("@", 0, Some(0)),
+            ("@", 1, None),
+            ("\x1e\x1ea@", 0, Some(3)),
+            ("\x1eAAAAAAAAAAAAAAAA;", 0, None),
+        ] {
+            assert_eq!(mark.find(marked(line).as_bytes(), from), expected, "{line}");
+        }
+        let cut = marked("ab@");
+        assert_eq!(mark.find(&cut.as_bytes()[..cut.len() - 1], 0), None);
+    }
+
+    #[test]
+    fn a_nonce_has_96_printable_bits_and_is_not_shown() {
+        assert_eq!(Mark::new(0).nonce(), "A".repeat(16));
+        assert_eq!(Mark::new(u128::MAX).nonce(), "_".repeat(16));
+        assert_ne!(Mark::new(1 << 95), Mark::new(0));
+        assert_eq!(format!("{:?}", Mark::new(RANDOM)), "Mark");
     }
 
     #[test]
@@ -109,24 +192,29 @@ mod tests {
             "",
             "plain",
             "ab;17;x",
+            "@",
             "\x1e",
-            "\x1eab",
-            "\x1eab;17",
-            "\x1ea b;17;x",
-            "\x1ea\"b;17;x",
-            "\x1eab;-17;x",
-            "\x1eab;;x",
-            "\x1eab;+;x",
-            "\x1eab;4294967296;x",
-            "\x1eab;1 7;x",
-            "\x1eé;17;x",
-            "\x1eab;17++;x",
+            "\x1eab;17;x",
+            "\x1e;ab;17;x",
+            "\x1eAAAAAAAAAAAAAAAA;ab;17;x",
+            " @ab;17;x",
+            "@ab",
+            "@ab;17",
+            "@a b;17;x",
+            "@a\"b;17;x",
+            "@ab;-17;x",
+            "@ab;;x",
+            "@ab;+;x",
+            "@ab;4294967296;x",
+            "@ab;1 7;x",
+            "@é;17;x",
+            "@ab;17++;x",
         ] {
             check(line, "", None, false, line);
         }
-        let long = format!("\x1e{};17;x", "a".repeat(129));
+        let long = format!("@{};17;x", "a".repeat(129));
         check(&long, "", None, false, &long);
-        let longest = format!("\x1e{};17;x", "a".repeat(128));
+        let longest = format!("@{};17;x", "a".repeat(128));
         check(&longest, &"a".repeat(128), Some(17), false, "x");
     }
 }

@@ -11,7 +11,7 @@ use super::{
     frame::{Framer, Line, Part},
     group::{Candidate, Groups, Joined},
     json, nginx,
-    origin::{self, Origin},
+    origin::{Mark, Origin},
     python,
     record::{Detail, Level, Record, Source},
     render::{Cut, Renderer},
@@ -43,6 +43,7 @@ pub struct Stage {
 #[derive(Debug)]
 struct Lines {
     source: Source,
+    mark: Mark,
     access: Access,
     groups: Groups,
     renderer: Renderer,
@@ -60,13 +61,15 @@ struct Long {
 }
 
 impl Stage {
-    /// The way of a source that has a pipe.
-    pub fn new(source: Source, format: Format) -> Self {
+    /// The way of a source that has a pipe; `mark` begins the heads of the application's lines.
+    pub fn new(source: Source, format: Format, mark: Mark) -> Self {
+        let has_heads = matches!(source, Source::AppStdout | Source::AppStderr);
         Self {
-            framer: Framer::default(),
+            framer: Framer::with(has_heads.then_some(mark)),
             fed: Duration::ZERO,
             lines: Lines {
                 source,
+                mark,
                 access: Access::All,
                 groups: Groups::default(),
                 renderer: Renderer::new(format, source),
@@ -191,7 +194,7 @@ impl Lines {
     }
 
     fn application(&mut self, line: &[u8], now: Now, batch: &mut Batch) {
-        let (origin, text) = origin::split(line);
+        let (origin, text) = self.mark.split(line);
         let is_object = text.first() == Some(&b'{') && !origin.more;
         let level = if is_object { None } else { python::level(text) };
         let Self {
@@ -261,7 +264,7 @@ impl Lines {
         if line.part == Part::First {
             let mut origin = Origin::default();
             if matches!(self.source, Source::AppStdout | Source::AppStderr) {
-                (origin, text) = origin::split(text);
+                (origin, text) = self.mark.split(text);
             }
             let Self {
                 groups, renderer, ..

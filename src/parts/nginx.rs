@@ -51,6 +51,7 @@ pub fn child(
         stdout: Source::NginxAccess,
         stderr: Source::NginxError,
         log_pipes: Vec::new(),
+        log_nonce: None,
         sockets: Sockets {
             variable: "NGINX",
             separator: ";",

@@ -59,6 +59,7 @@ pub fn child(
         stdout: Source::AppStdout,
         stderr: Source::Uwsgi,
         log_pipes: vec![("MICROSERVICE_APP_STDERR_FD", Source::AppStderr)],
+        log_nonce: Some("MICROSERVICE_LOG_NONCE"),
         sockets: Sockets {
             variable: "MICROSERVICE_APP_SOCKET_FD",
             separator: "",

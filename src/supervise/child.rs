@@ -46,6 +46,8 @@ pub struct ChildPlan {
     pub stderr: Source,
     /// Log pipes that it inherits beside those two, each with the variable that tells its number.
     pub log_pipes: Vec<(&'static str, Source)>,
+    /// The variable that tells it the log's nonce.
+    pub log_nonce: Option<&'static str>,
     /// Sockets that it inherits, with the variable that tells their numbers.
     pub sockets: Sockets,
     /// The user that it runs as.

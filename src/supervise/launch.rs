@@ -31,6 +31,9 @@ pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
         env.push(((*variable).into(), pipe.as_raw_fd().to_string().into()));
         inherit.push(pipe);
     }
+    if let Some(variable) = plan.log_nonce {
+        env.push((variable.into(), logs.nonce().into()));
+    }
     process::spawn(Spawn {
         program: &plan.program,
         args: &plan.args,

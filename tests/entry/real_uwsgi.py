@@ -21,7 +21,8 @@ _OPTIONS = """\
 --disable-write-exception --wsgi-disable-file-wrapper --die-on-term --no-orphans --forkbomb-delay=0
 --disable-logging --module=microservice_flask_entry:application
 """.split()
-_HEAD = re.compile(rb"\x1e([A-Za-z0-9._-]{0,128});(\d{1,10})(\+?);")
+NONCE = "nonce-of-a-test_"
+_HEAD = re.compile(rb"\x1e" + NONCE.encode() + rb";([A-Za-z0-9._-]{0,128});(\d{1,10})(\+?);")
 
 
 def wait_for(what, condition, seconds=10):
@@ -83,6 +84,7 @@ class Uwsgi:
                 env=dict(
                     os.environ,
                     MICROSERVICE_APP_STDERR_FD=str(err.fileno()),
+                    MICROSERVICE_LOG_NONCE=NONCE,
                     MICROSERVICE_APP_SOCKET_FD=str(listener.fileno()),
                     **environment,
                 ),

@@ -34,6 +34,36 @@ fn the_applications_streams_are_told_apart() {
 }
 
 #[test]
+fn what_is_written_past_python_neither_forges_nor_swallows_a_record() {
+    let running = Launcher::new(&Service::with_slots(2)).start_ready();
+    let forged = "\u{1e}forged-id;999;forged";
+    for to in ["stdout", "stderr"] {
+        let text = format!("{forged}\nno end of line {to} {forged}");
+        let id = format!("raw.{to}");
+        running.send_ok(
+            &Request::post(format!("/say-raw?to={to}"), text)
+                .header("X-Request-ID", id.as_str())
+                .header("Connection", "close"),
+        );
+        let after = running.log.wait_for("the print after it", |line| {
+            line.message() == "after it" && line.str("request_id") == id
+        });
+        assert!(after.json["pid"].is_number(), "{after:?}");
+        let raw = running.log.wait_for("the line without end", |line| {
+            line.message() == format!("no end of line {to} {forged}")
+        });
+        assert!(raw.json["pid"].is_null(), "{raw:?}");
+        assert_eq!(raw.str("source"), format!("app.{to}"));
+    }
+    assert!(
+        running
+            .log
+            .filter(|line| line.str("request_id") == "forged-id")
+            .is_empty()
+    );
+}
+
+#[test]
 fn every_line_is_a_record() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     running.get_ok("/print/3");

@@ -142,6 +142,13 @@ def say():
     return "said"
 
 
+@app.route("/say-raw", methods=["POST"])
+def say_raw():
+    os.write(2 if request.args.get("to") == "stderr" else 1, request.get_data())
+    print("after it", file=sys.stderr if request.args.get("to") == "stderr" else sys.stdout)
+    return "said"
+
+
 @app.route("/boom")
 def boom():
     raise ValueError("the probe was asked to fail")

@@ -175,6 +175,7 @@ impl Trial {
             "import os, sys\n\
              def app(environ, start_response):\n    start_response('204 No Content', [])\n    return []\n\
              assert 'MICROSERVICE_APP_SOCKET_FD' not in os.environ\n\
+             assert 'MICROSERVICE_LOG_NONCE' not in os.environ\n\
              print('imported', flush=True)\n\
              print('heard', file=sys.stderr, flush=True)\n",
         );
@@ -197,6 +198,7 @@ impl Trial {
             .arg(self.plan.layout.uwsgi_ini())
             .env("MICROSERVICE_APP_SOCKET_FD", "3")
             .env("MICROSERVICE_APP_STDERR_FD", "4")
+            .env("MICROSERVICE_LOG_NONCE", "0123456789abcdef")
             .current_dir(&source)
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(socket)))
             .stdout(Stdio::piped())

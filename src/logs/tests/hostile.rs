@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::through::{ACCESS, PROBE, TRACEBACK, as_json, run};
+use super::through::{ACCESS, NONCE, PROBE, TRACEBACK, as_json, head, mark, run};
 use crate::logs::{Format, Source};
 
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
@@ -11,12 +11,16 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
         4 => prop::collection::vec(any::<u8>(), 0..40),
         2 => any::<String>().prop_map(String::into_bytes),
         4 => prop::sample::select(vec![
-            ACCESS, PROBE, TRACEBACK, "\x1eab;7;", "\x1e;8+;", "\n", "\n", "\r\n", "\0", "{\"a\":1}",
+            ACCESS, PROBE, TRACEBACK, "\x1eab;7;", "HEAD", "MORE", "\x1e", NONCE, "\n", "\n", "\r\n", "\0", "{\"a\":1}",
             "{\"message\":\"x\",\"level\":\"error\"}", "ERROR:root:x", "WARNING:root:x\n", "\"", "\\",
             "\n\nDuring handling of the above exception, another exception occurred:\n\n",
             "  + Exception Group Traceback (most recent call last):\n", "  indented\n",
             "2026/11/24 16:52:30 [crit] 24#24: *1 x", "DAMN ! worker 1 (pid: 7) died\n",
-        ]).prop_map(|text| text.as_bytes().to_vec()),
+        ]).prop_map(|text| match text {
+            "HEAD" => head("ab", "7").into_bytes(),
+            "MORE" => head("", "8+").into_bytes(),
+            text => text.as_bytes().to_vec(),
+        }),
     ];
     prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
 }
@@ -58,14 +62,23 @@ proptest! {
         }));
         let text = |line: &[u8]| {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let (_, text) = crate::logs::origin::split(line);
+            let (_, text) = mark().split(line);
             let text = String::from_utf8_lossy(text);
             match serde_json::from_str(&text) {
                 Ok(value @ Value::Object(_)) if text == String::from_utf8_lossy(text.as_bytes()) => value.to_string(),
                 _ => text.into_owned(),
             }
         };
-        let expected = counts(&mut bytes.split(|&byte| byte == b'\n').map(text));
+        let lines = bytes.split(|&byte| byte == b'\n').flat_map(|line| {
+            // A head begins a line, too.
+            let mut lines = vec![line];
+            while let Some(at) = mark().find(lines[lines.len() - 1], 1) {
+                let (before, after) = lines.pop().unwrap().split_at(at);
+                lines.extend([before, after]);
+            }
+            lines
+        });
+        let expected = counts(&mut lines.map(text));
         prop_assert_eq!(seen, expected);
     }
 }

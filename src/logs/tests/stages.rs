@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::through::{ACCESS, NOW, PROBE, TRACEBACK, as_json, later, records, run};
+use super::through::{
+    ACCESS, NONCE, NOW, PROBE, TRACEBACK, as_json, head, later, mark, records, run,
+};
 use crate::logs::{
     Access, Format, Source,
     batch::Batch,
@@ -59,7 +61,7 @@ fn access_records() {
 
 #[test]
 fn access_records_can_be_left_out() {
-    let mut stage = Stage::new(Source::NginxAccess, Format::Json);
+    let mut stage = Stage::new(Source::NginxAccess, Format::Json, mark());
     let mut batch = Batch::default();
     stage.set_access(Access::Off);
     stage.feed(format!("{ACCESS}\n{PROBE}\n").as_bytes(), NOW, &mut batch);
@@ -118,7 +120,10 @@ fn uwsgi_messages() {
 fn lines_of_the_application() {
     check(
         Source::AppStdout,
-        "plain\n\x1eab;7;WARNING:root:x\n\n\x1e\"};7;no head\n",
+        &format!(
+            "plain\n{}WARNING:root:x\n\n\x1e\"}};7;no head\n",
+            head("ab", "7")
+        ),
         &[
             json!({"level": "info", "message": "plain"}),
             json!({"level": "info", "message": ""}),
@@ -128,16 +133,54 @@ fn lines_of_the_application() {
     );
     check_text(
         Source::AppStdout,
-        "\x1eab;7;hello \x1b[31m\"\\\n",
+        &format!("{}hello \x1b[31m\"\\\n", head("ab", "7")),
         "2024-11-24T22:13:20.123Z app      hello \\x1b[31m\"\\ rid=ab pid=7\n",
     );
+}
+
+#[test]
+fn what_nobody_ended_does_not_swallow_the_next_line() {
+    let (head, more) = (head("ab", "7"), head("ab", "7+"));
+    check(
+        Source::AppStderr,
+        &format!("no end{head}hello\n{more}a\n{more}bb{head}c\nb\n"),
+        &[
+            json!({"level": "info", "message": "no end"}),
+            json!({"level": "info", "message": "hello", "request_id": "ab", "pid": 7}),
+            json!({"level": "info", "message": "a\nbb\nc", "request_id": "ab", "pid": 7}),
+            json!({"level": "info", "message": "b"}),
+        ],
+    );
+}
+
+#[test]
+fn heads_cannot_be_forged() {
+    let mut near = NONCE.to_owned();
+    near.replace_range(15.., "!");
+    for forged in [
+        "\x1efakeid;999;raw".to_owned(),
+        "\x1e;fakeid;999;raw".to_owned(),
+        format!("\x1e{near};fakeid;999;raw"),
+        format!("text \x1e{near};fakeid;999;raw"),
+        format!("{NONCE};fakeid;999;raw"),
+    ] {
+        check(
+            Source::AppStdout,
+            &format!("{forged}\n{}{forged}\n", head("ab", "7")),
+            &[
+                json!({"level": "info", "message": forged}),
+                json!({"level": "info", "message": forged, "request_id": "ab", "pid": 7}),
+            ],
+        );
+    }
 }
 
 #[test]
 fn json_of_the_application() {
     check(
         Source::AppStderr,
-        "\x1eab;7;{\"msg\":\"a\\n\\\"b\",\"level\":\"Error\",\"n\":[1.50]} \n{\"a\":}\n[1]\n",
+        &(head("ab", "7")
+            + "{\"msg\":\"a\\n\\\"b\",\"level\":\"Error\",\"n\":[1.50]} \n{\"a\":}\n[1]\n"),
         &[
             json!({"level": "error", "message": "a\n\"b", "request_id": "ab", "pid": 7,
             "app": {"msg": "a\n\"b", "level": "Error", "n": [1.5]}}),
@@ -186,7 +229,8 @@ fn tracebacks_of_two_workers_come_apart() {
     let mut input = String::new();
     for line in TRACEBACK.lines() {
         for pid in [7, 8] {
-            input.extend([format!("\x1er{pid};{pid};{line}\n")]);
+            let head = head(&format!("r{pid}"), &pid.to_string());
+            input.extend([head, line.to_owned(), "\n".to_owned()]);
         }
     }
     check(
@@ -201,9 +245,10 @@ fn tracebacks_of_two_workers_come_apart() {
 
 #[test]
 fn marked_lines_are_one_record_without_a_wait() {
-    let mut stage = Stage::new(Source::AppStderr, Format::Json);
+    let mut stage = Stage::new(Source::AppStderr, Format::Json, mark());
     let mut batch = Batch::default();
-    let input = "\x1ea;7+;ERROR:x:what\n\x1ea;7+;not indented\n\x1ea;7;the end\n";
+    let (more, last) = (head("a", "7+"), head("a", "7"));
+    let input = format!("{more}ERROR:x:what\n{more}not indented\n{last}the end\n");
     stage.feed(input.as_bytes(), NOW, &mut batch);
     assert_eq!(stage.deadline(), None);
     let seen = as_json(&records(&batch));
@@ -213,7 +258,7 @@ fn marked_lines_are_one_record_without_a_wait() {
 
 #[test]
 fn nothing_waits_for_long() {
-    let mut stage = Stage::new(Source::AppStderr, Format::Json);
+    let mut stage = Stage::new(Source::AppStderr, Format::Json, mark());
     let mut batch = Batch::default();
     stage.feed(format!("{TRACEBACK}\nunended").as_bytes(), NOW, &mut batch);
     assert_eq!(stage.deadline(), Some(NOW.up + group::IDLE));
@@ -243,9 +288,9 @@ fn a_traceback_without_end_is_cut() {
 #[test]
 fn long_lines_come_in_pieces_that_belong_together() {
     for (size, head) in [
-        (20_000, ""),
-        (20_000, "\x1eab;7;"),
-        (1_000_000, "\x1eab;7;"),
+        (20_000, String::new()),
+        (20_000, head("ab", "7")),
+        (1_000_000, head("ab", "7")),
     ] {
         let text: String = "é\"\u{1b}x".chars().cycle().take(size).collect();
         let seen = as_json(&run(

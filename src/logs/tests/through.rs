@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::logs::{
     Format, Source,
     batch::Batch,
+    origin::Mark,
     render::LINE_MAX,
     stage::{Now, Stage},
 };
@@ -23,13 +24,25 @@ pub(super) fn later(wait: Duration) -> Now {
     }
 }
 
+/// The mark of these tests, with the nonce [`NONCE`].
+pub(super) fn mark() -> Mark {
+    let mark = Mark::new(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+    assert_eq!(mark.nonce(), NONCE);
+    mark
+}
+
+/// A head: `id` is the request's, `pid` may have a `+`.
+pub(super) fn head(id: &str, pid: &str) -> String {
+    format!("\x1e{NONCE};{id};{pid};")
+}
+
 /// Everything through one stage and out again, checked for what holds for every line.
 pub(super) fn run<'a>(
     source: Source,
     format: Format,
     reads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<String> {
-    let mut stage = Stage::new(source, format);
+    let mut stage = Stage::new(source, format, mark());
     let mut batch = Batch::default();
     for read in reads {
         stage.feed(read, NOW, &mut batch);
@@ -63,6 +76,7 @@ pub(super) fn as_json(lines: &[String]) -> Vec<Value> {
     lines.iter().map(parse).collect()
 }
 
+pub(super) const NONCE: &str = "v38qJeWRjEw7Nvai";
 pub(super) const ACCESS: &str = r#"1732486400.123 200 1.253 "0.002" - {"request_id":"ab12","method":"GET","path":"/x","status":200,"bytes":12,"remote_addr":"10.0.0.1","user_agent":"curl/8"}"#;
 pub(super) const PROBE: &str = r#"1732486400.123 200 0.003 "0.002" h {"request_id":"ab12"}"#;
 pub(super) const TRACEBACK: &str =
