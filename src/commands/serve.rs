@@ -209,6 +209,8 @@ fn end(ended: Ended, plan: &Plan) -> Result<(), Failure> {
 
 fn verdict(ended: &Ended, plan: &Plan) -> String {
     let name = |id: usize| ended.names.get(id).copied().unwrap_or("a child");
+    // Whoever calls os._exit() in the import says nothing.
+    let reason = "If it gave a reason, that stands above.";
     match ended.outcome {
         Outcome::Asked => "Stopped, as asked.".to_owned(),
         Outcome::Cut => {
@@ -236,12 +238,12 @@ fn verdict(ended: &Ended, plan: &Plan) -> String {
                 .unwrap_or_default()
         ),
         Outcome::FailedToStart(id, exit) if name(id) == "uwsgi" => format!(
-            "Gave up: the application in {} could not be started; uWSGI ended with {exit}. The reason stands above.",
+            "Gave up: the application in {} could not be started; uWSGI ended with {exit}. {reason}",
             plan.root.join("src").display()
         ),
         Outcome::FailedToStart(id, exit) => {
             format!(
-                "Gave up: {} ended with {exit} before it was ready. The reason stands above.",
+                "Gave up: {} ended with {exit} before it was ready. {reason}",
                 name(id)
             )
         }
