@@ -117,7 +117,10 @@ pub fn asked_folders(options: &ServiceOptions, env: &Env) -> Vec<PathBuf> {
     if options.runtime_dir.is_some() {
         return vec![runtime_folder(options, env)];
     }
-    let mut folders = own_folders(env, nix::unistd::geteuid().as_raw());
+    let uid = nix::unistd::geteuid().as_raw();
+    let mut folders = own_folders(env, uid);
+    let in_tmp = folder_in_tmp(uid);
+    folders.retain(|folder| *folder != in_tmp || !folder.exists() || is_its_owners(folder));
     let mut others = others_folders(Path::new("/tmp"));
     others.retain(|folder| !folders.contains(folder));
     others.sort();
@@ -131,18 +134,20 @@ fn others_folders(tmp: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(tmp) else {
         return Vec::new();
     };
-    let is_owners = |path: &Path| {
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        let uid = name
-            .strip_prefix(RUNTIME_NAME)
-            .and_then(|rest| rest.strip_prefix('-'));
-        path.symlink_metadata()
-            .is_ok_and(|meta| meta.is_dir() && uid == Some(meta.uid().to_string().as_str()))
-    };
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| is_owners(path))
+        .filter(|path| is_its_owners(path))
         .collect()
+}
+
+/// Whether a folder in /tmp belongs to the user whose number it bears: anybody may make one by any name.
+fn is_its_owners(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let uid = name
+        .strip_prefix(RUNTIME_NAME)
+        .and_then(|rest| rest.strip_prefix('-'));
+    path.symlink_metadata()
+        .is_ok_and(|meta| meta.is_dir() && uid == Some(meta.uid().to_string().as_str()))
 }
 
 impl Context {
