@@ -205,10 +205,9 @@ pub(super) fn tell(plan: &ChildPlan, finding: &Finding) {
         ),
         Finding::OpenedAtImport(left) => {
             if !left.connections.is_empty() {
-                let list: Vec<String> = left.connections.iter().map(ToString::to_string).collect();
                 tracing::warn!(
                     child = plan.name,
-                    connections = list.join(" "),
+                    connections = left.connections.join(" "),
                     hint = "open them in a request (or in a uwsgidecorators.postfork function), or set uwsgi_config to {\"lazy-apps\": true}, which costs memory",
                     "The application opened connections when it was imported: all its processes now share them."
                 );

@@ -1,6 +1,10 @@
 //! What an application opens at import is shared by all its workers: the launcher looks and warns.
 
+use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::thread;
 
 use crate::launcher::Launcher;
 use crate::log::Line;
@@ -29,6 +33,30 @@ fn a_connection_from_the_import_is_named() {
         line.text.contains("lazy-apps") || line.text.contains("fork"),
         "{line:?}"
     );
+}
+
+#[test]
+fn a_connection_to_a_local_socket_is_named_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".s.PGSQL.5432");
+    let database = UnixListener::bind(&path).unwrap();
+    // The kernel tells no name of an end that nobody has accepted.
+    let accepted = thread::spawn(move || database.accept().unwrap());
+    // The import runs as the workers' user.
+    for (path, mode) in [(folder.path(), 0o755), (&path, 0o666)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let connect = format!(
+        "import socket\nDATABASE = socket.socket(socket.AF_UNIX)\nDATABASE.connect({:?})\n",
+        path.display().to_string()
+    );
+    let running = Launcher::new(&Service::with_slots(2).before_the_probe(&connect)).start_ready();
+    running
+        .log
+        .wait_for("a warning that names the socket", |line| {
+            is_warning(line) && line.text.contains(".s.PGSQL.5432")
+        });
+    drop(accepted.join().unwrap());
 }
 
 #[test]
