@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::{access, nginx, origin::Mark, python, uwsgi};
+use microservice_flask::logs::{access, nginx, origin::Mark, python, uwsgi, worker};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(line) = std::str::from_utf8(data)
@@ -18,7 +18,15 @@ fuzz_target!(|data: &[u8]| {
     assert!(data.ends_with(mark.split(data).1));
     let head = [b"\x1e", mark.nonce().as_bytes(), b";", data].concat();
     assert!(head.ends_with(mark.split(&head).1));
-    assert!(mark.find(data, 1).is_none_or(|at| at > 0 && at < data.len()));
+    assert!(
+        mark.find(data, 1)
+            .is_none_or(|at| at > 0 && at < data.len())
+    );
     let _ = uwsgi::about(data);
+    let _ = worker::is_own(data);
+    assert!(data.ends_with(worker::undated(data)));
     let _ = python::level(data);
+    if let Some(object) = python::object(data) {
+        assert!(object.object.len() <= data.len());
+    }
 });

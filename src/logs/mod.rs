@@ -27,8 +27,9 @@
 //! Two threads and no runtime: the log must flow when the launcher's loop does not turn.
 //!
 //! Reading order, first the pure stages (they take the time as a value): [`frame`] cuts bytes into
-//! lines, [`origin`] finds out which worker wrote one, [`access`], [`nginx`], [`uwsgi`] and
-//! [`python`] understand them, [`traceback`] and [`group`] join them, [`escape`], [`json`], [`stamp`]
+//! lines, [`origin`] finds out which worker wrote one and [`worker`] which are uWSGI's among them,
+//! [`access`], [`nginx`], [`uwsgi`] and [`python`] understand them, [`traceback`], [`group`] and
+//! `crash` join them, [`escape`], [`json`], [`stamp`]
 //! and [`render`] write them, [`stage`] is their composition for one source and [`ring`] the bounded
 //! queue with its accounts. Then the effects: `read`, `shared`, `outlet`, `write`, and `handle`
 //! which starts and ends it all.
@@ -40,6 +41,7 @@ mod as_json;
 mod as_text;
 pub mod batch;
 mod counters;
+mod crash;
 pub mod escape;
 pub mod frame;
 pub mod group;
@@ -62,6 +64,7 @@ pub mod stamp;
 mod tests;
 pub mod traceback;
 pub mod uwsgi;
+pub mod worker;
 mod write;
 
 use std::time::Duration;

@@ -7,10 +7,12 @@
 //! name - ERROR - message     [ERROR] message     | ERROR    |
 //! ```
 //!
+//! Some loggers write a JSON object instead, with names of their own for the same things.
+//!
 //! A level is a word of its own in capitals that begins the line, or follows a timestamp, or stands
 //! between marks. `press the ERROR button` has none.
 
-use super::record::Level;
+use super::{json, record::Level};
 
 /// Where a level stands, it stands early. Looking no further also bounds the cost for each line.
 const REACH: usize = 96;
@@ -38,6 +40,38 @@ pub fn level(line: &[u8]) -> Option<Level> {
         }
     }
     None
+}
+
+/// A JSON object that a logger wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a> {
+    /// All of it, without the white space around it.
+    pub object: &'a [u8],
+    /// What it says, as written between the quotes; empty where it does not say.
+    pub message: &'a [u8],
+    /// How grave it is.
+    pub level: Option<Level>,
+}
+
+/// Reads a line that is a JSON object, if it is one.
+pub fn object(line: &[u8]) -> Option<Object<'_>> {
+    std::str::from_utf8(line).ok()?;
+    let mut message: &[u8] = b"";
+    let mut level = None;
+    let object = json::object(line, |key, value| match key {
+        b"message" | b"msg" | b"event" if message.is_empty() => {
+            message = json::string(value).unwrap_or_default();
+        }
+        b"level" | b"levelname" | b"severity" if level.is_none() => {
+            level = json::string(value).and_then(named);
+        }
+        _ => {}
+    })?;
+    Some(Object {
+        object,
+        message,
+        level,
+    })
 }
 
 /// The level of that name, in any case; also what other libraries call it.

@@ -29,6 +29,8 @@ pub const FIELDS_MAX: usize = 4 * 1024;
 pub struct Renderer {
     format: Format,
     source: Source,
+    /// Tells the renderers apart in the ids of pieces.
+    way: usize,
     stamp: Stamp,
     /// What stands between the time and the message, by level.
     heads: [String; 4],
@@ -63,9 +65,18 @@ impl Renderer {
         Self {
             format,
             source,
+            way: source.index(),
             stamp: Stamp::new(),
             heads: [Level::Debug, Level::Info, Level::Warn, Level::Error].map(head),
             cuts: 0,
+        }
+    }
+
+    /// The one for uWSGI's lines that come through the application's pipe.
+    pub(super) fn for_workers(format: Format) -> Self {
+        Self {
+            way: Source::ALL.len(),
+            ..Self::new(format, Source::Uwsgi)
         }
     }
 
@@ -87,7 +98,7 @@ impl Renderer {
         self.cuts += 1;
         // Unique in one life of the launcher, and with the time in it almost surely beyond.
         Cut {
-            id: format!("{at:x}-{}-{}", self.source.index(), self.cuts),
+            id: format!("{at:x}-{}-{}", self.way, self.cuts),
             next: 0,
         }
     }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use super::{
     Access, Format, access,
     batch::Batch,
+    crash::Crashes,
     frame::{Framer, Line, Part},
     group::{Candidate, Groups, Joined},
-    json, nginx,
+    nginx,
     origin::{Mark, Origin},
     python,
     record::{Detail, Level, Record, Source},
     render::{Cut, Renderer},
-    uwsgi,
+    uwsgi, worker,
 };
 
 /// A line that nobody ends is written after this long.
@@ -46,7 +47,10 @@ struct Lines {
     mark: Mark,
     access: Access,
     groups: Groups,
+    crashes: Crashes,
     renderer: Renderer,
+    /// For what uWSGI says in the application's name.
+    workers: Renderer,
     /// The line that is coming in pieces.
     long: Option<Long>,
 }
@@ -72,7 +76,9 @@ impl Stage {
                 mark,
                 access: Access::All,
                 groups: Groups::default(),
+                crashes: Crashes::default(),
                 renderer: Renderer::new(format, source),
+                workers: Renderer::for_workers(format),
                 long: None,
             },
         }
@@ -95,29 +101,49 @@ impl Stage {
         if self.framer.is_pending() && self.fed + UNENDED <= now.up {
             self.framer.flush(|line| self.lines.line(line, now, batch));
         }
-        let Lines {
-            groups, renderer, ..
-        } = &mut self.lines;
-        groups.tick(now.up, |joined| write_joined(renderer, joined, batch));
+        self.lines
+            .each_group(batch, |groups, emit| groups.tick(now.up, emit));
     }
 
     /// Writes all that is left.
     pub fn flush(&mut self, now: Now, batch: &mut Batch) {
         self.framer.flush(|line| self.lines.line(line, now, batch));
-        let Lines {
-            groups, renderer, ..
-        } = &mut self.lines;
-        groups.flush(|_| true, |joined| write_joined(renderer, joined, batch));
+        self.lines
+            .each_group(batch, |groups, emit| groups.flush(|_| true, emit));
     }
 
     /// When [`Stage::tick`] has something to do.
     pub fn deadline(&self) -> Option<Duration> {
         let line = self.framer.is_pending().then(|| self.fed + UNENDED);
-        line.into_iter().chain(self.lines.groups.deadline()).min()
+        let lines = &self.lines;
+        line.into_iter()
+            .chain(lines.groups.deadline())
+            .chain(lines.crashes.deadline())
+            .min()
     }
 }
 
 impl Lines {
+    /// Does something with what waits, and writes what that hands on.
+    fn each_group(
+        &mut self,
+        batch: &mut Batch,
+        act: impl Fn(&mut Groups, &mut dyn FnMut(Joined<'_>)),
+    ) {
+        let renderer = &mut self.renderer;
+        act(&mut self.groups, &mut |joined| {
+            write_joined(renderer, joined, batch);
+        });
+        let renderer = if self.source == Source::Uwsgi {
+            renderer
+        } else {
+            &mut self.workers
+        };
+        act(self.crashes.groups(), &mut |joined| {
+            write_joined(renderer, joined, batch);
+        });
+    }
+
     fn line(&mut self, line: Line<'_>, now: Now, batch: &mut Batch) {
         match (line.part, self.source) {
             (Part::Whole, Source::NginxAccess) => self.nginx_access(line.bytes, now, batch),
@@ -163,10 +189,8 @@ impl Lines {
         }
     }
 
+    /// A line of uWSGI's, on its own pipe or, from a worker, on the application's.
     fn uwsgi(&mut self, line: &[u8], now: Now, batch: &mut Batch) {
-        let Self {
-            groups, renderer, ..
-        } = self;
         let candidate = Candidate {
             origin: Origin::default(),
             level: None,
@@ -174,7 +198,15 @@ impl Lines {
             at: now.wall,
             up: now.up,
         };
-        if groups.take(candidate, |joined| write_joined(renderer, joined, batch)) {
+        let renderer = if self.source == Source::Uwsgi {
+            &mut self.renderer
+        } else {
+            &mut self.workers
+        };
+        let mut emit = |joined: Joined<'_>| write_joined(renderer, joined, batch);
+        if self.crashes.take(candidate, &mut emit)
+            || (self.source == Source::Uwsgi && self.groups.take(candidate, emit))
+        {
             return;
         }
         let uwsgi::About { level, worker, pid } = uwsgi::about(line);
@@ -195,6 +227,12 @@ impl Lines {
 
     fn application(&mut self, line: &[u8], now: Now, batch: &mut Batch) {
         let (origin, text) = self.mark.split(line);
+        if self.source == Source::AppStderr
+            && origin.pid.is_none()
+            && (worker::is_own(text) || self.crashes.continues(text))
+        {
+            return self.uwsgi(text, now, batch);
+        }
         let is_object = text.first() == Some(&b'{') && !origin.more;
         let level = if is_object { None } else { python::level(text) };
         let Self {
@@ -225,21 +263,12 @@ impl Lines {
 
     /// A line of the application that is a JSON object; false when it is none, or too long.
     fn object(&mut self, origin: Origin<'_>, text: &[u8], now: Now, batch: &mut Batch) -> bool {
-        if std::str::from_utf8(text).is_err() {
-            return false;
-        }
-        let mut message: &[u8] = b"";
-        let mut level = None;
-        let object = json::object(text, |key, value| match key {
-            b"message" | b"msg" | b"event" if message.is_empty() => {
-                message = json::string(value).unwrap_or_default();
-            }
-            b"level" | b"levelname" | b"severity" if level.is_none() => {
-                level = json::string(value).and_then(python::named);
-            }
-            _ => {}
-        });
-        let Some(object) = object else {
+        let Some(python::Object {
+            object,
+            message,
+            level,
+        }) = python::object(text)
+        else {
             return false;
         };
         let record = Record {
@@ -295,23 +324,14 @@ impl Lines {
 }
 
 fn write_joined(renderer: &mut Renderer, joined: Joined<'_>, batch: &mut Batch) {
-    let Joined {
-        at,
-        level,
-        origin,
-        text,
-    } = joined;
-    let level = level.unwrap_or(Level::Info);
-    renderer.record(
-        &Record {
-            at,
-            level,
-            message: text,
-            origin,
-            detail: Detail::None,
-        },
-        batch,
-    );
+    let record = Record {
+        at: joined.at,
+        level: joined.level.unwrap_or(Level::Info),
+        message: joined.text,
+        origin: joined.origin,
+        detail: Detail::None,
+    };
+    renderer.record(&record, batch);
 }
 
 fn plain(message: &[u8], now: Now, level: Level) -> Record<'_> {

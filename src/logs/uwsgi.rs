@@ -39,6 +39,11 @@ const KNOWN: [(Level, &[&str]); 2] = [
             "can't load",
             "realloc()",
             "Segmentation Fault",
+            "!!! tried memory allocation",
+            "FATAL ERROR",
+            "invalid uwsgi request",
+            "unavailable loop engine",
+            "the master disconnected",
         ],
     ),
     (
@@ -55,6 +60,12 @@ const KNOWN: [(Level, &[&str]); 2] = [
             "died",
             "respawning too fast",
             "unavailable modifier",
+            "SIGPIPE: writing to",
+            "() TIMEOUT !!!",
+            "[uwsgi-body-read]",
+            "[uwsgi-warning]",
+            "skip this",
+            "not enough buffer space",
         ],
     ),
 ];
@@ -72,7 +83,9 @@ pub fn about(line: &[u8]) -> About {
     About {
         level: level(line),
         worker: after(line, b"worker ").or_else(|| after(line, b"WORKER ")),
-        pid: after(line, b"pid: "),
+        pid: after(line, b"pid: ")
+            .or_else(|| after(line, b"uWSGI process "))
+            .or_else(|| after(line, b"The work of process ")),
     }
 }
 
@@ -153,8 +166,27 @@ mod tests {
             "!!! uWSGI process 5 got Segmentation Fault !!!",
             Error,
             None,
+            Some(5),
+        );
+        check(
+            "...The work of process 5 is done. Seeya!",
+            Info,
+            None,
+            Some(5),
+        );
+        check(
+            "Gracefully killing worker 2 (pid: 5)...",
+            Info,
+            Some(2),
+            Some(5),
+        );
+        check(
+            "-- unavailable modifier requested: 100 --",
+            Warn,
+            None,
             None,
         );
+        check("uwsgi_simple_write() TIMEOUT !!!", Warn, None, None);
         check(
             "*** WARNING: you are running uWSGI as root !!! (use the --uid flag) ***",
             Warn,

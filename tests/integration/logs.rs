@@ -64,6 +64,31 @@ fn what_is_written_past_python_neither_forges_nor_swallows_a_record() {
 }
 
 #[test]
+fn what_uwsgi_says_of_a_worker_is_uwsgis() {
+    let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
+    let _ = running.send(&Request::post("/segv", "").header("Connection", "close"));
+    let crash = running.log.wait_for("the crash", |line| {
+        line.message().contains("got Segmentation Fault")
+    });
+    assert_eq!(
+        (crash.str("source"), crash.str("level")),
+        ("uwsgi", "error")
+    );
+    assert!(crash.json["pid"].is_number(), "{crash:?}");
+    assert!(
+        crash.message().contains("*** backtrace of ")
+            && crash.message().ends_with("*** end of backtrace ***"),
+        "{crash:?}"
+    );
+    running.stop(Duration::from_secs(15));
+    for form in ["Gracefully killing worker", "The work of process"] {
+        for line in running.log.filter(|line| line.message().contains(form)) {
+            assert_eq!(line.str("source"), "uwsgi", "{line:?}");
+        }
+    }
+}
+
+#[test]
 fn every_line_is_a_record() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     running.get_ok("/print/3");

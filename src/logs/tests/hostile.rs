@@ -16,6 +16,8 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
             "\n\nDuring handling of the above exception, another exception occurred:\n\n",
             "  + Exception Group Traceback (most recent call last):\n", "  indented\n",
             "2026/11/24 16:52:30 [crit] 24#24: *1 x", "DAMN ! worker 1 (pid: 7) died\n",
+            "!!! uWSGI process 7 got Segmentation Fault !!!\n", "*** backtrace of 7 ***\n", "a(b+0x1) [0x7f]\n",
+            "*** end of backtrace ***\n", "Gracefully killing worker 2 (pid: 8)...\n",
         ]).prop_map(|text| match text {
             "HEAD" => head("ab", "7").into_bytes(),
             "MORE" => head("", "8+").into_bytes(),

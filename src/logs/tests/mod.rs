@@ -7,3 +7,4 @@ mod running;
 mod stages;
 mod stalled;
 mod through;
+mod uwsgi;

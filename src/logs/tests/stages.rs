@@ -14,7 +14,7 @@ use crate::logs::{
 };
 
 #[track_caller]
-fn check(source: Source, input: &str, expected: &[Value]) {
+pub(super) fn check(source: Source, input: &str, expected: &[Value]) {
     let mut seen = as_json(&run(source, Format::Json, [input.as_bytes()]));
     for record in &mut seen {
         let record = record.as_object_mut().unwrap();
@@ -93,26 +93,6 @@ fn nginx_errors() {
         Source::NginxError,
         "2026/11/24 16:52:30 [warn] 24#24: x",
         "2024-11-24T22:13:20.123Z nginx!   WARN x pid=24 severity=warn\n",
-    );
-}
-
-#[test]
-fn uwsgi_messages() {
-    check(
-        Source::Uwsgi,
-        "spawned uWSGI worker 1 (pid: 123, cores: 1)\n",
-        &[
-            json!({"level": "info", "message": "spawned uWSGI worker 1 (pid: 123, cores: 1)",
-            "pid": 123, "worker": 1}),
-        ],
-    );
-    check(
-        Source::Uwsgi,
-        &format!("{TRACEBACK}\nunable to load app 0\n"),
-        &[
-            json!({"level": "error", "message": TRACEBACK}),
-            json!({"level": "error", "message": "unable to load app 0"}),
-        ],
     );
 }
 
