@@ -1,13 +1,18 @@
 //! uWSGI's own messages: how grave they are, which worker they are about. Pure.
 //!
 //! uWSGI has no levels. What is known is taken from its source: what asks for a hand, what is a
-//! death, and `uwsgi_error()`, which ends a system call's failure with `[core/socket.c line 198]`.
+//! death, what ends a start, and `uwsgi_error()`, which ends a system call's failure with
+//! `[core/socket.c line 198]`.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
 
-use super::{origin::number, record::Level};
+use super::{
+    origin::number,
+    record::Level,
+    worker::{is_failed_call, undated},
+};
 
 /// What a line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,20 @@ const KNOWN: [(Level, &[&str]); 2] = [
             "invalid uwsgi request",
             "unavailable loop engine",
             "the master disconnected",
+            "unknown config directive",
+            "uWSGI error: ",
+            "uWSGI ERROR: ",
+            "probably another instance of uWSGI",
+            "UNABLE to load uWSGI plugin",
+            "failed loading app",
+            "need-app requested",
+            "greater than the system max net.core.somaxconn",
+            "option is missing and stdin is not a socket",
+            "Python Home is not a directory",
+            "no request plugin is loaded",
+            "getopt_long() error",
+            "unrecognized option",
+            "something horrible happened",
         ],
     ),
     (
@@ -70,7 +89,16 @@ const KNOWN: [(Level, &[&str]); 2] = [
     ),
 ];
 
-/// The same, made ready to search; making that takes longer than the search itself.
+/// How a line begins with which uWSGI refuses its configuration or its surroundings; it ends after most of them.
+const REFUSALS: [&str; 5] = [
+    "unable to ",
+    "invalid ",
+    "could not ",
+    "cannot ",
+    "you cannot ",
+];
+
+/// The parts of [`KNOWN`], made ready to search; making that takes longer than the search itself.
 static FINDERS: LazyLock<Vec<(Level, Finder<'static>)>> = LazyLock::new(|| {
     let ready = |(level, parts): (Level, &'static [&str])| {
         parts.iter().map(move |part| (level, Finder::new(*part)))
@@ -94,15 +122,20 @@ fn level(line: &[u8]) -> Level {
     if let Some(&(level, _)) = known {
         return level;
     }
-    let is_failed_call = line.ends_with(b"]")
-        && memmem::rfind(line, b".c line ").is_some()
-        && memmem::find(line, b"(): ")
-            .or_else(|| memmem::find(line, b"): "))
-            .is_some();
-    if is_failed_call {
+    let text = undated(line);
+    if REFUSALS
+        .iter()
+        .any(|refusal| text.starts_with(refusal.as_bytes()))
+    {
+        return Level::Error;
+    }
+    if !is_failed_call(line) {
+        Level::Info
+    } else if line.ends_with(b"]") {
         Level::Error
     } else {
-        Level::Info
+        // `.. during GET /`: a connection that failed, not the server.
+        Level::Warn
     }
 }
 
@@ -212,6 +245,12 @@ mod tests {
             None,
         );
         check(
+            "x_do(): Connection timed out [core/writer.c line 341] during GET / (10.0.0.1)",
+            Warn,
+            None,
+            None,
+        );
+        check(
             "bind(): Address already in use [core/socket.c line 769]",
             Error,
             None,
@@ -231,5 +270,48 @@ mod tests {
         );
         check("", Info, None, None);
         check("worker x (pid: 99999999999)", Info, None, None);
+    }
+
+    #[test]
+    fn what_ends_a_start() {
+        for line in [
+            "[strict-mode] unknown config directive: no-such-option",
+            "unable to load configuration from /nowhere.ini",
+            "unable to parse config file x",
+            "unable to load plugin \"python3\"",
+            "!!! UNABLE to load uWSGI plugin: ./python3_plugin.so: cannot open shared object file !!!",
+            "--- no python application found, check your startup logs for errors ---",
+            "*** no app loaded. going in full dynamic mode ***",
+            "probably another instance of uWSGI is running on the same address (:1).",
+            "bind(): Permission denied [core/socket.c line 230]",
+            "realpath() of /nowhere.ini failed: No such file or directory [core/utils.c line 3662]",
+            "uwsgi: unrecognized option '--no-such'",
+            "setuid(): Operation not permitted [core/utils.c line 909]",
+            "cannot setuid() as non-root user",
+            "invalid value for option \"listen\": must be > 0",
+            "could not initialize the uwsgi python module",
+            "uWSGI error: forbidden option \"x\" (by blacklist)",
+            "Listen queue size is greater than the system max net.core.somaxconn (128).",
+            "The -s/--socket option is missing and stdin is not a socket.",
+            "Wed Nov 25 03:40:37 2026 - need-app requested, destroying the instance...",
+            "!!! Python Home is not a directory: /venv !!!",
+        ] {
+            check(line, Error, None, None);
+        }
+        check(
+            "OOPS ! failed loading app in worker 1 (pid 7)",
+            Error,
+            Some(1),
+            None,
+        );
+        for line in [
+            "*** uWSGI is running in multiple interpreter mode ***",
+            "your memory page size is 4096 bytes",
+            "detected max file descriptor number: 1024",
+            "chdir() to /srv/src",
+            "added /run/x to pythonpath.",
+        ] {
+            check(line, Info, None, None);
+        }
     }
 }

@@ -77,8 +77,9 @@ pub fn undated(line: &[u8]) -> &[u8] {
     }
 }
 
+/// What `uwsgi_error()` and its kin write:
 /// `uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during GET /`.
-fn is_failed_call(line: &[u8]) -> bool {
+pub fn is_failed_call(line: &[u8]) -> bool {
     if !line.ends_with(b"]") && !line.ends_with(b")") && !line.ends_with(b"] ") {
         return false;
     }
