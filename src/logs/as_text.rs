@@ -104,8 +104,9 @@ pub(super) fn record(
 }
 
 /// A JSON object of the application as people read it: its message, its other fields as words, and texts of several lines
-/// (a stack, a traceback) as lines. For people time is cheap, so this parses and copies.
-pub(super) fn object(object: &[u8]) -> Vec<u8> {
+/// (a stack, a traceback) as lines. What the record shows anyway is left out. For people time is cheap, so this parses
+/// and copies.
+pub(super) fn object(object: &[u8], record: &Record<'_>) -> Vec<u8> {
     let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(object) else {
         return object.to_owned();
     };
@@ -118,7 +119,7 @@ pub(super) fn object(object: &[u8]) -> Vec<u8> {
         .to_owned();
     let mut blocks = String::new();
     for (key, value) in &fields {
-        if Some(key.as_str()) == name {
+        if Some(key.as_str()) == name || is_shown(key, value, record) {
             continue;
         }
         match value {
@@ -134,6 +135,25 @@ pub(super) fn object(object: &[u8]) -> Vec<u8> {
     }
     first.push_str(&blocks);
     first.into_bytes()
+}
+
+/// Whether the record's own level, request or process say the same. A word of the application's for a level that ours
+/// do not have, such as `critical`, says more.
+fn is_shown(key: &str, value: &Value, record: &Record<'_>) -> bool {
+    match (key, value) {
+        ("level" | "levelname" | "severity", Value::String(word)) => {
+            word.eq_ignore_ascii_case(record.level.as_str())
+                || (record.level == Level::Warn && word.eq_ignore_ascii_case("warning"))
+        }
+        ("request_id", Value::String(id)) => {
+            // An empty one says nothing.
+            id.is_empty() || id == record.origin.request_id
+        }
+        ("pid", Value::Number(pid)) => {
+            record.origin.pid.is_some() && pid.as_u64() == record.origin.pid.map(u64::from)
+        }
+        _ => false,
+    }
 }
 
 /// An access record.
@@ -216,11 +236,23 @@ fn fields_as_words(fields: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::origin::Origin;
 
     #[track_caller]
-    fn check(input: &str, expected: &str) {
+    fn check(level: Level, input: &str, expected: &str) {
+        let record = Record {
+            at: 0,
+            level,
+            message: b"",
+            origin: Origin {
+                request_id: "ab",
+                pid: Some(7),
+                more: false,
+            },
+            detail: Detail::None,
+        };
         assert_eq!(
-            String::from_utf8(object(input.as_bytes())).unwrap(),
+            String::from_utf8(object(input.as_bytes(), &record)).unwrap(),
             expected
         );
     }
@@ -228,9 +260,34 @@ mod tests {
     #[test]
     fn objects_of_the_application_are_read_as_sentences() {
         check(
-            r#"{"level":"error","message":"Too late","path":"/x","age":2.5,"stack":"a\nb\n","note":"two words"}"#,
-            "Too late level=error path=/x age=2.5 note=\"two words\"\na\nb",
+            Level::Info,
+            r#"{"message":"Too late","path":"/x","age":2.5,"stack":"a\nb\n","note":"two words"}"#,
+            "Too late path=/x age=2.5 note=\"two words\"\na\nb",
         );
-        check("[1]", "[1]");
+        check(Level::Info, "[1]", "[1]");
+    }
+
+    #[test]
+    fn what_a_record_shows_is_not_said_twice() {
+        check(
+            Level::Error,
+            r#"{"level":"error","message":"x","request_id":"ab","pid":7,"worker":1}"#,
+            "x worker=1",
+        );
+        check(
+            Level::Warn,
+            r#"{"levelname":"WARNING","msg":"x","request_id":""}"#,
+            "x",
+        );
+        check(
+            Level::Error,
+            r#"{"level":"critical","message":"x","request_id":"other","pid":8}"#,
+            "x level=critical request_id=other pid=8",
+        );
+        check(
+            Level::Info,
+            r#"{"level":"error","message":"x","pid":"7"}"#,
+            "x level=error pid=7",
+        );
     }
 }

@@ -169,7 +169,7 @@ impl Renderer {
         match self.format {
             Format::Json => as_json::object(&self.stamp, head, record, object, out),
             Format::Text { .. } => {
-                let text = as_text::object(object);
+                let text = as_text::object(object, record);
                 let message = Record {
                     message: &text,
                     ..*record
