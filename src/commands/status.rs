@@ -9,6 +9,7 @@ use super::{ask, print};
 use crate::cli::{ServiceOptions, StatusArgs};
 use crate::control::routes::Health;
 use crate::exit::Failure;
+use crate::logs::gist;
 use crate::status::{ChildStatus, LogStatus, StatusReport};
 
 /// The whole health check: the platform ends its scripts after ten seconds, and the health path alone may take eight.
@@ -130,14 +131,7 @@ fn text(report: &StatusReport) -> String {
     if !report.last_errors.is_empty() {
         let _ = writeln!(out, "\nlast errors");
         for error in &report.last_errors {
-            // The last line of a traceback says what it is; the launcher begins with what matters.
-            let mut lines = error.message.lines();
-            let line = if error.source == "launcher" {
-                lines.next()
-            } else {
-                lines.next_back()
-            };
-            let line = line.unwrap_or_default();
+            let line = gist(&error.message);
             let _ = writeln!(out, "  {} {} {line}", error.ts, error.source);
         }
     }

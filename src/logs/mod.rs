@@ -71,7 +71,7 @@ use std::time::Duration;
 
 pub use counters::{Count, Counters, Summary, Tally};
 pub use handle::{Logs, start};
-pub use recent::Recent;
+pub use recent::{Recent, gist};
 pub use record::{Level, Source};
 pub use sink::{Sink, render as render_own};
 

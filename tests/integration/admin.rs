@@ -118,6 +118,18 @@ fn status_is_the_same_by_port_socket_and_command() {
 }
 
 #[test]
+fn the_last_errors_are_a_line_each() {
+    let running = Launcher::new(&Service::with_slots(2)).start_ready();
+    let _ = running.get("/boom");
+    running.log.wait_for("the traceback", |line| {
+        line.message().contains("ValueError")
+    });
+    running
+        .run_command(&["status"])
+        .assert_says("Exception on /boom [GET]: ValueError: the probe was asked to fail\n");
+}
+
+#[test]
 fn the_control_socket_is_its_owners_alone() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let socket = std::fs::metadata(running.control_socket()).unwrap();
