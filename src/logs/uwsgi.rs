@@ -238,6 +238,10 @@ mod tests {
             None,
             None,
         );
+    }
+
+    #[test]
+    fn calls_that_failed() {
         check(
             "uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during GET /",
             Warn,
