@@ -191,6 +191,7 @@ impl Lines {
 
     /// A line of uWSGI's, on its own pipe or, from a worker, on the application's.
     fn uwsgi(&mut self, line: &[u8], now: Now, batch: &mut Batch) {
+        let line: &[u8] = &uwsgi::without_query(line);
         let candidate = Candidate {
             origin: Origin::default(),
             level: None,
