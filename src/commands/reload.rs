@@ -93,6 +93,7 @@ pub fn preparer(
 /// A failure before anything was started.
 fn refusal(failure: &Failure) -> ReloadAnswer {
     let mut text = "reload refused, the service runs on as it is: ".to_owned();
+    // Writing to a String cannot fail.
     let _ = write!(text, "{failure}");
     if let Failure::Config(problems) = failure {
         for problem in problems.0.problems() {

@@ -31,6 +31,7 @@ pub fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failur
     } else {
         let mut text = String::new();
         for file in &files {
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "# ==> {} <==\n{}", file.path.display(), file.text);
         }
         print(&text)

@@ -84,6 +84,7 @@ fn text(report: &StatusReport) -> String {
     } else {
         report.phase.as_str()
     };
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "{} is {ready}, for {} (generation {})",
@@ -177,6 +178,7 @@ fn workers(report: &StatusReport, out: &mut String) {
         Some(waiting) => format!(", {waiting} requests waiting"),
         None => String::new(),
     };
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "\n{busy} of {} processes busy{waiting}",

@@ -21,6 +21,7 @@ pub fn text(report: &StatusReport) -> String {
         "gauge",
         "The service and the launcher's version.",
     );
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "microservice_flask_info{{service=\"{name}\",version=\"{version}\"}} 1"
@@ -41,6 +42,7 @@ pub fn text(report: &StatusReport) -> String {
         .filter(|child| child.role == "serving")
     {
         let (name, restarts) = (label(&child.name), child.restarts);
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "microservice_flask_child_restarts_total{{child=\"{name}\"}} {restarts}"
@@ -140,6 +142,7 @@ fn singles(report: &StatusReport) -> [Single; 11] {
 }
 
 fn family(out: &mut String, metric: &str, kind: &str, help: &str) {
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "# HELP microservice_flask_{metric} {help}\n# TYPE microservice_flask_{metric} {kind}"

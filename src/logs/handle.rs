@@ -158,6 +158,7 @@ impl Logs {
         let now = Instant::now();
         // A grandchild that writes without end gets half of the time, writing it all the other.
         self.shared.drain(now + limit / 2);
+        // A pipe that is full wakes the reader as well, and one without a reader has nobody to wake.
         let _ = write(&self.wake, b"!");
         let mut ended = self.shared.wait_written(now + limit);
         if !ended {

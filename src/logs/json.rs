@@ -174,6 +174,7 @@ impl<'a> Scan<'a> {
 
     fn number(&mut self) -> Option<()> {
         let start = self.at;
+        // There may be one, or none.
         let _ = self.take(b'-');
         if self.take(b'0').is_none() {
             self.digits()?;
@@ -185,6 +186,7 @@ impl<'a> Scan<'a> {
             self.at += 1;
             let small = self.take(b'-').is_some();
             if !small {
+                // There may be one, or none.
                 let _ = self.take(b'+');
             }
             let exponent = self.at;

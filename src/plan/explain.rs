@@ -104,6 +104,7 @@ pub fn explain(plan: &Plan, config: &Config, machine: &Machine) -> Vec<Line> {
 pub fn text(lines: &[Line]) -> String {
     let mut out = String::new();
     for line in lines {
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "{:<16} {}", line.label, printable(&line.value));
         if !line.why.is_empty() {
             let _ = writeln!(out, "{:<16}   {}", "", printable(&line.why));
@@ -185,6 +186,7 @@ fn waiting_reason(plan: &Plan, machine: &Machine) -> String {
     };
     why.push_str("; more get 503 at once (queue_size)");
     if plan.queue == machine.somaxconn {
+        // Writing to a String cannot fail.
         let _ = write!(why, "; this system allows no more (net.core.somaxconn)");
     }
     why

@@ -202,6 +202,7 @@ impl Runner {
                 if known {
                     tracing::warn!(pid = pid.as_raw(), "A worker is killed on request.");
                 }
+                // Whoever asked may have left.
                 let _: Result<(), bool> = answer.send(known);
             }
         }

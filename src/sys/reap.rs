@@ -135,6 +135,7 @@ mod tests {
             let exit = loop {
                 match ended(libc::P_PID, child.id(), 0).unwrap() {
                     Some(ended) => break ended.exit,
+                    // The pause between two looks, not a wait for anything.
                     None => std::thread::sleep(std::time::Duration::from_millis(5)),
                 }
             };

@@ -120,6 +120,7 @@ fn status_is_the_same_by_port_socket_and_command() {
 #[test]
 fn the_last_errors_are_a_line_each() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
+    // An error is meant: only its record counts here.
     let _ = running.get("/boom");
     running.log.wait_for("the traceback", |line| {
         line.message().contains("ValueError")
@@ -232,6 +233,7 @@ fn slow_and_many_clients_do_not_take_the_admin_port_away() {
     let silent = move || {
         let mut connection = Connection::open(&target, Duration::from_secs(5)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
+        // The launcher may have ended it already: that is what is tested.
         let _ = connection.write(b"GET /livez HTT", deadline);
         connection
     };

@@ -66,6 +66,7 @@ fn what_is_written_past_python_neither_forges_nor_swallows_a_record() {
 #[test]
 fn what_uwsgi_says_of_a_worker_is_uwsgis() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
+    // The worker dies of it: what the client gets is another test's.
     let _ = running.send(&Request::post("/segv", "").header("Connection", "close"));
     let crash = running.log.wait_for("the crash", |line| {
         line.message().contains("got Segmentation Fault")
@@ -92,6 +93,7 @@ fn what_uwsgi_says_of_a_worker_is_uwsgis() {
 fn every_line_is_a_record() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     running.get_ok("/print/3");
+    // An error is meant: only its record counts here.
     let _ = running.get("/boom");
     running.stop(Duration::from_secs(15));
     let lines = running.log.filter(|line| line.stream == Stream::Stdout);
@@ -226,6 +228,7 @@ fn nobody_can_forge_a_line() {
     );
     let path = Request::get("/%0a%7b%22source%22:%22launcher%22%7d\u{fffd}")
         .header("X-Request-ID", "forge.1");
+    // nginx may refuse it: only its record counts here.
     let _ = running.send(&path);
     running.log.wait_for("the access record", |line| {
         line.str("request_id") == "forge.1"

@@ -273,6 +273,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         end_all(self.root.as_ref(), &self.marks);
+        // It has been ended above; what counts is that no zombie stays.
         let _ = self.child.wait();
         if std::thread::panicking() {
             show(&format!(

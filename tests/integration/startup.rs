@@ -227,6 +227,7 @@ fn a_runtime_folder_that_cannot_be_written_is_73() {
 fn a_folder_in_tmp_that_somebody_else_has_made_is_refused() {
     let folder = format!("/tmp/microservice-flask-{}", crate::launcher::NOBODY);
     let folder = Path::new(&folder);
+    // It is there only when an earlier run was cut off.
     let _ = fs::remove_dir_all(folder);
     fs::create_dir(folder).unwrap();
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();

@@ -226,6 +226,7 @@ impl Trial {
         until(deadline, &self.case, "the fifo", is_fifo);
         let pid = nix::unistd::Pid::from_raw(child.0.id().cast_signed());
         until(deadline, &self.case, "the end", || {
+            // It may have ended between two looks.
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
             child.0.try_wait().unwrap().is_some()
         });
@@ -251,6 +252,7 @@ fn workers_that_accept(stats: &Path) -> usize {
     let Ok(mut stream) = UnixStream::connect(stats) else {
         return 0;
     };
+    // What is cut short counts as far as it came; the caller asks again.
     let _ = stream.read_to_string(&mut text);
     text.matches("\"accepting\":1").count()
 }
@@ -260,6 +262,7 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // It may have ended by itself; no zombie shall stay.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -292,6 +295,7 @@ fn until(deadline: Instant, case: &str, what: &str, mut is_so: impl FnMut() -> b
             Instant::now() < deadline,
             "{case}: waited in vain for {what}"
         );
+        // The pause between two looks; the deadline is the caller's.
         std::thread::sleep(Duration::from_millis(50));
     }
 }
