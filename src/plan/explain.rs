@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::log::Access;
+use super::units::{seconds, size};
 use super::{Plan, StaticFolder};
 use crate::config::Config;
 use crate::config::log::OnFull;
@@ -341,25 +342,4 @@ fn static_line(folder: &StaticFolder) -> Line {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Seconds, or milliseconds below one.
-fn seconds(span: std::time::Duration) -> String {
-    if span.subsec_millis() == 0 {
-        format!("{} s", span.as_secs())
-    } else {
-        format!("{} ms", span.as_millis())
-    }
-}
-
-/// Bytes in the largest unit that divides them.
-fn size(bytes: u64) -> String {
-    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    units
-        .iter()
-        .find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit))
-        .map_or_else(
-            || format!("{bytes} bytes"),
-            |(unit, name)| format!("{} {name}", bytes / unit),
-        )
 }

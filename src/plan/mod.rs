@@ -10,6 +10,7 @@ pub mod layout;
 pub mod log;
 pub mod sizing;
 pub mod timeouts;
+mod units;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

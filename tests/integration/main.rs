@@ -30,6 +30,7 @@ mod faults;
 mod forks;
 mod harness;
 mod headers;
+mod imports;
 mod logs;
 mod logs_access;
 mod logs_exact;

@@ -1,0 +1,104 @@
+//! An application that cannot be imported: told once, in seconds, with a last line that names it.
+
+use std::time::Duration;
+
+use crate::launcher::Launcher;
+use crate::output::Output;
+use crate::service::Service;
+use crate::startup::SECONDS;
+
+#[track_caller]
+fn assert_last_line_names_the_application(output: &Output) {
+    let last = output.log.last().unwrap().text;
+    assert!(
+        last.contains("application") || last.contains("main.py"),
+        "no culprit: {last}"
+    );
+}
+
+#[track_caller]
+fn fails_to_import(main_py: &str, once: &str) -> Output {
+    let service = Service::new().main_py(main_py);
+    let output = Launcher::new(&service).output();
+    assert!(
+        !matches!(output.exit.code, Some(0) | None),
+        "{:?}\n{}",
+        output.exit,
+        output.text()
+    );
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+    assert_eq!(output.log.count(once), 1, "{}", output.text());
+    // A syntax error has no frames of its own, and Python may leave the headline out.
+    let headlines = output.log.count("Traceback (most recent call last)");
+    assert!(headlines <= 1, "{headlines} tracebacks: {}", output.text());
+    assert_last_line_names_the_application(&output);
+    output
+}
+
+#[test]
+fn an_import_error_is_told_once() {
+    let output = fails_to_import("import no_such_module\n", "    import no_such_module");
+    output.assert_says("No module named 'no_such_module'");
+}
+
+#[test]
+fn an_exception_at_import_is_told_once() {
+    let raises = "def brew():\n    raise RuntimeError('out of rum')\n\nbrew()\n";
+    fails_to_import(raises, "in brew").assert_says("RuntimeError: out of rum");
+}
+
+#[test]
+fn a_syntax_error_is_told_once() {
+    let broken = "from flask import Flask\napp = = Flask(__name__)\n";
+    fails_to_import(broken, "app = = Flask(__name__)").assert_says("SyntaxError");
+}
+
+#[test]
+fn main_py_without_app_is_told() {
+    let service =
+        Service::new().main_py("from flask import Flask\napplication = Flask(__name__)\n");
+    let output = Launcher::new(&service).output();
+    assert!(
+        !matches!(output.exit.code, Some(0) | None),
+        "{:?}",
+        output.exit
+    );
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+    assert_last_line_names_the_application(&output);
+    output.assert_says("`app`");
+}
+
+#[test]
+fn an_app_that_cannot_be_called_is_told() {
+    let output = Launcher::new(&Service::new().main_py("app = 42\n")).output();
+    assert!(
+        !matches!(output.exit.code, Some(0) | None),
+        "{:?}\n{}",
+        output.exit,
+        output.text()
+    );
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+}
+
+#[test]
+fn exit_and_crash_at_import_end_the_run() {
+    let ends = [
+        "import sys\nsys.exit(3)\n",
+        "import os\nos._exit(5)\n",
+        "import ctypes\nctypes.string_at(0)\n",
+    ];
+    for main_py in ends {
+        let output = Launcher::new(&Service::new().main_py(main_py)).output();
+        assert!(
+            !matches!(output.exit.code, Some(0) | None),
+            "{main_py}: {:?}\n{}",
+            output.exit,
+            output.text()
+        );
+        assert!(
+            output.exit.took < Duration::from_secs(40),
+            "{main_py}: {:?}",
+            output.exit
+        );
+    }
+}
