@@ -26,15 +26,10 @@ impl Supervisor {
     ) {
         let random = self.random();
         let child = &mut self.children[id];
-        let healthy = match child.state {
-            State::Running { since, .. } => Some(now.since(since)),
-            State::Idle
-            | State::Starting { .. }
-            | State::Draining { .. }
-            | State::Stopping { .. }
-            | State::Killing { .. }
-            | State::Backoff { .. }
-            | State::Ended => None,
+        let healthy = if let State::Running { since, .. } = child.state {
+            Some(now.since(since))
+        } else {
+            None
         };
         match child.backoff.crashed(now, healthy, random) {
             Verdict::Restart(wait) => {
@@ -120,21 +115,11 @@ impl Supervisor {
     /// When a child that crashed must be ready again. The first start has a deadline of its own, a candidate has its
     /// reload's.
     pub(super) fn restart_deadline(&self, child: &Child) -> Option<Uptime> {
-        match child.state {
-            State::Starting { since, .. }
-                if child.life == Life::Serving && child.ever_ready && !child.given_up =>
-            {
-                Some(since.after(self.patience))
-            }
-            State::Idle
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Draining { .. }
-            | State::Stopping { .. }
-            | State::Killing { .. }
-            | State::Backoff { .. }
-            | State::Ended => None,
-        }
+        let State::Starting { since, .. } = child.state else {
+            return None;
+        };
+        let again = child.life == Life::Serving && child.ever_ready && !child.given_up;
+        again.then(|| since.after(self.patience))
     }
 
     /// Kills what crashed and does not become ready again; its end is one more crash.

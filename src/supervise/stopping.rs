@@ -220,15 +220,10 @@ pub(super) fn ask_to_stop(
     now: Uptime,
     actions: &mut Vec<Action>,
 ) {
-    let asks = match child.state {
-        State::Stopping { asks, .. } => asks + 1,
-        State::Idle
-        | State::Starting { .. }
-        | State::Running { .. }
-        | State::Draining { .. }
-        | State::Killing { .. }
-        | State::Backoff { .. }
-        | State::Ended => 1,
+    let asks = if let State::Stopping { asks, .. } = child.state {
+        asks + 1
+    } else {
+        1
     };
     let again = child.stop.repeat.map(|span| now.after(span));
     child.state = State::Stopping { pid, again, asks };
