@@ -35,20 +35,7 @@ fn is_killed_after_its_stop_timeout(program: &str, script: &str) {
         .start_ready();
     running.get_ok("/");
     running.signal(Signal::SIGTERM);
-    let exit = running.wait_exit(Duration::from_secs(10));
-    assert_eq!(exit.code, Some(75), "{exit:?}\n{}", running.log.tail(30));
-    assert!(
-        running
-            .log
-            .last()
-            .unwrap()
-            .text
-            .to_lowercase()
-            .contains(program),
-        "{:?}",
-        running.log.last()
-    );
-    running.assert_nothing_left(Duration::from_secs(2));
+    running.assert_gave_up(Duration::from_secs(10), 75, program);
 }
 
 #[test]
@@ -68,25 +55,7 @@ fn one_that_dies_at_once_ends_the_run_with_its_code() {
         let mut running = Launcher::new(&impatient())
             .path_before(folder.path())
             .start();
-        let exit = running.wait_exit(Duration::from_secs(55));
-        assert_eq!(
-            exit.code,
-            Some(42),
-            "{program}: {exit:?}\n{}",
-            running.log.tail(30)
-        );
-        assert!(
-            running
-                .log
-                .last()
-                .unwrap()
-                .text
-                .to_lowercase()
-                .contains(program),
-            "{:?}",
-            running.log.last()
-        );
-        running.assert_nothing_left(Duration::from_secs(2));
+        running.assert_gave_up(Duration::from_secs(55), 42, program);
     }
 }
 
@@ -102,9 +71,7 @@ fn one_that_never_becomes_ready_is_given_up() {
             .ok()
             .filter(|answer| answer.status == 503)
     });
-    let exit = running.wait_exit(Duration::from_secs(15));
-    assert_eq!(exit.code, Some(75), "{exit:?}\n{}", running.log.tail(30));
-    running.assert_nothing_left(Duration::from_secs(2));
+    running.assert_gave_up(Duration::from_secs(15), 75, "uwsgi");
 }
 
 #[test]

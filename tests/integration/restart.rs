@@ -134,20 +134,7 @@ fn a_service_that_dies_at_every_start_ends_the_run_with_its_code() {
     service.write("state/broken", "");
     running.uwsgi_master().signal(Signal::SIGKILL);
     // Eight restarts: at once, then after 0.5, 1, 2, 4, 8, 16 and 30 s, each up to a tenth longer.
-    let exit = running.wait_exit(Duration::from_secs(85));
-    assert_eq!(exit.code, Some(3), "{exit:?}\n{}", running.log.tail(30));
-    assert!(
-        running
-            .log
-            .last()
-            .unwrap()
-            .text
-            .to_lowercase()
-            .contains("uwsgi"),
-        "{:?}",
-        running.log.last()
-    );
-    running.assert_nothing_left(Duration::from_secs(2));
+    running.assert_gave_up(Duration::from_secs(85), 3, "uwsgi");
 }
 
 #[test]

@@ -254,6 +254,19 @@ impl Running {
             .collect()
     }
 
+    /// The run has ended with this code, its last line names the culprit, and nothing is left.
+    #[track_caller]
+    pub(crate) fn assert_gave_up(&mut self, deadline: Duration, code: i32, culprit: &str) {
+        let exit = self.wait_exit(deadline);
+        let last = self.log.last().map(|line| line.text.to_lowercase());
+        assert!(
+            exit.code == Some(code) && last.is_some_and(|last| last.contains(culprit)),
+            "{culprit}: {exit:?}\n{}",
+            self.log.tail(30)
+        );
+        self.assert_nothing_left(Duration::from_secs(2));
+    }
+
     /// Neither the launcher nor anything it has started is alive.
     #[track_caller]
     pub(crate) fn assert_nothing_left(&self, deadline: Duration) {

@@ -7,6 +7,7 @@
 
 mod architecture;
 mod case;
+mod files;
 mod golden;
 mod invalid;
 mod nginx_lexer;
