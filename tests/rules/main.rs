@@ -1,16 +1,31 @@
 //! What the source keeps to, and what the launcher makes of a configuration: no service is started here.
 //!
-//! [`architecture`] reads the source. [`golden`] and [`invalid`] walk the folders of cases beside this one;
+//! The rules of the architecture read `src/` as text. Each is a function over source files, which runs on the real tree
+//! and, in its trial, on small invented ones that keep and break it: [`layers`] and [`table`], [`circles`], [`purity`],
+//! [`programs`], [`places`], [`names`], [`files`]. Below them, [`rust_code`] removes comments and tests, [`paths`]
+//! finds what a file names, [`tree`] which file that is, [`graph`] finds circles and [`report`] fails the test.
+//!
+//! [`golden`] and [`invalid`] walk the folders of cases beside this one;
 //! `UPDATE_GOLDEN=1 cargo test --test rules` writes what they expect, for a person to read in the diff.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::panic, reason = "a test may panic")]
 
-mod architecture;
 mod case;
+mod circles;
 mod files;
 mod golden;
+mod graph;
 mod invalid;
+mod layers;
+mod names;
 mod nginx_lexer;
+mod paths;
+mod places;
+mod programs;
 mod properties;
+mod purity;
+mod report;
 mod rust_code;
+mod table;
+mod tree;
 mod trial;

@@ -1,68 +1,91 @@
-//! Rust source as the rules see it: without comments, without the contents of strings, without tests.
+//! Rust source as the rules see it: without comments and tests, with or without the contents of strings.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A source file of the launcher.
+///
+/// The three texts have the same length, so an offset into one is an offset into all.
 pub(crate) struct Source {
-    /// Path below `src`.
-    pub(crate) path: PathBuf,
-    /// Line by line what is left: blank where there was a comment, a string or a test.
+    /// Path below `src`, with `/`.
+    pub(crate) path: String,
+    /// The file as it is.
+    pub(crate) raw: String,
+    /// Blank where there was a comment or a test.
+    pub(crate) text: String,
+    /// Blank where there was a comment, a string, a character or a test.
     pub(crate) code: String,
 }
 
 impl Source {
-    /// The first folder or file below `src`: the module that the file is part of.
-    pub(crate) fn module(&self) -> String {
-        let first = self.path.components().next().unwrap();
-        Path::new(&first)
-            .file_stem()
-            .unwrap()
-            .to_string_lossy()
-            .into_owned()
+    pub(crate) fn new(path: &str, raw: &str) -> Self {
+        let code = blank(raw, Strings::Blank);
+        let tests = tests(&code);
+        Self {
+            path: path.to_owned(),
+            raw: raw.to_owned(),
+            text: without(blank(raw, Strings::Keep), &tests),
+            code: without(code, &tests),
+        }
     }
 
-    /// The file and line of a place in `code`.
+    /// The names of the module that the file is, from the crate on: none for lib.rs and main.rs.
+    pub(crate) fn module(&self) -> Vec<String> {
+        let path = self.path.strip_suffix(".rs").unwrap_or(&self.path);
+        let path = path.strip_suffix("/mod").unwrap_or(path);
+        if matches!(path, "lib" | "main") {
+            return Vec::new();
+        }
+        path.split('/').map(str::to_owned).collect()
+    }
+
+    /// The file and line of an offset.
     pub(crate) fn place(&self, at: usize) -> String {
-        let line = self.code[..at].matches('\n').count() + 1;
-        format!("src/{}:{line}", self.path.display())
+        let line = self.raw[..at].matches('\n').count() + 1;
+        format!("src/{}:{line}", self.path)
     }
 
-    /// Where `word` stands in the code, as a whole word (`::` and `!` may be part of it).
+    /// Where `word` stands in the code; a name is found only whole.
     pub(crate) fn find<'a>(&'a self, word: &'a str) -> impl Iterator<Item = usize> + 'a {
-        let part = |c: char| c.is_alphanumeric() || c == '_';
         self.code
             .match_indices(word)
             .map(|(at, _)| at)
             .filter(move |at| {
-                let before = self.code[..*at].chars().next_back().is_some_and(part)
-                    && word.starts_with(part);
-                let after = self.code[at + word.len()..].starts_with(part) && word.ends_with(part);
-                !before && !after
+                let before = self.code[..*at].ends_with(is_part_of_name);
+                let after = self.code[at + word.len()..].starts_with(is_part_of_name);
+                !(before && word.starts_with(is_part_of_name)
+                    || after && word.ends_with(is_part_of_name))
             })
     }
 }
 
+pub(crate) fn is_part_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 /// All source files that are part of the program: files of tests are left out.
-pub(crate) fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut list = Vec::new();
-    for file in files(&root) {
-        let path = file.strip_prefix(&root).unwrap().to_owned();
-        let of_tests = path.components().any(|part| part.as_os_str() == "tests")
-            || path.to_string_lossy().ends_with("_tests.rs");
-        if of_tests || path.extension().is_none_or(|ext| ext != "rs") {
-            continue;
+pub(crate) fn sources() -> &'static [Source] {
+    static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
+    SOURCES.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut list = Vec::new();
+        for file in files(&root) {
+            let path = file.strip_prefix(&root).unwrap().to_str().unwrap();
+            if file.extension().is_some_and(|ext| ext == "rs") && !is_test(path) {
+                list.push(Source::new(path, &std::fs::read_to_string(&file).unwrap()));
+            }
         }
-        let text = std::fs::read_to_string(&file).unwrap();
-        let code = without_tests(&blank(&text));
-        list.push(Source { path, code });
-    }
-    assert!(
-        list.len() > 20,
-        "the source was not found in {}",
-        root.display()
-    );
-    list
+        assert!(
+            list.len() > 20,
+            "the source was not found in {}",
+            root.display()
+        );
+        list
+    })
+}
+
+fn is_test(path: &str) -> bool {
+    path.ends_with("_tests.rs") || path.split('/').any(|part| part == "tests")
 }
 
 /// All files below a folder, sorted; what a build or a tool leaves there is passed over.
@@ -89,36 +112,51 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     list
 }
 
-/// Blanks comments and the contents of strings and characters; line ends stay, so that line numbers hold.
-pub(crate) fn blank(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+#[derive(Clone, Copy, PartialEq)]
+enum Strings {
+    Keep,
+    Blank,
+}
+
+/// Blanks comments and, when asked, strings and characters; offsets and line ends stay.
+fn blank(raw: &str, strings: Strings) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
     while let Some(c) = rest.chars().next() {
-        let length = match c {
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+        let comment = comment(rest);
+        let literal = match c {
+            _ if comment > 0 => 0,
             '"' => quoted(rest),
-            'r' if raw_hashes(rest).is_some()
-                && !out.ends_with(|c: char| c.is_alphanumeric() || c == '_') =>
-            {
-                raw(rest)
-            }
+            'r' if starts_literal(&raw[..raw.len() - rest.len()]) => raw_string(rest),
             '\'' => character(rest),
             _ => 0,
         };
-        if length == 0 {
-            out.push(c);
-            rest = &rest[c.len_utf8()..];
+        let length = comment.max(literal);
+        let (token, after) = rest.split_at(length.max(c.len_utf8()));
+        if length == 0 || comment == 0 && strings == Strings::Keep {
+            out.push_str(token);
         } else {
-            out.extend(
-                rest[..length]
-                    .chars()
-                    .map(|c| if c == '\n' { c } else { ' ' }),
-            );
-            rest = &rest[length..];
+            out.extend(spaces(token));
         }
+        rest = after;
     }
     out
+}
+
+/// As many bytes as `text` has, and its line ends.
+fn spaces(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' })
+}
+
+/// The length of the comment at the start; 0 where there is none.
+fn comment(rest: &str) -> usize {
+    if rest.starts_with("//") {
+        rest.find('\n').unwrap_or(rest.len())
+    } else if rest.starts_with("/*") {
+        rest.find("*/").map_or(rest.len(), |end| end + 2)
+    } else {
+        0
+    }
 }
 
 fn quoted(rest: &str) -> usize {
@@ -134,15 +172,20 @@ fn quoted(rest: &str) -> usize {
     rest.len()
 }
 
-fn raw_hashes(rest: &str) -> Option<usize> {
-    let hashes = rest[1..].bytes().take_while(|b| *b == b'#').count();
-    rest[1 + hashes..].starts_with('"').then_some(hashes)
+/// Whether an `r` after this text can begin a literal: it is not inside a name, but may follow `b` or `c`.
+fn starts_literal(before: &str) -> bool {
+    let name_start = before.trim_end_matches(is_part_of_name).len();
+    matches!(&before[name_start..], "" | "b" | "c")
 }
 
-fn raw(rest: &str) -> usize {
-    let hashes = raw_hashes(rest).unwrap();
-    let end = format!("\"{}", "#".repeat(hashes));
+/// The length of the raw string at the start; 0 where the `r` begins a name.
+fn raw_string(rest: &str) -> usize {
+    let hashes = rest[1..].bytes().take_while(|b| *b == b'#').count();
     let start = hashes + 2;
+    if !rest[1 + hashes..].starts_with('"') {
+        return 0;
+    }
+    let end = format!("\"{}", "#".repeat(hashes));
     rest[start..]
         .find(&end)
         .map_or(rest.len(), |at| start + at + end.len())
@@ -153,7 +196,7 @@ fn character(rest: &str) -> usize {
     let mut chars = rest.char_indices().skip(1);
     match chars.next() {
         Some((_, '\\')) => rest[3..].find('\'').map_or(0, |at| at + 4),
-        Some((_, _)) => match chars.next() {
+        Some(_) => match chars.next() {
             Some((at, '\'')) => at + 1,
             _ => 0,
         },
@@ -161,35 +204,80 @@ fn character(rest: &str) -> usize {
     }
 }
 
-/// Blanks every item under `#[cfg(test)]`. rustfmt puts the brace that ends an item under the start of its line.
-fn without_tests(code: &str) -> String {
-    let mut out = code.to_owned();
-    while let Some(start) = out.find("#[cfg(test)]") {
-        let line = out[..start].rfind('\n').map_or(0, |at| at + 1);
-        let indent = &out[line..start];
-        let item = &out[start..];
-        let semicolon = item.find(';').unwrap_or(item.len());
-        let brace = item.find('{').unwrap_or(item.len());
-        let end = if semicolon < brace {
-            semicolon + 1
-        } else {
-            let last = format!("\n{indent}}}");
-            item.find(&last).map_or(item.len(), |at| at + last.len())
-        };
-        let blanked: String = item[..end]
-            .chars()
-            .map(|c| if c == '\n' { c } else { ' ' })
-            .collect();
-        out.replace_range(start..start + end, &blanked);
+/// Where the items under `#[cfg(test)]` begin and end, in code without strings.
+fn tests(code: &str) -> Vec<(usize, usize)> {
+    let attribute = "#[cfg(test)]";
+    code.match_indices(attribute)
+        .map(|(start, _)| (start, end_of_item(code, start + attribute.len())))
+        .collect()
+}
+
+/// The end of an item: its semicolon, or the brace that closes it or what it is in.
+fn end_of_item(code: &str, start: usize) -> usize {
+    let mut depth = 0;
+    for (at, c) in code[start..].char_indices() {
+        let next = start + at + 1;
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth > 0 => {
+                depth -= 1;
+                // The braces of `use a::{b, c};` do not end it.
+                if c == '}' && depth == 0 && !code[next..].starts_with(';') {
+                    return next;
+                }
+            }
+            ')' | ']' | '}' => return start + at,
+            ';' if depth == 0 => return next,
+            _ => {}
+        }
     }
-    out
+    code.len()
+}
+
+fn without(mut code: String, ranges: &[(usize, usize)]) -> String {
+    for (start, end) in ranges {
+        let blanked: String = spaces(&code[*start..*end]).collect();
+        code.replace_range(*start..*end, &blanked);
+    }
+    code
 }
 
 #[test]
 fn comments_strings_and_tests_are_blank() {
-    let text = "a('\"', '\\'', \"// b\", r#\"c\"#); // d\nfn f<'a>() {}\n#[cfg(test)]\nmod tests {\n    x();\n}\n#[cfg(test)]\nmod t;\ng\n";
-    let code = without_tests(&blank(text));
-    let words: Vec<&str> = code.split_whitespace().collect();
-    assert_eq!(words.join(""), "a(,,,);fnf<'a>(){}g", "{code}");
-    assert_eq!(code.lines().count(), text.lines().count());
+    let raw = "a('\"', '\\'', \"// b\", r#\"c\"#, br\"\\\"); // d ü\n\
+     fn f<'a>() {}\n#[cfg(test)]\n#[x(y)]\nmod tests {\n    x();\n}\n\
+      #[cfg(test)]\nuse t::{u, v};\n#[cfg(test)]\nmod t;\ng(\"ü\")\n";
+    let source = Source::new("a/mod.rs", raw);
+    let joined = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(joined(&source.code), "a(,,,,b);fnf<'a>(){}g()");
+    assert_eq!(
+        joined(&source.text),
+        "a('\"','\\'',\"//b\",r#\"c\"#,br\"\\\");fnf<'a>(){}g(\"ü\")"
+    );
+    assert_eq!(source.code.len(), raw.len());
+    assert_eq!(source.text.len(), raw.len());
+    assert_eq!(source.place(raw.len() - 2), "src/a/mod.rs:12");
+}
+
+/// A literal or comment that is misread would leave a brace too many.
+#[test]
+fn braces_of_the_source_are_in_pairs() {
+    for source in sources() {
+        let count = |brace: char| source.code.matches(brace).count();
+        assert_eq!(count('{'), count('}'), "{}", source.path);
+    }
+}
+
+#[test]
+fn files_know_their_module() {
+    let module = |path: &str| Source::new(path, "").module().join("::");
+    assert_eq!(module("lib.rs"), "");
+    assert_eq!(module("status.rs"), "status");
+    assert_eq!(module("logs/mod.rs"), "logs");
+    assert_eq!(
+        module("supervise/machine/reload.rs"),
+        "supervise::machine::reload"
+    );
+    assert!(is_test("logs/tests/live.rs") && is_test("plan/plan_tests.rs"));
+    assert!(!is_test("logs/contests.rs"));
 }

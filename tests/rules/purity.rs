@@ -1,0 +1,342 @@
+//! What the pure core may not touch: it takes values and gives values.
+//!
+//! To make a file pure, name it in [`PURE`]. A pure file has no effect, and imports only pure files of ours.
+
+use crate::report::Report;
+use crate::rust_code::{Source, sources};
+use crate::tree::{Path, Tree};
+
+/// Pure folders (with `/`) and files below `src`, and the files in a folder that are not.
+const PURE: &[(&str, &[&str])] = &[
+    ("config/", &["config/hermes.rs"]),
+    ("plan/", &[]),
+    ("render/", &[]),
+    ("status.rs", &[]),
+    ("supervise/backoff.rs", &[]),
+    ("supervise/crashing.rs", &[]),
+    ("supervise/mod.rs", &[]),
+    ("supervise/orphans.rs", &[]),
+    ("supervise/reload.rs", &[]),
+    ("supervise/report.rs", &[]),
+    ("supervise/state.rs", &[]),
+    ("supervise/stopping.rs", &[]),
+    ("supervise/supervisor.rs", &[]),
+    ("logs/access.rs", &[]),
+    ("logs/as_json.rs", &[]),
+    ("logs/as_text.rs", &[]),
+    ("logs/batch.rs", &[]),
+    ("logs/counters.rs", &[]),
+    ("logs/crash.rs", &[]),
+    ("logs/escape.rs", &[]),
+    ("logs/frame.rs", &[]),
+    ("logs/group.rs", &[]),
+    ("logs/json.rs", &[]),
+    ("logs/nginx.rs", &[]),
+    ("logs/origin.rs", &[]),
+    ("logs/python.rs", &[]),
+    ("logs/recent.rs", &[]),
+    ("logs/record.rs", &[]),
+    ("logs/render.rs", &[]),
+    ("logs/ring.rs", &[]),
+    ("logs/stage.rs", &[]),
+    ("logs/stamp.rs", &[]),
+    ("logs/traceback.rs", &[]),
+    ("logs/uwsgi.rs", &[]),
+    ("logs/worker.rs", &[]),
+];
+
+/// Plain values that are defined beside effects: the pure files that may use them, and the type or function.
+///
+/// An entry for a type covers its variants and constants, not its functions: `Pid` does not allow `Pid::this`.
+const VALUES: &[(&str, &str)] = &[
+    ("plan/", "crate::machine::Machine"),
+    ("plan/", "crate::machine::User"),
+    ("plan/", "crate::machine::programs::Nginx"),
+    ("plan/", "crate::machine::programs::Python"),
+    ("plan/", "crate::machine::programs::Uwsgi"),
+    ("plan/", "crate::machine::programs::Venv"),
+    ("render/", "crate::machine::User"),
+    ("render/", "crate::machine::programs::Python"),
+    ("render/", "crate::machine::programs::Version"),
+    ("supervise/", "crate::sys::reap::Exit"),
+    ("supervise/", "nix::unistd::Pid"),
+    ("supervise/", "nix::unistd::Pid::as_raw"),
+];
+
+/// What has an effect, or an answer of its own at each call. A path is found where it stands in a longer one, whatever
+/// part of it a `use` has imported before.
+const EFFECTS: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::ToSocketAddrs",
+    "std::net::UdpSocket",
+    "std::os::unix::net",
+    "std::thread",
+    "std::io::stderr",
+    "std::io::stdin",
+    "std::io::stdout",
+    "tokio",
+    "nix",
+    "libc",
+    "Instant::now",
+    "SystemTime::now",
+];
+/// Methods of paths that ask the file system.
+const CALLS: &[&str] = &[
+    ".exists()",
+    ".is_dir()",
+    ".is_file()",
+    ".is_symlink()",
+    ".try_exists()",
+    ".canonicalize()",
+    ".read_dir()",
+    ".read_link()",
+    ".metadata()",
+    ".symlink_metadata()",
+];
+
+/// Impurities that still stand.
+const NOT_YET: &[&str] = &[
+    "logs/access.rs: logs/mod.rs",
+    "logs/render.rs: logs/mod.rs",
+    "logs/stage.rs: logs/mod.rs",
+    "supervise/crashing.rs: supervise/child.rs",
+    "supervise/orphans.rs: supervise/child.rs",
+    "supervise/reload.rs: supervise/child.rs",
+    "supervise/report.rs: logs/mod.rs",
+    "supervise/report.rs: std::process",
+    "supervise/report.rs: supervise/readiness.rs",
+    "supervise/state.rs: supervise/child.rs",
+    "supervise/stopping.rs: supervise/child.rs",
+];
+
+type Pure<'a> = &'a [(&'a str, &'a [&'a str])];
+type Values<'a> = &'a [(&'a str, &'a str)];
+
+fn is_pure(pure: Pure, path: &str) -> bool {
+    pure.iter()
+        .any(|(place, but)| is_at(path, place) && !but.contains(&path))
+}
+
+/// Whether a file is this one or in this folder.
+fn is_at(path: &str, place: &str) -> bool {
+    path == place || place.ends_with('/') && path.starts_with(place)
+}
+
+/// Whether a path names this item, or a variant or constant of it.
+fn is_value(path: &Path, item: &str) -> bool {
+    let below = &path.names[item.split("::").count().min(path.names.len())..];
+    path.is_in(item)
+        && below
+            .iter()
+            .all(|name| name.starts_with(char::is_uppercase))
+}
+
+fn impurities(sources: &[Source], pure: Pure, values: Values) -> Report {
+    let tree = Tree::of(sources);
+    let mut report = Report::default();
+    let mut used = Vec::new();
+    for (source, paths) in tree
+        .files()
+        .filter(|(source, _)| is_pure(pure, &source.path))
+    {
+        for call in CALLS {
+            for at in source.find(call) {
+                report.add(
+                    format!("{}: {call}", source.path),
+                    format!("{}: {call} in a pure file", source.place(at)),
+                );
+            }
+        }
+        for path in paths {
+            let Some((what, rule)) = impurity(&tree, pure, path) else {
+                continue;
+            };
+            let value = values
+                .iter()
+                .find(|(place, item)| is_at(&source.path, place) && is_value(path, item));
+            if let Some(value) = value {
+                used.push(value);
+            } else {
+                report.add(
+                    format!("{}: {what}", source.path),
+                    format!(
+                        "{}: {} in a pure file: {rule}",
+                        source.place(path.at),
+                        path.spelled()
+                    ),
+                );
+            }
+        }
+    }
+    for value in values.iter().filter(|value| !used.contains(value)) {
+        let (place, item) = value;
+        report.add(
+            format!("{place}: {item}"),
+            format!("VALUES: {place} does not import {item}: remove the entry"),
+        );
+    }
+    for (place, but) in pure {
+        for place in but.iter().chain([place]) {
+            if !sources.iter().any(|source| is_at(&source.path, place)) {
+                report.add(
+                    (*place).to_owned(),
+                    format!("PURE: there is no src/{place}"),
+                );
+            }
+        }
+    }
+    report
+}
+
+/// What makes a path impure, for the key, and in words.
+fn impurity(tree: &Tree, pure: Pure, path: &Path) -> Option<(String, String)> {
+    if let Some(target) = tree.target(path) {
+        let file = &target.path;
+        let rule = format!("src/{file} is not in PURE, the item not in VALUES");
+        return (!is_pure(pure, file)).then(|| (file.clone(), rule));
+    }
+    let effect = EFFECTS.iter().find(|effect| path.has(effect))?;
+    Some(((*effect).to_owned(), format!("{effect} has effects")))
+}
+
+#[test]
+fn the_core_is_pure() {
+    impurities(sources(), PURE, VALUES).enforce(NOT_YET);
+}
+
+/// For each effect and call, code that has it.
+const TRIALS: &[(&str, &str)] = &[
+    ("std::fs", "use std::{fmt, fs};"),
+    ("std::env", "fn f() { std::env::temp_dir() }"),
+    ("std::process", "use std::process::id;"),
+    (
+        "std::net::TcpListener",
+        "use std::net::{IpAddr, TcpListener};",
+    ),
+    (
+        "std::net::TcpStream",
+        "use std::net; type Stream = net::TcpStream;",
+    ),
+    (
+        "std::net::ToSocketAddrs",
+        "use std::net::ToSocketAddrs as _;",
+    ),
+    ("std::net::UdpSocket", "struct S(std::net::UdpSocket);"),
+    ("std::os::unix::net", "use std::os::unix::net::UnixStream;"),
+    (
+        "std::thread",
+        "use std as s; fn f() { s::thread::sleep(t) }",
+    ),
+    (
+        "std::io::stderr",
+        "use std::io::{self, Write}; fn f() { io::stderr() }",
+    ),
+    ("std::io::stdin", "use std::io::stdin;"),
+    ("std::io::stdout", "use std::io::{Write as _, stdout};"),
+    ("tokio", "fn f() { tokio::select! {} }"),
+    ("nix", "use nix::unistd::getpid;"),
+    ("libc", "use libc::c_int;"),
+    (
+        "Instant::now",
+        "use std::time::Instant; fn f() { Instant::now() }",
+    ),
+    ("SystemTime::now", "fn f() { std::time::SystemTime::now() }"),
+    (".exists()", "fn f() { path.exists() }"),
+    (".is_dir()", "fn f() { path.is_dir() }"),
+    (".is_file()", "fn f() { path.is_file() }"),
+    (".is_symlink()", "fn f() { path.is_symlink() }"),
+    (".try_exists()", "fn f() { path.try_exists()? }"),
+    (".canonicalize()", "fn f() { path.canonicalize() }"),
+    (".read_dir()", "fn f() { path.read_dir() }"),
+    (".read_link()", "fn f() { path.read_link() }"),
+    (".metadata()", "fn f() { path.metadata().len() }"),
+    (".symlink_metadata()", "fn f() { path.symlink_metadata() }"),
+];
+
+#[test]
+fn trial_of_each_effect() {
+    for effect in EFFECTS.iter().chain(CALLS) {
+        let tried = TRIALS.iter().any(|(word, _)| word == effect);
+        assert!(tried, "{effect} has no trial");
+    }
+    for (effect, code) in TRIALS {
+        let report = impurities(&[Source::new("pure.rs", code)], &[("pure.rs", &[])], &[]);
+        assert_eq!(report.messages().len(), 1, "{code}");
+        let message = report.messages()[0];
+        assert!(
+            message.starts_with("src/pure.rs:1: ") && message.contains(effect),
+            "{code}: {message}"
+        );
+    }
+}
+
+#[test]
+fn trial() {
+    let check = |values: Values, pure: Pure, code: &str, expected: &[&str]| {
+        let sources = [
+            Source::new("core/mod.rs", code),
+            Source::new("core/load.rs", "use std::fs;"),
+            Source::new(
+                "sys/reap.rs",
+                "use nix::sys::wait; pub enum Exit { Code(i32) }",
+            ),
+        ];
+        assert_eq!(
+            impurities(&sources, pure, values).messages(),
+            expected,
+            "{code}"
+        );
+    };
+    let pure: Pure = &[("core/", &["core/load.rs"])];
+    let harmless = "use std::time::Instant; use std::net::IpAddr; \
+     fn f() { \"std::fs\"; x.exists(y); mynix::a() }\n\
+      #[cfg(test)]\nmod t { use std::fs; }";
+    check(&[], pure, harmless, &[]);
+    check(
+        &[],
+        pure,
+        "use std::fs::File;\nmod load;\nuse load::Config;\nuse crate::sys::reap::{Exit};",
+        &[
+            "src/core/mod.rs:1: std::fs::File in a pure file: std::fs has effects",
+            "src/core/mod.rs:3: crate::core::load::Config in a pure file: \
+             src/core/load.rs is not in PURE, the item not in VALUES",
+            "src/core/mod.rs:4: crate::sys::reap::Exit in a pure file: \
+             src/sys/reap.rs is not in PURE, the item not in VALUES",
+        ],
+    );
+    let values: Values = &[
+        ("core/", "crate::sys::reap::Exit"),
+        ("core/", "nix::unistd::Pid"),
+    ];
+    check(
+        values,
+        pure,
+        "use nix::unistd::Pid; use crate::sys::reap::Exit; fn f() { Exit::Code(1); }",
+        &[],
+    );
+    check(
+        values,
+        pure,
+        "use nix::unistd::{Pid};\nfn f() { Pid::this() }",
+        &[
+            "src/core/mod.rs:2: nix::unistd::Pid::this in a pure file: nix has effects",
+            "VALUES: core/ does not import crate::sys::reap::Exit: remove the entry",
+        ],
+    );
+    check(
+        &[],
+        &[
+            ("core/", &["core/load.rs", "core/gone.rs"]),
+            ("status.rs", &[]),
+        ],
+        "",
+        &[
+            "PURE: there is no src/core/gone.rs",
+            "PURE: there is no src/status.rs",
+        ],
+    );
+}
