@@ -1,9 +1,9 @@
 //! What the source keeps to, and what the launcher makes of a configuration: no service is started here.
 //!
 //! The rules of the architecture read `src/` as text. Each is a function over source files, which runs on the real tree
-//! and, in its trial, on small invented ones that keep and break it: [`layers`] and [`table`], [`circles`], [`purity`],
-//! [`programs`], [`places`], [`names`], [`files`]. Below them, [`rust_code`] removes comments and tests, [`paths`]
-//! finds what a file names, [`tree`] which file that is, [`graph`] finds circles and [`report`] fails the test.
+//! and, in its trial, on small invented ones that keep and break it: [`layers`] and [`table`], [`circles`], [`purity`]
+//! and [`effects`], [`programs`], [`places`], [`names`], [`files`]. They build on [`rust_code`] (source without comments
+//! and tests), [`paths`] (what a file names), [`tree`] (which file that is), [`graph`] (circles) and [`report`].
 //!
 //! [`golden`] and [`invalid`] walk the folders of cases beside this one;
 //! `UPDATE_GOLDEN=1 cargo test --test rules` writes what they expect, for a person to read in the diff.
@@ -12,6 +12,7 @@
 
 mod case;
 mod circles;
+mod effects;
 mod files;
 mod golden;
 mod graph;

@@ -2,6 +2,7 @@
 //!
 //! To make a file pure, name it in [`PURE`]. A pure file has no effect, and imports only pure files of ours.
 
+use crate::effects;
 use crate::report::Report;
 use crate::rust_code::{Source, sources};
 use crate::tree::{Path, Tree};
@@ -63,41 +64,6 @@ const VALUES: &[(&str, &str)] = &[
     ("supervise/", "nix::unistd::Pid::as_raw"),
 ];
 
-/// What has an effect, or an answer of its own at each call. A path is found where it stands in a longer one, whatever
-/// part of it a `use` has imported before.
-const EFFECTS: &[&str] = &[
-    "std::fs",
-    "std::env",
-    "std::process",
-    "std::net::TcpListener",
-    "std::net::TcpStream",
-    "std::net::ToSocketAddrs",
-    "std::net::UdpSocket",
-    "std::os::unix::net",
-    "std::thread",
-    "std::io::stderr",
-    "std::io::stdin",
-    "std::io::stdout",
-    "tokio",
-    "nix",
-    "libc",
-    "Instant::now",
-    "SystemTime::now",
-];
-/// Methods of paths that ask the file system.
-const CALLS: &[&str] = &[
-    ".exists()",
-    ".is_dir()",
-    ".is_file()",
-    ".is_symlink()",
-    ".try_exists()",
-    ".canonicalize()",
-    ".read_dir()",
-    ".read_link()",
-    ".metadata()",
-    ".symlink_metadata()",
-];
-
 /// Impurities that still stand.
 const NOT_YET: &[&str] = &[
     "logs/access.rs: logs/mod.rs",
@@ -143,13 +109,11 @@ fn impurities(sources: &[Source], pure: Pure, values: Values) -> Report {
         .files()
         .filter(|(source, _)| is_pure(pure, &source.path))
     {
-        for call in CALLS {
-            for at in source.find(call) {
-                report.add(
-                    format!("{}: {call}", source.path),
-                    format!("{}: {call} in a pure file", source.place(at)),
-                );
-            }
+        for (at, call) in effects::calls(source) {
+            report.add(
+                format!("{}: {call}", source.path),
+                format!("{}: {call} in a pure file", source.place(at)),
+            );
         }
         for path in paths {
             let Some((what, rule)) = impurity(&tree, pure, path) else {
@@ -199,79 +163,13 @@ fn impurity(tree: &Tree, pure: Pure, path: &Path) -> Option<(String, String)> {
         let rule = format!("src/{file} is not in PURE, the item not in VALUES");
         return (!is_pure(pure, file)).then(|| (file.clone(), rule));
     }
-    let effect = EFFECTS.iter().find(|effect| path.has(effect))?;
-    Some(((*effect).to_owned(), format!("{effect} has effects")))
+    let effect = effects::of(path)?;
+    Some((effect.to_owned(), format!("{effect} has effects")))
 }
 
 #[test]
 fn the_core_is_pure() {
     impurities(sources(), PURE, VALUES).enforce(NOT_YET);
-}
-
-/// For each effect and call, code that has it.
-const TRIALS: &[(&str, &str)] = &[
-    ("std::fs", "use std::{fmt, fs};"),
-    ("std::env", "fn f() { std::env::temp_dir() }"),
-    ("std::process", "use std::process::id;"),
-    (
-        "std::net::TcpListener",
-        "use std::net::{IpAddr, TcpListener};",
-    ),
-    (
-        "std::net::TcpStream",
-        "use std::net; type Stream = net::TcpStream;",
-    ),
-    (
-        "std::net::ToSocketAddrs",
-        "use std::net::ToSocketAddrs as _;",
-    ),
-    ("std::net::UdpSocket", "struct S(std::net::UdpSocket);"),
-    ("std::os::unix::net", "use std::os::unix::net::UnixStream;"),
-    (
-        "std::thread",
-        "use std as s; fn f() { s::thread::sleep(t) }",
-    ),
-    (
-        "std::io::stderr",
-        "use std::io::{self, Write}; fn f() { io::stderr() }",
-    ),
-    ("std::io::stdin", "use std::io::stdin;"),
-    ("std::io::stdout", "use std::io::{Write as _, stdout};"),
-    ("tokio", "fn f() { tokio::select! {} }"),
-    ("nix", "use nix::unistd::getpid;"),
-    ("libc", "use libc::c_int;"),
-    (
-        "Instant::now",
-        "use std::time::Instant; fn f() { Instant::now() }",
-    ),
-    ("SystemTime::now", "fn f() { std::time::SystemTime::now() }"),
-    (".exists()", "fn f() { path.exists() }"),
-    (".is_dir()", "fn f() { path.is_dir() }"),
-    (".is_file()", "fn f() { path.is_file() }"),
-    (".is_symlink()", "fn f() { path.is_symlink() }"),
-    (".try_exists()", "fn f() { path.try_exists()? }"),
-    (".canonicalize()", "fn f() { path.canonicalize() }"),
-    (".read_dir()", "fn f() { path.read_dir() }"),
-    (".read_link()", "fn f() { path.read_link() }"),
-    (".metadata()", "fn f() { path.metadata().len() }"),
-    (".symlink_metadata()", "fn f() { path.symlink_metadata() }"),
-];
-
-#[test]
-fn trial_of_each_effect() {
-    for effect in EFFECTS.iter().chain(CALLS) {
-        let tried = TRIALS.iter().any(|(word, _)| word == effect);
-        assert!(tried, "{effect} has no trial");
-    }
-    for (effect, code) in TRIALS {
-        let report = impurities(&[Source::new("pure.rs", code)], &[("pure.rs", &[])], &[]);
-        assert_eq!(report.messages().len(), 1, "{code}");
-        let message = report.messages()[0];
-        assert!(
-            message.starts_with("src/pure.rs:1: ") && message.contains(effect),
-            "{code}: {message}"
-        );
-    }
 }
 
 #[test]
