@@ -4,20 +4,23 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::Duration;
 
-use microservice_flask::logs::{self, Access, Format, OnFull, Options, Source};
+use microservice_flask::logs::{self, AccessFilter, Format, LogOptions, OnFull, Source};
 
 /// Nothing that was written takes longer to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> io::Result<()> {
-    let options = Options {
-        format: Format::Json,
+    let options = LogOptions {
         // A benchmark that drops measures how fast nothing is done.
         on_full: OnFull::Block,
         buffer: 8 << 20,
-        access: Access::All,
+        access: AccessFilter::All,
     };
-    let logs = logs::start(options, io::stdout().as_fd().try_clone_to_owned()?)?;
+    let logs = logs::start(
+        Format::Json,
+        options,
+        io::stdout().as_fd().try_clone_to_owned()?,
+    )?;
     let app = logs.pipe(Source::AppStdout).as_raw_fd();
     let access = logs.pipe(Source::NginxAccess).as_raw_fd();
     writeln!(io::stderr(), "{app} {access}")?;

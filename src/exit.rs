@@ -8,9 +8,11 @@ use crate::config::hermes::LookupError;
 use crate::config::problem::Findings;
 use crate::http::client::ClientError;
 use crate::render::RenderError;
-use crate::supervise::state::Outcome;
+use crate::status::ReloadOutcome;
+use crate::supervise::machine::outcome::Outcome;
 use crate::sys::files::WriteError;
-use crate::sys::process::SpawnError;
+use crate::sys::process::{SpawnError, SpawnFailure};
+use crate::sys::runtime::RuntimeError;
 use crate::sys::sockets::BindError;
 
 /// A run that did not end well.
@@ -81,6 +83,9 @@ pub enum Failure {
     /// A program cannot be run.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    /// There is no event loop.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// The service ended otherwise than asked; the text names the culprit.
     #[error("{text}")]
     Ended {
@@ -147,6 +152,17 @@ impl std::fmt::Display for Problems {
 }
 
 impl Failure {
+    /// Whether the service's files are to blame, and not the system or the launcher.
+    pub(crate) fn is_of_the_service(&self) -> bool {
+        matches!(
+            self,
+            Self::Lookup(_)
+                | Self::Config(_)
+                | Self::NginxRefuses
+                | Self::Render(RenderError::Unquotable(_))
+        )
+    }
+
     /// The exit code. A new failure does not compile without a decision.
     pub fn code(&self) -> u8 {
         match self {
@@ -156,7 +172,7 @@ impl Failure {
             Self::NoLauncher { .. } => 69,
             Self::Bug(_) | Self::Render(RenderError::Template(_)) => 70,
             Self::Bind(BindError::NoPermission { .. }) => 77,
-            Self::Bind(_) | Self::System { .. } => 71,
+            Self::Bind(_) | Self::System { .. } | Self::Runtime(_) => 71,
             Self::Write(_)
             | Self::WriteOut(_)
             | Self::Occupied { .. }
@@ -165,8 +181,8 @@ impl Failure {
             Self::Config(_) | Self::NginxRefuses | Self::Render(RenderError::Unquotable(_)) => 78,
             Self::NotExecutable(_) | Self::NotAProgram(_) => 126,
             Self::Missing { .. } => 127,
-            Self::Spawn(error) => error.code(),
-            Self::Ended { outcome, .. } => outcome_code(*outcome),
+            Self::Spawn(error) => spawn_code(error.kind()),
+            Self::Ended { outcome, .. } => outcome_code(outcome),
             Self::Flask(exit) => exit.code(),
             Self::Health { level, .. } => *level,
             Self::Told { code } => *code,
@@ -187,16 +203,34 @@ fn looked(tried: &[PathBuf]) -> String {
 }
 
 /// The code of a whole run.
-fn outcome_code(outcome: Outcome) -> u8 {
+fn outcome_code(outcome: &Outcome) -> u8 {
     match outcome {
-        Outcome::Asked | Outcome::Cut => 0,
-        Outcome::Killed(_) | Outcome::Forced | Outcome::NotReady(_) => 75,
-        Outcome::CannotRun(_, code) => code,
+        Outcome::Stopped | Outcome::Cut => 0,
+        Outcome::StopTimedOut(_) | Outcome::Forced | Outcome::NotReady(..) => 75,
+        Outcome::CannotRun(_, failure) => spawn_code(*failure),
         // A child that ends by itself with 0 has failed all the same; 0 is for a stop that was asked for.
         Outcome::FailedToStart(_, exit) | Outcome::CrashedTooOften(_, exit) => match exit.code() {
             0 => 75,
             code => code,
         },
+    }
+}
+
+/// The code of a reload, for the command that asked for it.
+pub(crate) fn reload_code(outcome: ReloadOutcome) -> u8 {
+    match outcome {
+        ReloadOutcome::Committed => 0,
+        ReloadOutcome::RolledBack | ReloadOutcome::Refused => 75,
+        ReloadOutcome::Invalid => 78,
+    }
+}
+
+/// The code of a shell for a program that cannot be run.
+fn spawn_code(failure: SpawnFailure) -> u8 {
+    match failure {
+        SpawnFailure::NotFound => 127,
+        SpawnFailure::NotExecutable => 126,
+        SpawnFailure::Refused => 71,
     }
 }
 
@@ -207,6 +241,7 @@ fn is_permission(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::machine::identity::{ChildLabel, Role};
     use crate::sys::reap::Exit;
 
     #[test]
@@ -218,13 +253,20 @@ mod tests {
             }
             .code()
         };
-        assert_eq!(ended(Outcome::Asked), 0);
-        assert_eq!(ended(Outcome::Killed(0)), 75);
-        assert_eq!(ended(Outcome::NotReady(0)), 75);
-        assert_eq!(ended(Outcome::FailedToStart(0, Exit::Code(22))), 22);
-        assert_eq!(ended(Outcome::FailedToStart(0, Exit::Code(0))), 75);
-        assert_eq!(ended(Outcome::CrashedTooOften(0, Exit::Signal(11))), 139);
-        assert_eq!(ended(Outcome::CannotRun(0, 126)), 126);
+        let app = ChildLabel {
+            name: "app",
+            role: Role::Application,
+        };
+        assert_eq!(ended(Outcome::Stopped), 0);
+        assert_eq!(ended(Outcome::StopTimedOut(app)), 75);
+        assert_eq!(ended(Outcome::NotReady(app, None)), 75);
+        assert_eq!(ended(Outcome::FailedToStart(app, Exit::Code(22))), 22);
+        assert_eq!(ended(Outcome::FailedToStart(app, Exit::Code(0))), 75);
+        assert_eq!(ended(Outcome::CrashedTooOften(app, Exit::Signal(11))), 139);
+        assert_eq!(
+            ended(Outcome::CannotRun(app, SpawnFailure::NotExecutable)),
+            126
+        );
         assert_eq!(Failure::Config(Problems(Findings::default())).code(), 78);
         assert_eq!(Failure::Lookup(LookupError::NoService).code(), 66);
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);

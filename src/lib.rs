@@ -1,66 +1,65 @@
 //! Launcher that turns a folder with a Flask app into a production service behind nginx and uWSGI.
 //!
-//! # Bird's-eye view
+//! # Map
 //!
 //! ```text
-//! command line ─► cli ─┐
-//! config.json ─► config ├─► plan ─► render ─► nginx.conf, uwsgi.ini, entry module
-//! machine ────► machine ┘    │
-//!                            └─► parts ─► supervise ─► nginx, uWSGI      (sys starts, signals, reaps)
-//!                                            │  ▲
-//!                          status ◄──────────┘  │ health (is it ready), control (what is asked), http
-//!                          logs ◄── pipes of every child ──► stdout
+//! command line ─► cli ─► commands ─┬─► context: config (config.json), machine (CPUs, users, programs) ─► plan ─► render
+//!                                  ├─► generation: folder, files, children of one plan
+//!                                  │      └─► programs::{nginx, uwsgi} ─► supervise ─► sys ─► processes
+//!                                  │             supervise::machine decides (pure), supervise::run acts
+//!                                  ├─► control (what a running launcher is asked, over http) ◄─── client
+//!                                  └─► logs ◄── pipes of every child; telemetry: the launcher's own events
 //! ```
 //!
-//! `plan`, `render` and the supervisor's state machine are pure: values in, values out. Effects are at the edge and small.
+//! `docs/architecture.md` follows the three ways of data through it: configuration, a byte of log, a reload.
 //!
 //! # Who may import whom
 //!
-//! Arrows point down only; tests/rules/architecture.rs reads and keeps the table.
+//! Arrows point down only; the tests in tests/rules read this table and keep it.
 //!
 //! | module | may import |
 //! | --- | --- |
 //! | `commands` | everything |
-//! | `exit` | the errors of `config`, `render`, `supervise`, `http`, `sys` |
-//! | `parts` | `plan`, `supervise`, `health`, `logs`, `sys` |
-//! | `control` | `supervise` (its commands), `health`, `http`, `status` |
-//! | `supervise` | `health`, `logs`, `status`, `sys` |
-//! | `health` | `http` |
-//! | `render` | `plan`, `machine` |
-//! | `plan` | `config`, `machine` |
+//! | `client` | `cli`, `context`, `control`, `exit`, `http`, `logs`, `output`, `plan`, `status`, `sys` |
+//! | `generation` | `cli`, `config`, `context`, `exit`, `machine`, `plan`, `programs`, `render`, `status`, `supervise`, `sys` |
+//! | `context` | `cli`, `config`, `exit`, `machine`, `plan`, `sys` |
+//! | `control` | `exit`, `http`, `status`, `supervise` |
+//! | `output` | `exit` |
+//! | `exit` | `config`, `http`, `render`, `status`, `supervise`, `sys` |
+//! | `programs` | `http`, `logs`, `plan`, `status`, `supervise`, `sys` |
+//! | `supervise` | `logs`, `status`, `sys` |
+//! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs` |
-//! | `cli`, `config`, `machine`, `status`, `http`, `logs`, `sys` | nothing of ours |
+//! | `render` | `machine`, `plan` |
+//! | `plan` | `config`, `machine`, `logs/options` |
+//! | `config` | `logs/options` |
+//! | `machine` | `sys` |
+//! | `cli`, `http`, `logs`, `status`, `supervise/uptime`, `sys` | nothing of ours |
 //!
 //! # Invariants
 //!
-//! 1. `plan` and `render` never see the file system, the clock or the environment.
-//! 2. `supervise` knows children, not nginx or uWSGI; `parts` is the only place that knows both.
-//! 3. One place starts children (`sys::process`), one waits for them (`sys::reap`), one writes the log to stdout
-//!    (`logs`), one reads the environment (`commands::context`, beside clap), one returns the exit code (`main`).
-//! 4. Every wait has a deadline, every queue a bound, every socket a limit.
+//! 1. `config`, `plan`, `render` and `supervise::machine` never see the file system, the clock or the environment.
+//! 2. `supervise` knows children, not nginx or uWSGI: it talks to them through the traits of `supervise::program`.
+//! 3. One place starts processes (`sys::process`), one waits for them (`sys::reap`), one writes the log to stdout
+//!    (`logs`), one reads the environment (`context`, beside clap), one returns the exit code (`main`).
+//! 4. Every wait has a deadline, every queue a bound, every socket a limit; no program is run without a time limit.
 //!
-//! # Signals
-//!
-//! | signal | effect |
-//! | --- | --- |
-//! | TERM, INT, QUIT | stop gracefully; the second time at once; the third time by SIGKILL |
-//! | HUP | reload: new configuration and code with no failed request |
-//! | USR1 | the status as a log record |
-//! | CHLD | a child, or an orphan, is reaped |
-//!
-//! Exit codes are in [`exit`].
+//! Signals are in [`sys::signals`], exit codes in [`exit`].
 
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod config;
+pub mod context;
 pub mod control;
 pub mod exit;
-pub mod health;
+pub mod generation;
 pub mod http;
 pub mod logs;
 pub mod machine;
-pub mod parts;
+pub mod output;
 pub mod plan;
+pub mod programs;
 pub mod render;
 pub mod status;
 pub mod supervise;
@@ -71,7 +70,7 @@ use std::process::ExitCode;
 
 /// The whole program: from the command line to the exit code.
 pub fn main() -> ExitCode {
-    match commands::execute(cli::parse(commands::context::is_empty_variable)) {
+    match commands::execute(cli::parse(context::is_empty_variable)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // The end of a run is the last record of its log already.
@@ -79,7 +78,7 @@ pub fn main() -> ExitCode {
                 failure,
                 exit::Failure::Ended { .. } | exit::Failure::Told { .. }
             ) {
-                commands::complain(&format!("microservice-flask: {failure}\n"));
+                output::print_error(&format!("microservice-flask: {failure}\n"));
             }
             ExitCode::from(failure.code())
         }

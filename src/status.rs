@@ -12,7 +12,7 @@ pub struct StatusReport {
     /// Version of the launcher.
     pub version: String,
     /// starting, ready, reloading, degraded, stopping.
-    pub phase: Phase,
+    pub phase: ServicePhase,
     /// Whether requests should be sent here.
     pub ready: bool,
     /// Why not.
@@ -67,7 +67,7 @@ pub struct LogStatus {
 /// What the service is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub enum ServicePhase {
     /// Not every child has been ready yet.
     Starting,
     /// Everything runs.
@@ -80,7 +80,7 @@ pub enum Phase {
     Stopping,
 }
 
-impl Phase {
+impl ServicePhase {
     /// Its name for people.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -113,10 +113,10 @@ pub struct PlanSummary {
 pub struct ChildStatus {
     /// nginx or uwsgi.
     pub name: String,
-    /// serving; during a reload also canary, candidate or retiring.
-    pub role: String,
-    /// Its state.
-    pub state: String,
+    /// What it is for.
+    pub role: ChildRole,
+    /// What it is doing.
+    pub state: ChildPhase,
     /// Its process.
     pub pid: Option<i32>,
     /// Seconds in this state, where that is known.
@@ -127,6 +127,120 @@ pub struct ChildStatus {
     pub last_exit: Option<String>,
 }
 
+/// What a child is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildRole {
+    /// It serves, or shall.
+    Serving,
+    /// It is tried before the others of its generation are started.
+    Canary,
+    /// It takes the place of a serving child once its generation is ready.
+    Candidate,
+    /// It finishes its requests; its successor serves.
+    Retiring,
+    /// A crashed child has left it; it finishes its requests.
+    Survivors,
+}
+
+impl ChildRole {
+    /// Its name in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Canary => "canary",
+            Self::Candidate => "candidate",
+            Self::Retiring => "retiring",
+            Self::Survivors => "survivors",
+        }
+    }
+}
+
+/// What a child is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildPhase {
+    /// About to be started.
+    Idle,
+    /// Runs and is not ready yet.
+    Starting,
+    /// Serves.
+    Running,
+    /// Serves, and tells its clients to close their connections.
+    Draining,
+    /// Was asked to stop.
+    Stopping,
+    /// Was sent SIGKILL.
+    Killing,
+    /// Crashed, and is started again later.
+    #[serde(rename = "waiting to restart")]
+    Backoff,
+    /// Has ended.
+    Ended,
+}
+
+impl ChildPhase {
+    /// Its name in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Draining => "draining",
+            Self::Stopping => "stopping",
+            Self::Killing => "killing",
+            Self::Backoff => "waiting to restart",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// What a process of the application is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// It serves a request.
+    Busy,
+    /// It waits for a request.
+    Idle,
+    /// It takes no requests yet.
+    Starting,
+}
+
+impl WorkerState {
+    /// Its name in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+        }
+    }
+}
+
+/// The result of a reload, for those who asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadAnswer {
+    /// What became of the reload.
+    pub outcome: ReloadOutcome,
+    /// For people; several lines when there are several reasons.
+    pub text: String,
+}
+
+/// What became of a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadOutcome {
+    /// The new generation serves.
+    Committed,
+    /// The new generation was started and given up; the old one serves on.
+    RolledBack,
+    /// Nothing was started; the old generation serves on.
+    Refused,
+    /// The configuration is wrong; the old generation serves on.
+    Invalid,
+}
+
 /// One process of the application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
@@ -134,17 +248,17 @@ pub struct WorkerStatus {
     pub id: u32,
     /// Its process.
     pub pid: i32,
-    /// busy, idle or starting.
-    pub state: String,
+    /// What it is doing.
+    pub state: WorkerState,
     /// Requests that it has finished.
     pub requests: u64,
     /// Requests under way.
-    pub serving: Vec<ServingStatus>,
+    pub serving: Vec<RequestStatus>,
 }
 
 /// A request under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServingStatus {
+pub struct RequestStatus {
     /// Its id.
     pub request_id: String,
     /// Its method.
@@ -164,4 +278,18 @@ pub struct ErrorRecord {
     pub source: String,
     /// Its first words.
     pub message: String,
+}
+
+/// What the status shows of a generation.
+#[derive(Clone, Debug)]
+pub(crate) struct GenerationInfo {
+    /// The service's name.
+    pub(crate) name: String,
+    /// Its number, from 1.
+    pub(crate) generation: u32,
+    /// The configuration file that was read; none: every key has its default.
+    pub(crate) config_file: Option<PathBuf>,
+    /// The addresses for clients.
+    pub(crate) listen: Vec<String>,
+    pub(crate) plan: PlanSummary,
 }

@@ -1,20 +1,27 @@
 //! `check`: every problem, or the plan. Nothing is left behind.
 
-use std::path::Path;
-
-use super::context::{self, Context};
-use super::{complain, nginx_test, print};
 use crate::cli::ServiceOptions;
+use crate::context::{self, Context};
 use crate::exit::Failure;
+use crate::generation::files;
+use crate::output::{print, print_error};
 use crate::plan::explain;
 use crate::plan::layout::Layout;
-use crate::render::{self, Rendered};
-use crate::sys::files::{self, WriteError};
+use crate::programs::nginx::config_test;
+use crate::render;
+use crate::sys;
+use crate::sys::runtime;
+use crate::sys::short_programs::ShortPrograms;
 
 /// Reads, validates, plans, renders and has nginx test the result.
-pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
+pub(super) fn check(options: &ServiceOptions) -> Result<(), Failure> {
+    runtime::block_on(check_here(options))?
+}
+
+async fn check_here(options: &ServiceOptions) -> Result<(), Failure> {
+    let programs = ShortPrograms::alone();
     let mut context = context::load(options)?;
-    let machine = context.machine();
+    let machine = context.machine(&programs).await;
     let folder = tempfile::tempdir().map_err(|source| Failure::System {
         what: "make a temporary folder",
         source,
@@ -28,9 +35,10 @@ pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
     let nginx_words = if context.findings.has_problems() {
         None
     } else {
-        let files = render::render(&plan)?;
-        write(&plan.layout.folder(), &files)?;
-        nginx_test::refused(&plan)?
+        let rendered = render::render(&plan)?;
+        files::write_rendered(&plan.layout.folder(), &rendered)?;
+        sys::files::folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
+        config_test::objections(&plan, &programs).await?
     };
     tell(&context, nginx_words.as_deref());
     context.insist()?;
@@ -45,27 +53,15 @@ pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
 }
 
 /// Everything that was found, on stderr.
-pub fn tell(context: &Context, nginx_words: Option<&str>) {
+pub(super) fn tell(context: &Context, nginx_words: Option<&str>) {
     for finding in &context.findings.list {
-        complain(&format!("{}\n", context.findings.show(finding)));
+        print_error(&format!("{}\n", context.findings.show(finding)));
     }
     if let Some(words) = nginx_words {
         let words = words.replace('\n', "\n  ");
-        complain(&format!(
+        print_error(&format!(
             "problem: nginx does not accept the configuration\n  {words}\n  hint: the file that nginx names is a snippet of \
              the service, or rendered (microservice-flask render)\n"
         ));
     }
-}
-
-/// Writes rendered files below a folder that nobody else needs to read.
-pub fn write(folder: &Path, rendered: &[Rendered]) -> Result<(), WriteError> {
-    for file in rendered {
-        let path = folder.join(&file.path);
-        if let Some(parent) = path.parent() {
-            files::folder(parent, 0o755, None)?;
-        }
-        files::write(&path, &file.text, 0o644)?;
-    }
-    Ok(())
 }

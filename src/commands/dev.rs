@@ -12,18 +12,20 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::context::{self, Context};
-use super::{ask, complain, generation};
 use crate::cli::ServiceOptions;
+use crate::context::{self, Context};
 use crate::exit::Failure;
+use crate::generation::environment;
 use crate::machine::programs;
+use crate::output::print_error;
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
+use crate::sys::runtime;
 use crate::sys::signals::{Forwarded, Heard};
 use crate::sys::terminal::Terminal;
 
 /// Runs flask until it ends; its exit code is ours.
-pub fn dev(
+pub(super) fn dev(
     options: &ServiceOptions,
     context: &Context,
     flask_args: Vec<String>,
@@ -31,7 +33,7 @@ pub fn dev(
     let python = python(context)?;
     let addresses = context::listen(options);
     if addresses.len() > 1 {
-        complain(
+        print_error(
             "microservice-flask: flask listens on one address: the others are left out in development\n",
         );
     }
@@ -41,8 +43,8 @@ pub fn dev(
     let spawn = Spawn {
         program: &python,
         args: &args,
-        env: environment(context),
-        cwd: &cwd,
+        env: Some(variables(context)),
+        cwd: Some(&cwd),
         output: None,
         inherit: Vec::new(),
         user: None,
@@ -50,7 +52,7 @@ pub fn dev(
         // The reloader takes its second process along.
         death_signal: Signal::SIGTERM,
     };
-    match ask::on_a_runtime(follow(spawn, context.config.stop_timeout))?? {
+    match runtime::block_on(follow(spawn, context.config.stop_timeout))?? {
         Exit::Code(0) => Ok(()),
         exit => Err(Failure::Flask(exit)),
     }
@@ -90,8 +92,8 @@ fn arguments(address: Option<SocketAddr>, more: Vec<String>) -> Vec<OsString> {
     .collect()
 }
 
-fn environment(context: &Context) -> Vec<(OsString, OsString)> {
-    let mut env = generation::variables(context);
+fn variables(context: &Context) -> Vec<(OsString, OsString)> {
+    let mut env = environment::variables(context);
     env.retain(|(name, _)| name != "FLASK_APP");
     env.push(("FLASK_APP".into(), "main.py".into()));
     // Lines shall be seen when they are printed, also without a terminal.

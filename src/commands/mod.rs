@@ -1,37 +1,33 @@
-//! One file for each command; the composition roots. [`context`] is what several of them start with.
+//! The commands that act by themselves, one file for each, and the way from the command line to each command. Those that
+//! ask a running launcher are in [`crate::client`].
 #![forbid(unsafe_code)]
 
-pub mod ask;
-pub mod check;
-pub mod context;
-pub mod dev;
-pub mod generation;
-pub mod log;
-pub mod nginx_test;
-pub mod reload;
-pub mod render;
-pub mod run;
-pub mod serve;
-pub mod status;
-
-use std::io::Write as _;
+mod check;
+mod dev;
+mod end;
+mod log;
+mod render;
+mod run;
+mod serve;
 
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
+use crate::client;
 use crate::exit::Failure;
+use crate::output::print;
 
 /// Does what was typed.
-pub fn execute(cli: Cli) -> Result<(), Failure> {
+pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
     let service = &cli.service;
     match cli.command {
         Command::Run(args) => run::run(service, args),
         Command::Check => check::check(service),
         Command::Render(args) => render::render(service, args.out.as_deref()),
-        Command::Status(args) => status::status(service, &args),
-        Command::Reload => reload::reload(service),
-        Command::RestartWorker(args) => status::restart_worker(service, args.id),
-        Command::Healthcheck => status::healthcheck(service),
+        Command::Status(args) => client::status::status(service, &args),
+        Command::Reload => client::reload::reload(service),
+        Command::RestartWorker(args) => client::restart_worker::restart_worker(service, args.id),
+        Command::Healthcheck => client::healthcheck::healthcheck(service),
         Command::Schema => {
             let text = serde_json::to_string_pretty(&crate::config::schema::schema())
                 .map_err(|error| Failure::Bug(error.to_string()))?;
@@ -48,21 +44,4 @@ pub fn execute(cli: Cli) -> Result<(), Failure> {
             print(&String::from_utf8_lossy(&text))
         }
     }
-}
-
-/// Prints to stdout. A reader that has seen enough (`| head`) is no failure.
-pub fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::System {
-            what: "write to stdout",
-            source,
-        }),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Prints to stderr, where nothing better can be done when that fails.
-pub fn complain(text: &str) {
-    drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }

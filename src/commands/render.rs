@@ -3,34 +3,34 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{check, complain, context, print};
+use super::check;
 use crate::cli::ServiceOptions;
+use crate::context;
 use crate::exit::Failure;
-use crate::plan::layout::Layout;
+use crate::generation::files;
+use crate::output::{print, print_error};
 use crate::render;
+use crate::sys::runtime;
+use crate::sys::short_programs::ShortPrograms;
 
 /// Writes the files below a folder, or prints them.
-pub fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let mut context = context::load(options)?;
-    let machine = context.machine();
-    let layout = Layout {
-        canary: false,
-        runtime: context.runtime.clone(),
-        generation: 1,
-    };
+    let machine = runtime::block_on(context.machine(&ShortPrograms::alone()))?;
+    let layout = context.layout(1);
     let plan = context.plan(&machine, layout, context::listen(options));
     check::tell(&context, None);
     context.insist()?;
-    let files = render::render(&plan)?;
+    let rendered = render::render(&plan)?;
     if let Some(folder) = out {
-        check::write(folder, &files).map_err(Failure::WriteOut)?;
-        for file in &files {
-            complain(&format!("{}\n", folder.join(&file.path).display()));
+        files::write_rendered(folder, &rendered).map_err(Failure::WriteOut)?;
+        for file in &rendered {
+            print_error(&format!("{}\n", folder.join(&file.path).display()));
         }
         Ok(())
     } else {
         let mut text = String::new();
-        for file in &files {
+        for file in &rendered {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "# ==> {} <==\n{}", file.path.display(), file.text);
         }

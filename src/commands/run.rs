@@ -1,17 +1,17 @@
 //! `run`: decides between production and development.
 
-use std::io::IsTerminal as _;
 use std::time::Instant;
 
-use super::{check, complain, context, dev, serve};
-use crate::cli::{LogFormat, RunArgs, ServiceOptions};
+use super::{check, dev, serve};
+use crate::cli::{RunArgs, ServiceOptions};
 use crate::config::Config;
+use crate::context;
 use crate::exit::Failure;
-use crate::logs::Format;
+use crate::output::print_error;
 use crate::sys::signals;
 
 /// Runs the service.
-pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
+pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     signals::hold();
     let started = Instant::now();
     let context = context::load(options)?;
@@ -28,7 +28,7 @@ pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     if !args.dev
         && let Some(why) = development_by_default(&context.config)
     {
-        complain(&format!("microservice-flask: {why}\n"));
+        print_error(&format!("microservice-flask: {why}\n"));
     }
     dev::dev(options, &context, args.flask_args)
 }
@@ -45,19 +45,6 @@ fn development_by_default(config: &Config) -> Option<String> {
     Some(format!(
         "this is development, under flask, because {why}; for production set \"use_nginx\": true there or give --production"
     ))
-}
-
-/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only where nobody objects
-/// (<https://no-color.org>).
-pub fn log_format(asked: LogFormat, no_color: bool) -> Format {
-    let terminal = std::io::stdout().is_terminal();
-    match asked {
-        LogFormat::Json => Format::Json,
-        LogFormat::Auto if !terminal => Format::Json,
-        LogFormat::Text | LogFormat::Auto => Format::Text {
-            colour: terminal && !no_color,
-        },
-    }
 }
 
 #[cfg(test)]

@@ -1,31 +1,40 @@
 //! `run` in production: load, plan, bind, write, supervise, drain.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::context::{self, Context};
-use super::generation::{self, Sockets};
-use super::{ask, check, complain, log, nginx_test, reload};
+use nix::fcntl::Flock;
+
+use super::{check, end, log};
 use crate::cli::{AdminAddr, ServiceOptions};
 use crate::config::problem::Severity;
+use crate::context::{self, Context};
 use crate::control::routes::{self, Rights};
 use crate::exit::Failure;
+use crate::generation::children::{self, SharedSockets};
+use crate::generation::maker::Maker;
+use crate::generation::{environment, files};
 use crate::http::server;
-use crate::logs::{Level, Logs};
+use crate::logs::Logs;
 use crate::plan::Plan;
 use crate::plan::layout;
-use crate::supervise::backoff;
-use crate::supervise::command::{self, Commands};
-use crate::supervise::runner::{Ended, Runner, Setup};
-use crate::supervise::state::Outcome;
+use crate::programs::nginx::config_test;
+use crate::supervise::commands::{self, Commands};
+use crate::supervise::machine::outcome::Outcome;
+use crate::supervise::run::runner::{Runner, Setup};
 use crate::sys::process;
+use crate::sys::runtime;
+use crate::sys::short_programs::ShortPrograms;
 use crate::sys::signals::Signals;
 use crate::sys::sockets::{self, Tcp};
 
-/// How long the last lines of the log may take.
-const LOG_PATIENCE: Duration = Duration::from_secs(2);
+/// Connections that may wait at the control socket.
+const CONTROL_BACKLOG: u32 = 16;
 
 /// Everything that is bound before a child exists.
 struct Bound {
@@ -33,65 +42,92 @@ struct Bound {
     admin: Option<Tcp>,
 }
 
-/// Serves until asked to stop. `production`: the command line says so, whatever the file says.
-pub fn serve(
+/// What is bound and written before a child exists.
+struct Prepared {
+    plan: Plan,
+    bound: Bound,
+    /// The application's socket.
+    application: UnixListener,
+    /// Keeps other launchers out of the runtime folder.
+    _lock: Flock<File>,
+}
+
+/// Serves until asked to stop. `production`: the command line says so, whatever the configuration says.
+pub(crate) fn serve(
     options: &ServiceOptions,
     mut context: Context,
     started: Instant,
     production: bool,
 ) -> Result<(), Failure> {
-    let machine = context.machine();
-    // Everything that is wrong is told before the first thing is done.
-    let layout = generation::layout(&context, 1);
-    let mut rehearsal = context.clone();
-    rehearsal.plan(&machine, layout.clone(), context::listen(options));
-    if rehearsal.findings.has_problems() {
-        check::tell(&rehearsal, None);
-    }
-    rehearsal.insist()?;
-    generation::insist_on_programs(&machine, &context.env)?;
-    let bound = bind(options)?;
-    let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
-    let plan = context.plan(&machine, layout, addresses.clone());
-    let _lock = generation::claim(&context, &plan)?;
-    generation::write(&plan)?;
-    if generation::has_snippets(&plan)
-        && let Some(words) = nginx_test::refused(&plan)?
-    {
-        check::tell(&context, Some(&words));
-        return Err(Failure::NginxRefuses);
-    }
-    let path = plan.layout.app_socket();
-    let application = sockets::unix(&path, plan.backlog, 0o660, generation::owner(&plan))?;
+    let prepared = runtime::block_on(prepare(options, &mut context))??;
+    let Prepared {
+        plan,
+        bound,
+        application,
+        _lock,
+    } = prepared;
     process::adopt_orphans();
-
-    let logs = log::start(log::options(options, &context, &plan), &plan)?;
+    let logs = log::start(log::format(options, &context), &plan)?;
     announce(&context, &plan);
     let application: Arc<OwnedFd> = Arc::new(application.into());
+    let addresses = bound.clients.iter().map(|socket| socket.address).collect();
     let into_fd = |socket: Tcp| Arc::new(OwnedFd::from(socket.into_listener()));
     let clients: Vec<Arc<OwnedFd>> = bound.clients.into_iter().map(into_fd).collect();
-    let sockets = Sockets {
+    let shared = SharedSockets {
         addresses,
         clients: clients.iter().map(Arc::downgrade).collect(),
         application: Arc::downgrade(&application),
     };
-    let env = generation::variables(&context);
-    let children = vec![
-        generation::uwsgi(&plan, application, &env)?,
-        generation::nginx(&plan, clients, &env)?,
-    ];
+    let env = environment::variables(&context);
     let setup = Setup {
-        facts: generation::facts(&context, &plan),
+        children: vec![
+            children::uwsgi(&plan, application, &env)?,
+            children::nginx(&plan, clients, &env)?,
+        ],
+        info: children::info(&context, &plan),
         start_timeout: plan.start_timeout,
         stop_timeout: plan.stop_timeout,
         started,
-        plans: children,
-        prepare: reload::preparer(options.clone(), sockets, &plan, production)?,
+        maker: Rc::new(Maker::new(options.clone(), shared, &plan, production)?),
     };
     let control = control_socket(&plan);
-    let ended = ask::on_a_runtime(supervise(setup, logs, bound.admin, control))??;
+    let run = supervise(setup, logs, bound.admin, control);
+    let (outcome, logs) = runtime::block_on(run)??;
     process::kill_everything_else();
-    end(ended, &plan)
+    end::end(outcome, logs, &plan)
+}
+
+/// Everything that can fail before the first child, so that every problem is told before anything is done.
+async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prepared, Failure> {
+    let programs = ShortPrograms::alone();
+    let machine = context.machine(&programs).await;
+    let layout = context.layout(1);
+    let mut dry_run = context.clone();
+    dry_run.plan(&machine, layout.clone(), context::listen(options));
+    if dry_run.findings.has_problems() {
+        check::tell(&dry_run, None);
+    }
+    dry_run.insist()?;
+    children::require_programs(&machine, &context.env)?;
+    let bound = bind(options)?;
+    let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
+    let plan = context.plan(&machine, layout, addresses);
+    let lock = files::claim(context, &plan)?;
+    files::write(&plan)?;
+    if files::has_snippets(&plan)
+        && let Some(objections) = config_test::objections(&plan, &programs).await?
+    {
+        check::tell(context, Some(&objections));
+        return Err(Failure::NginxRefuses);
+    }
+    let path = plan.layout.app_socket();
+    let application = sockets::unix(&path, plan.backlog, 0o660, files::owner(&plan))?;
+    Ok(Prepared {
+        plan,
+        bound,
+        application,
+        _lock: lock,
+    })
 }
 
 fn bind(options: &ServiceOptions) -> Result<Bound, Failure> {
@@ -131,13 +167,9 @@ fn announce(context: &Context, plan: &Plan) {
 }
 
 /// The control socket. Without it `status` and the like do not work, but the service does.
-fn control_socket(plan: &Plan) -> Option<std::os::unix::net::UnixListener> {
-    match sockets::unix(
-        &layout::control_socket(&plan.layout.runtime),
-        16,
-        0o600,
-        None,
-    ) {
+fn control_socket(plan: &Plan) -> Option<UnixListener> {
+    let path = layout::control_socket(&plan.layout.runtime);
+    match sockets::unix(&path, CONTROL_BACKLOG, 0o600, None) {
         Ok(listener) => Some(listener),
         Err(error) => {
             tracing::warn!(%error, "No control socket: status and healthcheck will find no launcher.");
@@ -150,11 +182,11 @@ async fn supervise(
     setup: Setup,
     logs: Logs,
     admin: Option<Tcp>,
-    control: Option<std::os::unix::net::UnixListener>,
-) -> Result<Ended, Failure> {
+    control: Option<UnixListener>,
+) -> Result<(Outcome, Logs), Failure> {
     let refused = |what| move |source| Failure::System { what, source };
     let signals = Signals::new().map_err(refused("handle signals"))?;
-    let (commands, receiver) = command::channel();
+    let (commands, receiver) = commands::channel();
     if let Some(admin) = admin {
         let listener = tokio::net::TcpListener::from_std(admin.into_listener())
             .map_err(refused("listen for the admin"))?;
@@ -173,90 +205,4 @@ fn answer_on<L: server::Listener + 'static>(listener: L, commands: Commands, rig
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         routes::answer(method, path, commands.clone(), rights)
     }));
-}
-
-/// The last words: what the log lost, and who is to blame.
-fn end(ended: Ended, plan: &Plan) -> Result<(), Failure> {
-    let text = verdict(&ended, plan);
-    let outcome = ended.outcome;
-    let level = match outcome {
-        Outcome::Asked | Outcome::Cut => Level::Info,
-        Outcome::Killed(_)
-        | Outcome::Forced
-        | Outcome::NotReady(_)
-        | Outcome::FailedToStart(..)
-        | Outcome::CannotRun(..)
-        | Outcome::CrashedTooOften(..) => Level::Error,
-    };
-    let summary = ended.logs.finish_with(LOG_PATIENCE, level, &text);
-    if !summary.complete {
-        let lost = summary.counters.dropped();
-        complain(&format!(
-            "microservice-flask: {} log lines ({} bytes) were lost\n",
-            lost.lines, lost.bytes
-        ));
-    }
-    match outcome {
-        Outcome::Asked | Outcome::Cut => Ok(()),
-        Outcome::Killed(_)
-        | Outcome::Forced
-        | Outcome::NotReady(_)
-        | Outcome::FailedToStart(..)
-        | Outcome::CannotRun(..)
-        | Outcome::CrashedTooOften(..) => Err(Failure::Ended { outcome, text }),
-    }
-}
-
-fn verdict(ended: &Ended, plan: &Plan) -> String {
-    let name = |id: usize| ended.names.get(id).copied().unwrap_or("a child");
-    // Whoever calls os._exit() in the import says nothing.
-    let reason = "If it gave a reason, that stands above.";
-    match ended.outcome {
-        Outcome::Asked => "Stopped, as asked.".to_owned(),
-        Outcome::Cut => {
-            "Stopped at once, as asked a second time: requests under way were cut.".to_owned()
-        }
-        Outcome::Forced => "Killed, as asked a third time.".to_owned(),
-        // It waits for its clients, and they for the application.
-        Outcome::Killed(id) if name(id) == "nginx" => format!(
-            "Stopped by force after {} s (stop_timeout): nginx had not ended, which waits for requests under way; they were cut.",
-            plan.stop_timeout.as_secs_f64()
-        ),
-        Outcome::Killed(id) => format!(
-            "Stopped by force: {} did not end in time and was killed (stop_timeout is {} s).",
-            name(id),
-            plan.stop_timeout.as_secs_f64()
-        ),
-        Outcome::NotReady(id) => format!(
-            "Gave up: {} was not ready within {} s (start_timeout){}.",
-            name(id),
-            plan.start_timeout.as_secs_f64(),
-            ended
-                .lacking
-                .as_ref()
-                .map(|why| format!(": {why}"))
-                .unwrap_or_default()
-        ),
-        Outcome::FailedToStart(id, exit) if name(id) == "uwsgi" => format!(
-            "Gave up: the application in {} could not be started; uWSGI ended with {exit}. {reason}",
-            plan.root.join("src").display()
-        ),
-        Outcome::FailedToStart(id, exit) => {
-            format!(
-                "Gave up: {} ended with {exit} before it was ready. {reason}",
-                name(id)
-            )
-        }
-        Outcome::CannotRun(id, _) => format!(
-            "Gave up: {} cannot be run. The reason stands above.",
-            name(id)
-        ),
-        Outcome::CrashedTooOften(id, exit) => {
-            format!(
-                "Gave up: {} has crashed {}, the last time with {exit}.",
-                name(id),
-                backoff::budget()
-            )
-        }
-    }
 }

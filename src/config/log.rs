@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::file::did_you_mean;
 use super::values::{FromJson, Size, Wrong, brief};
+use crate::logs::options::{OnFull, SMALLEST_BUFFER};
 
-/// The least buffer: some records of the largest size. The log itself asks for as much.
-pub const SMALLEST_BUFFER: u64 = 64 * 1024;
 /// Bytes that are kept when nothing is set: seconds of a busy service.
 const DEFAULT_BUFFER: u64 = 8 * 1024 * 1024;
 
@@ -49,17 +47,6 @@ impl FromJson for AccessLog {
             ],
         )
     }
-}
-
-/// What happens when stdout takes no more and the buffer is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
-#[schemars(rename_all = "lowercase", inline)]
-pub enum OnFull {
-    /// The oldest lines go, and are counted.
-    #[default]
-    Drop,
-    /// The service waits.
-    Block,
 }
 
 impl FromJson for OnFull {

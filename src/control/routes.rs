@@ -1,7 +1,5 @@
 //! From request to answer.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -10,24 +8,33 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::metrics;
-use crate::health::probe::{self, Verdict};
-use crate::health::{nginx, stats};
+use crate::exit;
 use crate::http::Response;
-use crate::status::{Phase, ServingStatus, StatusReport, WorkerStatus};
-use crate::supervise::command::{Commands, ReloadAnswer, Snapshot};
+use crate::status::{ReloadAnswer, ReloadOutcome, ServicePhase, StatusReport};
+use crate::supervise::commands::{Commands, Snapshot};
+use crate::supervise::program::Health;
 
 /// The answer of /healthcheck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
+pub(crate) struct HealthAnswer {
     /// 0 passing, 1 warning, 2 critical.
     pub level: u8,
     /// Why.
     pub reason: String,
 }
 
+/// The answer of /reload.
+#[derive(Serialize)]
+struct ReloadBody<'a> {
+    #[serde(flatten)]
+    answer: &'a ReloadAnswer,
+    /// The exit code of the command `reload`.
+    code: u8,
+}
+
 /// What a listener allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rights {
+pub(crate) enum Rights {
     /// Questions.
     ReadOnly,
     /// Questions, and commands that change something.
@@ -35,7 +42,12 @@ pub enum Rights {
 }
 
 /// Answers one request.
-pub async fn answer(method: Method, path: String, commands: Commands, rights: Rights) -> Response {
+pub(crate) async fn answer(
+    method: Method,
+    path: String,
+    commands: Commands,
+    rights: Rights,
+) -> Response {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
     let question = matches!(
@@ -91,27 +103,32 @@ fn not_allowed(allowed: &'static str) -> Response {
 
 async fn reload(commands: &Commands) -> Response {
     let ending = || ReloadAnswer {
-        code: 75,
+        outcome: ReloadOutcome::Refused,
         text: "the launcher is ending".to_owned(),
     };
     let answer = commands.reload().await.unwrap_or_else(ending);
-    let status = match answer.code {
-        0 => StatusCode::OK,
-        78 => StatusCode::UNPROCESSABLE_ENTITY,
-        _ => StatusCode::CONFLICT,
+    let status = match answer.outcome {
+        ReloadOutcome::Committed => StatusCode::OK,
+        ReloadOutcome::RolledBack | ReloadOutcome::Refused => StatusCode::CONFLICT,
+        ReloadOutcome::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    json(status, &answer)
+    let body = ReloadBody {
+        code: exit::reload_code(answer.outcome),
+        answer: &answer,
+    };
+    json(status, &body)
 }
 
 async fn restart_worker(id: &str, commands: &Commands) -> Response {
+    let ending = || text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
     let Some(Snapshot {
-        stats: Some(socket),
+        application: Some(application),
         ..
     }) = commands.report().await
     else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
+        return ending();
     };
-    let workers = match stats::read(&socket).await {
+    let workers = match application.workers().await {
         Ok(workers) => workers,
         Err(error) => {
             return text(
@@ -120,15 +137,15 @@ async fn restart_worker(id: &str, commands: &Commands) -> Response {
             );
         }
     };
-    match workers
+    let found = workers
         .iter()
-        .find(|worker| worker.id.to_string() == id && worker.pid > 0)
-    {
+        .find(|worker| worker.id.to_string() == id && worker.pid > 0);
+    match found {
         Some(worker) if commands.restart_worker(Pid::from_raw(worker.pid)).await => text(
             StatusCode::OK,
             &format!("worker {id} (pid {}) is ended and replaced\n", worker.pid),
         ),
-        Some(_) => text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n"),
+        Some(_) => ending(),
         None => {
             let known: Vec<String> = workers.iter().map(|worker| worker.id.to_string()).collect();
             text(
@@ -147,101 +164,67 @@ fn readyz(report: &StatusReport) -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
 }
 
-/// What nginx may take to tell how many requests it has.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Adds what uWSGI tells about its workers, and nginx about requests; without an answer that is left out. What is under
-/// way at nginx and in no worker waits for one.
+/// Adds what the programs tell: the workers, and how many requests wait. What the proxy has and no worker serves waits
+/// for one. Without an answer it is left out.
 async fn with_workers(snapshot: Snapshot) -> StatusReport {
     let mut report = snapshot.report;
-    let Some(socket) = snapshot.stats else {
+    let Some(application) = snapshot.application else {
         return report;
     };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    if let Ok(workers) = stats::read(&socket).await {
-        report.workers = workers
-            .into_iter()
-            .map(|worker| worker_status(worker, now))
-            .collect();
-    }
-    if let Some(socket) = snapshot.proxy {
-        let connections = nginx::connections(&socket, PATIENCE).await.ok();
+    report.workers = application.workers().await.unwrap_or_default();
+    if let Some(proxy) = snapshot.proxy {
+        let requests = proxy.requests().await;
         let mut busy: usize = report
             .workers
             .iter()
             .map(|worker| worker.serving.len())
             .sum();
-        for socket in snapshot.retiring {
-            // The old generation has requests that do not wait either.
-            let workers = stats::read(&socket).await.unwrap_or_default();
+        for application in snapshot.retiring {
+            // The requests of an old generation do not wait either.
+            let workers = application.workers().await.unwrap_or_default();
             busy += workers
                 .iter()
-                .map(|worker| worker.current.len())
+                .map(|worker| worker.serving.len())
                 .sum::<usize>();
         }
-        report.waiting = connections.map(|c| c.writing.saturating_sub(busy as u64));
+        report.waiting = requests.map(|requests| requests.saturating_sub(busy as u64));
     }
     report
 }
 
-fn worker_status(worker: stats::Worker, now: u64) -> WorkerStatus {
-    let state = match (worker.accepting, worker.current.is_empty()) {
-        (_, false) => "busy",
-        (true, true) => "idle",
-        (false, true) => "starting",
-    };
-    WorkerStatus {
-        id: worker.id,
-        pid: worker.pid,
-        state: state.to_owned(),
-        requests: worker.requests,
-        serving: worker
-            .current
-            .into_iter()
-            .map(|request| ServingStatus {
-                request_id: request.id,
-                method: request.method,
-                path: request.path,
-                seconds: now.saturating_sub(request.started),
-            })
-            .collect(),
-    }
-}
-
 /// Ready and the health path answers: passing. On the way there, or every slot busy: warning. Anything else: critical.
-async fn health(snapshot: &Snapshot) -> Health {
+async fn health(snapshot: &Snapshot) -> HealthAnswer {
     let report = &snapshot.report;
-    let reason = report.reason.clone().unwrap_or_default();
     if !report.ready {
-        let level = if report.phase == Phase::Starting {
-            1
-        } else {
-            2
+        let reason = report.reason.clone().unwrap_or_default();
+        let level = match report.phase {
+            ServicePhase::Starting => 1,
+            ServicePhase::Ready
+            | ServicePhase::Reloading
+            | ServicePhase::Degraded
+            | ServicePhase::Stopping => 2,
         };
-        return Health { level, reason };
+        return HealthAnswer { level, reason };
     }
-    let Some(path) = &snapshot.health else {
-        return Health {
+    let application = snapshot.application.as_ref();
+    let Some((application, path)) =
+        application.and_then(|application| Some((application, application.health_path()?)))
+    else {
+        return HealthAnswer {
             level: 0,
             reason: "ready".to_owned(),
         };
     };
-    let plan = &report.plan;
-    let (level, reason) = match probe::verdict(path, snapshot.stats.as_ref()).await {
-        Verdict::Answers => (0, format!("ready, and {} answers", path.path)),
-        Verdict::Busy => (
+    let processes = report.plan.processes;
+    let (level, reason) = match application.check_health().await {
+        Health::Passing => (0, format!("ready, and {path} answers")),
+        Health::Busy => (
             1,
-            format!(
-                "busy: all {} processes are serving; {} waits for a free slot",
-                plan.processes, path.path
-            ),
+            format!("busy: all {processes} processes are serving; {path} waits for a free slot"),
         ),
-        Verdict::Fails(why) => (2, why),
+        Health::Failing(why) => (2, why),
     };
-    Health { level, reason }
+    HealthAnswer { level, reason }
 }
 
 fn text(status: StatusCode, body: &str) -> Response {

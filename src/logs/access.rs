@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Access, json, record::Level};
+use super::{AccessFilter, json, record::Level};
 
 /// One request as nginx saw it. Slices are JSON as nginx escaped it, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,12 +87,12 @@ impl Entry<'_> {
     }
 
     /// Whether the record is carried.
-    pub fn is_wanted(&self, access: Access) -> bool {
+    pub fn is_wanted(&self, access: AccessFilter) -> bool {
         !self.health
             && match access {
-                Access::All => true,
-                Access::Off => false,
-                Access::Errors { slow } => {
+                AccessFilter::All => true,
+                AccessFilter::Off => false,
+                AccessFilter::Errors { slow } => {
                     self.level() > Level::Info || Duration::from_millis(self.duration) >= slow
                 }
             }
@@ -147,7 +147,7 @@ fn sum(list: &[u8]) -> Result<Option<u64>, ()> {
 #[cfg(test)]
 mod tests {
     use super::{Entry, parse};
-    use crate::logs::{Access, Level};
+    use crate::logs::{AccessFilter, Level};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -240,7 +240,7 @@ mod tests {
             r#"1.000 404 0.003 "-" -"#,
             r#"1.000 500 9.000 "-" h"#,
         );
-        let errors = Access::Errors {
+        let errors = AccessFilter::Errors {
             slow: Duration::from_secs(2),
         };
         for (head, all, errors_only) in [
@@ -249,9 +249,9 @@ mod tests {
             (bad, true, true),
             (probe, false, false),
         ] {
-            assert_eq!(wanted(head, Access::All), all, "{head}");
+            assert_eq!(wanted(head, AccessFilter::All), all, "{head}");
             assert_eq!(wanted(head, errors), errors_only, "{head}");
-            assert!(!wanted(head, Access::Off), "{head}");
+            assert!(!wanted(head, AccessFilter::Off), "{head}");
         }
     }
 

@@ -15,7 +15,7 @@ use nix::{
 };
 
 use super::{
-    Options,
+    Format, LogOptions,
     counters::{Counters, Summary},
     origin::Mark,
     outlet::Outlet,
@@ -49,9 +49,8 @@ pub struct Logs {
 }
 
 /// Starts both threads; `out` is a duplicate of fd 1, whose flags are left as they are.
-pub fn start(options: Options, out: OwnedFd) -> io::Result<Logs> {
+pub fn start(format: Format, options: LogOptions, out: OwnedFd) -> io::Result<Logs> {
     let shared = Arc::new(Shared::new(&options));
-    let format = options.format;
     let mark = Mark::new(random());
     let mut pipes = Vec::new();
     let mut inlets = Vec::new();
@@ -130,11 +129,21 @@ impl Logs {
 
     /// The last errors, the oldest first.
     pub fn recent_errors(&self) -> Vec<Recent> {
-        self.shared.recent()
+        self.shared.errors().after(0)
     }
 
-    /// Takes on new options, all but the format, which the launcher's life is told in.
-    pub fn set_options(&self, options: Options) {
+    /// A position among the errors, for [`Logs::errors_since`].
+    pub fn error_cursor(&self) -> u64 {
+        self.shared.errors().total()
+    }
+
+    /// The errors logged since an earlier position, as far as they are kept.
+    pub fn errors_since(&self, cursor: u64) -> Vec<Recent> {
+        self.shared.errors().after(cursor)
+    }
+
+    /// Follows new options from now on.
+    pub fn set_options(&self, options: LogOptions) {
         self.shared.set(&options);
     }
 
@@ -147,7 +156,7 @@ impl Logs {
     /// To be called when the parts are told to stop: from now on none of them waits for stdout, which
     /// [`OnFull::Block`](super::OnFull::Block) makes them do; a part that waits cannot end. A share of memory beyond the
     /// buffer keeps what they write meanwhile.
-    pub fn parts_leave(&self) {
+    pub fn children_stopping(&self) {
         self.shared.leave();
     }
 

@@ -48,6 +48,7 @@ pub mod group;
 mod handle;
 pub mod json;
 pub mod nginx;
+pub mod options;
 pub mod origin;
 mod outlet;
 pub mod python;
@@ -67,10 +68,9 @@ pub mod uwsgi;
 pub mod worker;
 mod write;
 
-use std::time::Duration;
-
 pub use counters::{Count, Counters, Summary, Tally};
 pub use handle::{Logs, start};
+pub use options::{AccessFilter, LogOptions, OnFull};
 pub use recent::{Recent, gist};
 pub use record::{Level, Source};
 pub use sink::{Sink, render as render_own};
@@ -85,41 +85,4 @@ pub enum Format {
     },
     /// For machines: one JSON object a line.
     Json,
-}
-
-/// What happens to the parts' lines when stdout takes none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFull {
-    /// The oldest lines make room; they are counted and the gap is named in the log.
-    Drop,
-    /// Nothing is dropped: reading stops, and with it, sooner or later, the service. A part that waits
-    /// cannot end gracefully either, so whoever stops the parts says so first ([`Logs::parts_leave`]).
-    Block,
-}
-
-/// Which access records are carried. Health checks never are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Every request.
-    All,
-    /// Answers of 400 and above, and slow ones.
-    Errors {
-        /// From this duration on a request is slow.
-        slow: Duration,
-    },
-    /// None.
-    Off,
-}
-
-/// What the log is asked to be; all but `format` may change while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// How records are written.
-    pub format: Format,
-    /// What happens when the buffer is full.
-    pub on_full: OnFull,
-    /// Bytes that are kept while stdout takes none, at least [`ring::SMALLEST`].
-    pub buffer: usize,
-    /// Which access records are carried.
-    pub access: Access,
 }

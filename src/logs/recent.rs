@@ -1,5 +1,7 @@
 //! The last errors, for `status`: an operator's first question is what went wrong just now. Pure.
 
+use std::collections::VecDeque;
+
 use super::{escape, record::Source};
 
 /// How many are kept.
@@ -27,6 +29,37 @@ impl Recent {
             source,
             message: shorten(&String::from_utf8_lossy(message)),
         }
+    }
+}
+
+/// The last errors, and how many there have been.
+#[derive(Debug, Default)]
+pub(super) struct RecentErrors {
+    kept: VecDeque<Recent>,
+    total: u64,
+}
+
+impl RecentErrors {
+    pub(super) fn extend(&mut self, errors: impl Iterator<Item = Recent>) {
+        for error in errors {
+            if self.kept.len() >= KEPT {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(error);
+            self.total += 1;
+        }
+    }
+
+    /// Errors so far, those that are not kept any more included.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The kept errors after the first `count`, the oldest first.
+    pub(super) fn after(&self, count: u64) -> Vec<Recent> {
+        let new = usize::try_from(self.total.saturating_sub(count)).unwrap_or(usize::MAX);
+        let skipped = self.kept.len().saturating_sub(new);
+        self.kept.iter().skip(skipped).cloned().collect()
     }
 }
 

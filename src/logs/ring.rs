@@ -13,7 +13,8 @@ use super::{
 };
 
 /// The least that a ring may hold: some records of the largest size.
-pub const SMALLEST: usize = 64 * 1024;
+const SMALLEST: usize = 64 * 1024;
+const _: () = assert!(SMALLEST as u64 == super::options::SMALLEST_BUFFER);
 
 /// Batches are gathered up to this size.
 const GATHERED: usize = 64 * 1024;

@@ -4,16 +4,15 @@
 //! copy of 64 KiB takes.
 
 use std::{
-    collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use super::{
-    Access, OnFull, Options,
     batch::Batch,
     counters::Counters,
-    recent::{KEPT, Recent},
+    options::{AccessFilter, LogOptions, OnFull},
+    recent::RecentErrors,
     record::Level,
     ring::{Gap, Ring},
     stage::Now,
@@ -40,7 +39,7 @@ pub(super) struct Shared {
     room: Condvar,
     /// A thread has ended.
     ended: Condvar,
-    recent: Mutex<VecDeque<Recent>>,
+    recent: Mutex<RecentErrors>,
     /// The launcher's last record, to stand behind everything else.
     last: Mutex<Option<(Level, String)>>,
 }
@@ -49,7 +48,7 @@ pub(super) struct Shared {
 struct State {
     ring: Ring,
     on_full: OnFull,
-    access: Access,
+    access: AccessFilter,
     intake: Intake,
     /// The writer is done.
     written: bool,
@@ -86,11 +85,11 @@ pub(super) struct Work {
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &LogOptions) -> Self {
         Self {
             born: Instant::now(),
             state: Mutex::new(State {
-                ring: Ring::new(options.buffer),
+                ring: Ring::new(bytes(options)),
                 on_full: options.on_full,
                 access: options.access,
                 intake: Intake::Open,
@@ -101,7 +100,7 @@ impl Shared {
             data: Condvar::new(),
             room: Condvar::new(),
             ended: Condvar::new(),
-            recent: Mutex::new(VecDeque::new()),
+            recent: Mutex::default(),
             last: Mutex::new(None),
         }
     }
@@ -197,15 +196,15 @@ impl Shared {
         self.lock().ring.restore_gap(gap);
     }
 
-    pub(super) fn access(&self) -> Access {
+    pub(super) fn access(&self) -> AccessFilter {
         self.lock().access
     }
 
-    pub(super) fn set(&self, options: &Options) {
+    pub(super) fn set(&self, options: &LogOptions) {
         let mut state = self.lock();
         state.on_full = options.on_full;
         state.access = options.access;
-        state.ring.set_limit(options.buffer);
+        state.ring.set_limit(bytes(options));
         drop(state);
         self.room.notify_all();
     }
@@ -299,25 +298,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn recent(&self) -> Vec<Recent> {
-        self.recent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
+    pub(super) fn errors(&self) -> MutexGuard<'_, RecentErrors> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, batch: &mut Batch) {
-        if batch.errors.is_empty() {
-            return;
-        }
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        for error in batch.errors.drain(..) {
-            if recent.len() >= KEPT {
-                recent.pop_front();
-            }
-            recent.push_back(error);
+        if !batch.errors.is_empty() {
+            self.errors().extend(batch.errors.drain(..));
         }
     }
 
@@ -356,4 +343,8 @@ impl State {
     fn is_closed(&self) -> bool {
         matches!(self.intake, Intake::Closed { .. })
     }
+}
+
+fn bytes(options: &LogOptions) -> usize {
+    usize::try_from(options.buffer).unwrap_or(usize::MAX)
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{
-    Access, Format, access,
+    AccessFilter, Format, access,
     batch::Batch,
     crash::Crashes,
     frame::{Framer, Line, Part},
@@ -45,7 +45,7 @@ pub struct Stage {
 struct Lines {
     source: Source,
     mark: Mark,
-    access: Access,
+    access: AccessFilter,
     groups: Groups,
     crashes: Crashes,
     renderer: Renderer,
@@ -74,7 +74,7 @@ impl Stage {
             lines: Lines {
                 source,
                 mark,
-                access: Access::All,
+                access: AccessFilter::All,
                 groups: Groups::default(),
                 crashes: Crashes::default(),
                 renderer: Renderer::new(format, source),
@@ -85,7 +85,7 @@ impl Stage {
     }
 
     /// Which access records are carried from now on.
-    pub fn set_access(&mut self, access: Access) {
+    pub fn set_access(&mut self, access: AccessFilter) {
         self.lines.access = access;
     }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::access::{Closed, Need};
 use self::programs::{Nginx, Uwsgi, Venv};
+use crate::sys::short_programs::ShortPrograms;
 
 /// The facts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ const NEEDED: &[(&str, Need)] = &[("src", Need::List), ("src/main.py", Need::Rea
 const DEFAULT_SOMAXCONN: u32 = 4096;
 
 /// Gathers the facts. What cannot be found out is left at what the kernel does by default.
-pub fn probe(wanted: &Wanted<'_>) -> Machine {
+pub async fn probe(wanted: &Wanted<'_>, runner: &ShortPrograms) -> Machine {
     let limits = cgroup::limits(Path::new("/"));
     let root = nix::unistd::geteuid().is_root();
     let worker_user = if root {
@@ -121,7 +122,11 @@ pub fn probe(wanted: &Wanted<'_>) -> Machine {
             .filter(|_| root)
             .and_then(|user| access::first_closed(wanted.root, NEEDED, user)),
     };
-    let uwsgi = programs::uwsgi(wanted.path, folder.venv.as_ref());
+    let uwsgi = programs::uwsgi(wanted.path, folder.venv.as_ref(), runner).await;
+    let uwsgi_options = match &uwsgi {
+        Some(uwsgi) if wanted.uwsgi_options => programs::uwsgi_options(uwsgi, runner).await,
+        Some(_) | None => None,
+    };
     Machine {
         cpus: affinity(),
         cpu_quota: limits.cpus,
@@ -134,11 +139,8 @@ pub fn probe(wanted: &Wanted<'_>) -> Machine {
             .map_or(1024, |(_, hard)| hard),
         root,
         worker_user,
-        nginx: programs::nginx(wanted.path),
-        uwsgi_options: uwsgi
-            .as_ref()
-            .filter(|_| wanted.uwsgi_options)
-            .and_then(programs::uwsgi_options),
+        nginx: programs::nginx(wanted.path, runner).await,
+        uwsgi_options,
         uwsgi,
         folder,
     }

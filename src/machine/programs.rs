@@ -3,10 +3,12 @@
 //! Debian's uWSGI has Python in a plugin that has to be named; PyPI's `uwsgi` and `pyuwsgi` have it built in, and naming
 //! the plugin there only draws an error message. `uwsgi --plugin-list` tells the two apart (a line "0: python").
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::sys::short_programs::{ShortProgram, ShortPrograms};
 
 /// A version, compared number by number.
 #[derive(
@@ -66,6 +68,9 @@ const SBIN: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// Folder of Debian's uWSGI plugins.
 const DEBIAN_PLUGINS: &str = "/usr/lib/uwsgi/plugins";
 
+/// What each of these programs may take to tell its version or its options. They take milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A list with fewer names than this is not the one of uWSGI's options: there are more than 800.
 const FEWEST_OPTIONS: usize = 200;
 
@@ -90,14 +95,14 @@ fn executable(file: &Path) -> bool {
 }
 
 /// Finds nginx; Debian keeps it in /usr/sbin, which the PATH of an ordinary user lacks.
-pub fn nginx(path: &OsStr) -> Option<Nginx> {
+pub async fn nginx(path: &OsStr, programs: &ShortPrograms) -> Option<Nginx> {
     let file = find("nginx", path).or_else(|| {
         SBIN.iter()
             .map(|d| Path::new(d).join("nginx"))
             .find(|f| executable(f))
             .filter(|_| has_system_folder(path))
     })?;
-    let version = parse_version(&output(&file, &["-v"]))?;
+    let version = parse_version(&output(&file, &["-v"], programs).await)?;
     Some(Nginx {
         path: file,
         version,
@@ -110,12 +115,12 @@ fn has_system_folder(path: &OsStr) -> bool {
 }
 
 /// Finds uWSGI: the one in the service's virtual environment, else the one on `path`.
-pub fn uwsgi(path: &OsStr, venv: Option<&Venv>) -> Option<Uwsgi> {
+pub async fn uwsgi(path: &OsStr, venv: Option<&Venv>, programs: &ShortPrograms) -> Option<Uwsgi> {
     if let Some(own) = venv
         .map(|venv| venv.path.join("bin").join("uwsgi"))
         .filter(|file| executable(file))
     {
-        let version = parse_version(&output(&own, &["--version"]))?;
+        let version = parse_version(&output(&own, &["--version"], programs).await)?;
         return Some(Uwsgi {
             path: own,
             version,
@@ -123,12 +128,15 @@ pub fn uwsgi(path: &OsStr, venv: Option<&Venv>) -> Option<Uwsgi> {
         });
     }
     let file = find("uwsgi", path).or_else(|| find("uwsgi-core", path))?;
-    let listing = output(&file, &["--plugin-list", "--no-server"]);
-    let version = listing
+    let listing = output(&file, &["--plugin-list", "--no-server"], programs).await;
+    let listed = listing
         .lines()
         .find_map(|line| line.strip_prefix("*** Starting uWSGI "))
-        .and_then(parse_version)
-        .or_else(|| parse_version(&output(&file, &["--version"])))?;
+        .and_then(parse_version);
+    let version = match listed {
+        Some(version) => version,
+        None => parse_version(&output(&file, &["--version"], programs).await)?,
+    };
     let built_in = listing.lines().any(|line| line.trim() == "0: python");
     let python = if built_in {
         Python::BuiltIn
@@ -143,12 +151,12 @@ pub fn uwsgi(path: &OsStr, venv: Option<&Venv>) -> Option<Uwsgi> {
 }
 
 /// The names of the options that a uWSGI knows, those of its Python plugin included; none when it does not tell them.
-pub fn uwsgi_options(uwsgi: &Uwsgi) -> Option<Vec<String>> {
+pub async fn uwsgi_options(uwsgi: &Uwsgi, programs: &ShortPrograms) -> Option<Vec<String>> {
     let args: &[&str] = match uwsgi.python {
         Python::Plugin(_) => &["--plugins", "python3", "--help"],
         Python::BuiltIn | Python::Missing => &["--help"],
     };
-    let names = parse_option_names(&output(&uwsgi.path, args));
+    let names = parse_option_names(&output(&uwsgi.path, args, programs).await);
     (names.len() >= FEWEST_OPTIONS).then_some(names)
 }
 
@@ -192,22 +200,19 @@ fn plugin_python() -> Option<String> {
     Some(format!("{major}.{minor}"))
 }
 
-/// What a program prints, on either stream; empty when it cannot be run.
-fn output(program: &Path, args: &[&str]) -> String {
-    let result = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .output();
-    result.map_or_else(
-        |_| String::new(),
-        |out| {
-            format!(
-                "{}{}",
-                String::from_utf8_lossy(&out.stdout),
-                String::from_utf8_lossy(&out.stderr)
-            )
-        },
-    )
+/// What a program prints, on either stream; empty when it cannot be run, or does not end in time.
+async fn output(program: &Path, args: &[&str], programs: &ShortPrograms) -> String {
+    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+    let finished = programs.run(ShortProgram {
+        program,
+        args: &args,
+        env: None,
+        cwd: None,
+        timeout: TIMEOUT,
+    });
+    finished
+        .await
+        .map_or_else(|_| String::new(), |it| it.output)
 }
 
 /// The first `1.2.3` or `1.2` in a text.

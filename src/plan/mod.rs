@@ -24,6 +24,7 @@ use self::timeouts::Timeouts;
 use crate::config::Config;
 use crate::config::file::did_you_mean;
 use crate::config::problem::{Findings, pointer};
+use crate::logs::options::LogOptions;
 use crate::machine::programs::{Nginx, Python, Uwsgi, Venv};
 use crate::machine::{Machine, User};
 
@@ -99,7 +100,7 @@ pub struct Plan {
     /// More uWSGI options.
     pub uwsgi_options: Vec<(String, String)>,
     /// The log.
-    pub log: log::Log,
+    pub log: LogOptions,
 }
 
 /// A folder that nginx serves.

@@ -1,63 +1,23 @@
-//! Children: the state machine that decides, and the task that acts.
-//!
-//! [`state`] names what can be, [`supervisor`] decides: events in, actions out, time as a value. [`reload`] is its
-//! part for new generations and `stopping` its way out, [`backoff`] counts crashes. [`runner`] is the only
-//! `select!` loop: it waits for one event, asks the state machine, carries out the actions. [`child`] says what a child
-//! is; it knows neither nginx nor uWSGI.
-//!
-//! A child's life:
+//! Children: a pure state machine that decides, and one loop that acts.
 //!
 //! ```text
-//!            spawn              ready
-//!   Idle ───────────► Starting ───────► Running
-//!    ▲                   │ exit           │ exit        stop         wait over
-//!    │ time              ▼                ▼      Running ───► Draining ───► Stopping ──exit──► Ended
-//!    └────────────── Backoff ◄────────────┘                                   │ deadline
-//!                        │ budget spent                                       ▼
-//!                        └──────► everything stops                         Killing ──exit──► Ended
+//!   signals, exits, commands ──► run::Runner ──Event──► machine::Machine
+//!   tasks (readiness, watchdog)      ▲  │ ◄──Actions──────┘
+//!                                    │  └──► sys (start, signal), logs, tasks, callers
+//!                      program::{Application, Proxy}  implemented by crate::programs
 //! ```
 //!
-//! The service's life: Starting (until every child has been ready once), Serving, Stopping (the proxy first, so that
-//! nobody waits for an answer that cannot come, then the application), Done.
+//! [`machine`] decides: events in, actions out, time as a value. [`run`] is the only `select!` loop: it waits for one
+//! event, asks the machine, carries out the actions. [`child`] is the plan of a child, [`program`] what a program can be
+//! asked, [`generation`] what a reload starts, [`in_flight`] how
+//! requests are listed, [`commands`] what others may ask of the loop.
 #![forbid(unsafe_code)]
 
-pub mod backoff;
-pub mod child;
-pub mod command;
-mod crashing;
-pub mod helper;
-mod launch;
-mod leaving;
-mod lingering;
-mod orphans;
-mod readiness;
-pub mod reload;
-pub mod reloading;
-pub mod report;
-pub mod runner;
-mod snapshot;
-pub mod state;
-mod stopping;
-pub mod supervisor;
-mod tell;
-pub mod watch;
-mod watching;
-
-use std::time::Duration;
-
-/// Time since the launcher started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Uptime(pub Duration);
-
-impl Uptime {
-    /// The span since an earlier time; zero when it is later.
-    pub fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// The time a span later.
-    #[must_use]
-    pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(span))
-    }
-}
+pub(crate) mod child;
+pub(crate) mod commands;
+pub(crate) mod generation;
+pub(crate) mod in_flight;
+pub mod machine;
+pub(crate) mod program;
+pub(crate) mod run;
+pub(crate) mod uptime;

@@ -34,10 +34,10 @@ pub struct Spawn<'a> {
     pub program: &'a Path,
     /// Its arguments, without the program's name.
     pub args: &'a [OsString],
-    /// Its whole environment.
-    pub env: Vec<(OsString, OsString)>,
-    /// Its working folder.
-    pub cwd: &'a Path,
+    /// Its whole environment; none: the launcher's own.
+    pub env: Option<Vec<(OsString, OsString)>>,
+    /// Its working folder; none: the launcher's own.
+    pub cwd: Option<&'a Path>,
     /// Its stdout and stderr; none: the launcher's own, with stdin.
     pub output: Option<(BorrowedFd<'a>, BorrowedFd<'a>)>,
     /// Descriptors that it inherits, with the same numbers.
@@ -84,14 +84,27 @@ pub struct SpawnError {
     pub source: io::Error,
 }
 
+/// What kept a child from being started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnFailure {
+    /// There is no such program.
+    NotFound,
+    /// The file is no program, or may not be executed.
+    NotExecutable,
+    /// The system is short of processes, memory or descriptors.
+    Refused,
+}
+
 impl SpawnError {
-    /// The code of a shell: 127 not found, 126 not executable; 71 the system refused the fork.
-    pub fn code(&self) -> u8 {
+    /// What kept the child from being started.
+    pub fn kind(&self) -> SpawnFailure {
         match self.source.kind() {
-            io::ErrorKind::NotFound => 127,
-            io::ErrorKind::PermissionDenied => 126,
-            _ if self.source.raw_os_error() == Some(Errno::ENOEXEC as i32) => 126,
-            _ => 71,
+            io::ErrorKind::NotFound => SpawnFailure::NotFound,
+            io::ErrorKind::PermissionDenied => SpawnFailure::NotExecutable,
+            _ if self.source.raw_os_error() == Some(Errno::ENOEXEC as i32) => {
+                SpawnFailure::NotExecutable
+            }
+            _ => SpawnFailure::Refused,
         }
     }
 }
@@ -103,12 +116,13 @@ pub fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
         source,
     };
     let mut command = Command::new(spawn.program);
-    command
-        .args(spawn.args)
-        .env_clear()
-        .envs(spawn.env)
-        .current_dir(spawn.cwd)
-        .process_group(0);
+    command.args(spawn.args).process_group(0);
+    if let Some(env) = spawn.env {
+        command.env_clear().envs(env);
+    }
+    if let Some(cwd) = spawn.cwd {
+        command.current_dir(cwd);
+    }
     if let Some((stdout, stderr)) = spawn.output {
         let stdout = stdout.try_clone_to_owned().map_err(failed)?;
         let stderr = stderr.try_clone_to_owned().map_err(failed)?;

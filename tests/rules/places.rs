@@ -9,22 +9,15 @@ use crate::tree::Tree;
 const PLACES: &[(&str, &[&str])] = &[
     ("unsafe", &["sys/"]),
     ("libc", &["sys/"]),
-    (
-        "Command::new",
-        &[
-            "sys/process.rs",
-            "machine/programs.rs",
-            "commands/nginx_test.rs",
-        ],
-    ),
+    ("Command::new", &["sys/process.rs"]),
     ("waitpid", &["sys/reap.rs"]),
     ("waitid", &["sys/reap.rs"]),
     ("tokio::process", &[]),
     ("std::process::exit", &[]),
-    ("std::env::var", &["commands/context.rs"]),
-    ("std::env::vars", &["commands/context.rs"]),
-    ("std::env::var_os", &["commands/context.rs"]),
-    ("std::env::vars_os", &["commands/context.rs"]),
+    ("std::env::var", &["context.rs"]),
+    ("std::env::vars", &["context.rs"]),
+    ("std::env::var_os", &["context.rs"]),
+    ("std::env::vars_os", &["context.rs"]),
 ];
 
 type Places<'a> = &'a [(&'a str, &'a [&'a str])];

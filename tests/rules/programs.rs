@@ -11,15 +11,6 @@ const WORDS: &[&str] = &["nginx", "uwsgi"];
 /// The module that knows the programs.
 const KNOWS: &str = "crate::programs";
 
-/// Files that still name a program.
-const NOT_YET: &[&str] = &[
-    "supervise/lingering.rs: uwsgi",
-    "supervise/snapshot.rs: uwsgi",
-    "supervise/watch.rs: nginx",
-    "supervise/watch.rs: uwsgi",
-    "supervise/watching.rs: uwsgi",
-];
-
 fn program_names(sources: &[Source]) -> Report {
     let mut report = Report::default();
     let mut files = 0;
@@ -61,7 +52,7 @@ fn program_names(sources: &[Source]) -> Report {
 
 #[test]
 fn supervise_names_no_program() {
-    program_names(sources()).enforce(NOT_YET);
+    program_names(sources()).enforce(&[]);
 }
 
 #[test]

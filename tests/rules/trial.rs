@@ -17,6 +17,8 @@ use microservice_flask::machine::programs::{self, Python};
 use microservice_flask::plan::Plan;
 use microservice_flask::plan::layout::Layout;
 use microservice_flask::render;
+use microservice_flask::sys::runtime::block_on;
+use microservice_flask::sys::short_programs::ShortPrograms;
 
 use crate::case::Case;
 
@@ -92,7 +94,7 @@ impl Trial {
         // What the machine of the case has is not what this machine has.
         plan.venv = None;
         plan.user = plan.user.filter(|_| !nix::unistd::geteuid().is_root());
-        plan.uwsgi = programs::uwsgi(&path(), None);
+        plan.uwsgi = block_on(programs::uwsgi(&path(), None, &ShortPrograms::alone())).unwrap();
         if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
             plan.listen.retain(std::net::SocketAddr::is_ipv4);
         }
@@ -114,7 +116,9 @@ impl Trial {
     }
 
     fn nginx(&self, mode: &str) -> Output {
-        let nginx = programs::nginx(&path()).expect("nginx is installed by scripts/test");
+        let nginx = block_on(programs::nginx(&path(), &ShortPrograms::alone()))
+            .unwrap()
+            .expect("nginx is installed by scripts/test");
         Command::new(nginx.path)
             .args([mode, "-q", "-e", "stderr", "-p"])
             .arg(self.plan.layout.nginx())

@@ -9,16 +9,15 @@ use std::{
 
 use serde_json::Value;
 
-use crate::logs::{Access, Counters, Format, Logs, OnFull, Options, Source, Summary};
+use crate::logs::{AccessFilter, Counters, LogOptions, Logs, OnFull, Source, Summary};
 
 /// Nothing that works takes longer.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
-pub(super) const OPTIONS: Options = Options {
-    format: Format::Json,
+pub(super) const OPTIONS: LogOptions = LogOptions {
     on_full: OnFull::Drop,
     buffer: 8 << 20,
-    access: Access::All,
+    access: AccessFilter::All,
 };
 
 pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

@@ -6,7 +6,7 @@ use super::through::{
     ACCESS, NONCE, NOW, PROBE, TRACEBACK, as_json, head, later, mark, records, run,
 };
 use crate::logs::{
-    Access, Format, Source,
+    AccessFilter, Format, Source,
     batch::Batch,
     group::{self, LINES},
     render::LINE_MAX,
@@ -63,7 +63,7 @@ fn access_records() {
 fn access_records_can_be_left_out() {
     let mut stage = Stage::new(Source::NginxAccess, Format::Json, mark());
     let mut batch = Batch::default();
-    stage.set_access(Access::Off);
+    stage.set_access(AccessFilter::Off);
     stage.feed(format!("{ACCESS}\n{PROBE}\n").as_bytes(), NOW, &mut batch);
     assert_eq!((batch.count(), batch.skipped), (0, 2));
 }

@@ -11,14 +11,15 @@ use serde_json::Value;
 use super::running::{
     DEADLINE, OPTIONS, check_accounts, finish_reading, lines_of, pipe, records, wait_for, writer,
 };
-use crate::logs::{Counters, Level, Logs, OnFull, Options, Source, start};
+use crate::logs::{Counters, Format, Level, LogOptions, Logs, OnFull, Source, start};
 
 #[test]
 fn nobody_waits_for_a_stdout_that_is_not_read() {
     const LINES: u64 = 30_000;
     let (out, end) = pipe();
     let logs = start(
-        Options {
+        Format::Json,
+        LogOptions {
             buffer: 256 << 10,
             ..OPTIONS
         },
@@ -84,12 +85,12 @@ fn nobody_waits_for_a_stdout_that_is_not_read() {
 fn block_drops_nothing_and_the_launcher_never_waits() {
     const LINES: u64 = 60_000;
     let (out, end) = pipe();
-    let options = Options {
+    let options = LogOptions {
         on_full: OnFull::Block,
         buffer: 64 << 10,
         ..OPTIONS
     };
-    let logs = start(options, end).unwrap();
+    let logs = start(Format::Json, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let writing = std::thread::spawn(move || {
         for number in 0..LINES {
@@ -124,12 +125,12 @@ fn block_drops_nothing_and_the_launcher_never_waits() {
 #[test]
 fn blocked_parts_are_let_go_at_the_end() {
     let (out, end) = pipe();
-    let options = Options {
+    let options = LogOptions {
         on_full: OnFull::Block,
         buffer: 64 << 10,
         ..OPTIONS
     };
-    let logs = start(options, end).unwrap();
+    let logs = start(Format::Json, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let writing = std::thread::spawn(move || {
         let line = [&[b'x'; 99][..], b"\n"].concat();
@@ -151,12 +152,12 @@ fn blocked_parts_are_let_go_at_the_end() {
 fn blocked_parts_that_are_being_stopped_wait_no_more_and_lose_nothing() {
     const LINES: u64 = 60_000;
     let (out, end) = pipe();
-    let options = Options {
+    let options = LogOptions {
         on_full: OnFull::Block,
         buffer: 64 << 10,
         ..OPTIONS
     };
-    let logs = start(options, end).unwrap();
+    let logs = start(Format::Json, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let writing = std::thread::spawn(move || {
         for number in 0..LINES {
@@ -165,7 +166,7 @@ fn blocked_parts_that_are_being_stopped_wait_no_more_and_lose_nothing() {
     });
     wait_for("the stall", || logs.counters().stalled.is_some());
     assert!(!writing.is_finished());
-    logs.parts_leave();
+    logs.children_stopping();
     // Nobody has read anything.
     wait_for("the part to end", || writing.is_finished());
     let (records, summary) = finish_reading(logs, out);
@@ -184,7 +185,7 @@ fn assert_delivered(mut out: File, counters: &Counters) {
 #[test]
 fn a_stdout_that_is_never_read_does_not_hold_the_end() {
     let (out, end) = pipe();
-    let logs = start(OPTIONS, end).unwrap();
+    let logs = start(Format::Json, OPTIONS, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     for number in 0..20_000 {
         writeln!(app, "line {number}").unwrap();

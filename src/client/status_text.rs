@@ -1,0 +1,188 @@
+//! The status as text for people.
+
+use std::fmt::Write as _;
+
+use crate::logs::gist;
+use crate::status::{ChildRole, ChildStatus, LogStatus, StatusReport, WorkerState};
+
+/// The status for people.
+pub(super) fn text(report: &StatusReport) -> String {
+    let mut out = String::new();
+    let ready = if report.ready {
+        "ready"
+    } else {
+        report.phase.as_str()
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "{} is {ready}, for {} (generation {})",
+        report.name,
+        duration(report.uptime_seconds),
+        report.generation
+    );
+    if let Some(reason) = &report.reason {
+        let _ = writeln!(out, "  {reason}");
+    }
+    let plan = &report.plan;
+    let _ = writeln!(
+        out,
+        "listens on {}; {} requests at the same time ({} × {}), up to {} waiting",
+        report.listen.join(", "),
+        plan.slots,
+        plan.processes,
+        plan.threads,
+        plan.queue
+    );
+    let _ = writeln!(
+        out,
+        "\n{:<14} {:<20} {:>8} {:>9}  last exit",
+        "child", "state", "pid", "restarts"
+    );
+    for child in &report.children {
+        let pid = child
+            .pid
+            .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        let exit = child.last_exit.as_deref().unwrap_or("-");
+        let _ = writeln!(
+            out,
+            "{:<14} {:<20} {pid:>8} {:>9}  {exit}",
+            child.name,
+            state(child),
+            child.restarts
+        );
+    }
+    if !report.workers.is_empty() {
+        workers(report, &mut out);
+    }
+    if let Some(text) = log(&report.log) {
+        let _ = writeln!(out, "\nlog: {text}");
+    }
+    if !report.last_errors.is_empty() {
+        let _ = writeln!(out, "\nlast errors");
+        for error in &report.last_errors {
+            let line = gist(&error.message);
+            let _ = writeln!(out, "  {} {} {line}", error.ts, error.source);
+        }
+    }
+    out
+}
+
+/// The log's accounts, when there is something to worry about.
+fn log(log: &LogStatus) -> Option<String> {
+    let stalled = log.stalled_seconds.map(|seconds| {
+        format!(
+            "stdout has taken nothing for {}, {} lines wait; ",
+            duration(seconds),
+            log.buffered
+        )
+    });
+    (stalled.is_some() || log.dropped > 0).then(|| {
+        format!(
+            "{}{} of {} lines dropped, {} delivered",
+            stalled.unwrap_or_default(),
+            log.dropped,
+            log.produced,
+            log.delivered
+        )
+    })
+}
+
+/// The state, with the role of a child that only a reload explains.
+fn state(child: &ChildStatus) -> String {
+    if child.role == ChildRole::Serving {
+        return child.state.as_str().to_owned();
+    }
+    format!("{} ({})", child.state.as_str(), child.role.as_str())
+}
+
+/// The application's processes, one a line.
+fn workers(report: &StatusReport, out: &mut String) {
+    let busy = report
+        .workers
+        .iter()
+        .filter(|worker| worker.state == WorkerState::Busy)
+        .count();
+    let waiting = match report.waiting {
+        Some(waiting) => format!(", {waiting} requests waiting"),
+        None => String::new(),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "\n{busy} of {} processes busy{waiting}",
+        report.workers.len()
+    );
+    let _ = writeln!(
+        out,
+        "{:<6} {:<9} {:>8} {:>9}  serving",
+        "worker", "state", "pid", "requests"
+    );
+    for worker in &report.workers {
+        let serving: Vec<String> = worker
+            .serving
+            .iter()
+            .map(|request| {
+                format!(
+                    "{} {} for {} s ({})",
+                    request.method, request.path, request.seconds, request.request_id
+                )
+            })
+            .collect();
+        let _ = writeln!(
+            out,
+            "{:<6} {:<9} {:>8} {:>9}  {}",
+            worker.id,
+            worker.state.as_str(),
+            worker.pid,
+            worker.requests,
+            serving.join("; ")
+        );
+    }
+}
+
+/// A duration in its two largest units.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an uptime is positive, and its fractions are not shown"
+)]
+fn duration(seconds: f64) -> String {
+    let seconds = seconds as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LogStatus, log};
+
+    #[test]
+    fn the_log_is_mentioned_only_when_something_is_missing() {
+        let fine = LogStatus {
+            produced: 12,
+            delivered: 10,
+            dropped: 0,
+            buffered: 2,
+            stalled_seconds: None,
+        };
+        assert_eq!(log(&fine), None);
+        let stalled = LogStatus {
+            stalled_seconds: Some(61.5),
+            ..fine
+        };
+        let words = "stdout has taken nothing for 1 min 1 s, 2 lines wait; 0 of 12 lines dropped, 10 delivered";
+        assert_eq!(log(&stalled).as_deref(), Some(words));
+        let dropped = LogStatus {
+            dropped: 3,
+            produced: 15,
+            ..fine
+        };
+        let words = "3 of 15 lines dropped, 10 delivered";
+        assert_eq!(log(&dropped).as_deref(), Some(words));
+    }
+}

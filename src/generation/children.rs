@@ -1,0 +1,135 @@
+//! The children of a generation: from its plan and the sockets to what the supervisor starts.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
+
+use super::files;
+use crate::config::hermes::Env;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::machine::Machine;
+use crate::machine::programs::{self, Python};
+use crate::plan::Plan;
+use crate::plan::layout::Layout;
+use crate::programs::{nginx, uwsgi};
+use crate::status::{GenerationInfo, PlanSummary};
+use crate::supervise::child::ChildPlan;
+use crate::sys::sockets;
+
+/// Backlog of the canary's socket: health checks come one by one.
+const CANARY_BACKLOG: u32 = 16;
+
+/// The listening sockets that all generations share. The children that serve keep them open; when none is left, they are
+/// closed.
+#[derive(Debug)]
+pub(crate) struct SharedSockets {
+    /// The addresses for clients, as bound.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) clients: Vec<Weak<OwnedFd>>,
+    pub(crate) application: Weak<OwnedFd>,
+}
+
+/// Fails when a program is missing, with what installs it.
+pub(crate) fn require_programs(machine: &Machine, env: &Env) -> Result<(), Failure> {
+    let path = OsString::from(env.get("PATH").cloned().unwrap_or_default());
+    let missing = |program, hint: &str| {
+        if let Some(file) = programs::not_executable(program, &path) {
+            return Err(Failure::NotExecutable(file));
+        }
+        // It is there, and has not told its version when it was asked.
+        if let Some(file) = programs::find(program, &path) {
+            return Err(Failure::NotAProgram(file));
+        }
+        Err(Failure::Missing {
+            program,
+            hint: hint.to_owned(),
+        })
+    };
+    if machine.nginx.is_none() {
+        return missing("nginx", "apt-get install nginx-light");
+    }
+    match &machine.uwsgi {
+        None => missing("uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"),
+        Some(uwsgi) if uwsgi.python == Python::Missing => missing(
+            "uWSGI's plugin python3",
+            "apt-get install uwsgi-plugin-python3",
+        ),
+        Some(_) => Ok(()),
+    }
+}
+
+/// uWSGI of a generation.
+pub(crate) fn uwsgi(
+    plan: &Plan,
+    application: Arc<OwnedFd>,
+    env: &[(OsString, OsString)],
+) -> Result<ChildPlan, Failure> {
+    let executable = plan.uwsgi.as_ref().map(|uwsgi| uwsgi.path.clone());
+    let executable =
+        executable.ok_or_else(|| Failure::Bug("uWSGI was there a moment ago".to_owned()))?;
+    Ok(uwsgi::child::child(plan, executable, application, env))
+}
+
+/// nginx of a generation.
+pub(crate) fn nginx(
+    plan: &Plan,
+    clients: Vec<Arc<OwnedFd>>,
+    env: &[(OsString, OsString)],
+) -> Result<ChildPlan, Failure> {
+    let executable = plan.nginx.as_ref().map(|nginx| nginx.path.clone());
+    let executable =
+        executable.ok_or_else(|| Failure::Bug("nginx was there a moment ago".to_owned()))?;
+    Ok(nginx::child::child(plan, executable, clients, env))
+}
+
+/// The layout of the canary beside a generation's own.
+pub(crate) fn canary_layout(layout: &Layout) -> Layout {
+    Layout {
+        canary: true,
+        ..layout.clone()
+    }
+}
+
+/// One process of the application on a socket of its own, tried first; none where no health path is configured to try it
+/// with.
+pub(crate) fn canary(
+    plan: &Plan,
+    env: &[(OsString, OsString)],
+) -> Result<Option<ChildPlan>, Failure> {
+    if plan.health_check_path.is_none() {
+        return Ok(None);
+    }
+    let plan = Plan {
+        layout: canary_layout(&plan.layout),
+        processes: 1,
+        threads: 1,
+        slots: 1,
+        ..plan.clone()
+    };
+    files::write(&plan)?;
+    let path = plan.layout.app_socket();
+    let socket = sockets::unix(&path, CANARY_BACKLOG, 0o660, files::owner(&plan))?;
+    let mut child = uwsgi(&plan, Arc::new(socket.into()), env)?;
+    child.name = "uwsgi (canary)";
+    child.folder = plan.layout.folder();
+    Ok(Some(child))
+}
+
+/// What the status shows of a generation.
+pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
+    GenerationInfo {
+        name: plan.name.clone(),
+        generation: plan.layout.generation,
+        config_file: context.config.file.clone(),
+        listen: plan.listen.iter().map(ToString::to_string).collect(),
+        plan: PlanSummary {
+            slots: plan.slots,
+            processes: plan.processes,
+            threads: plan.threads,
+            queue: plan.queue,
+            nginx_workers: plan.nginx_workers,
+        },
+    }
+}

@@ -1,0 +1,197 @@
+//! Makes the generation of a reload inside the running launcher: reads, validates, plans, writes, tests.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
+
+use super::children::{self, SharedSockets};
+use super::nginx_state::NginxState;
+use super::{environment, files};
+use crate::cli::ServiceOptions;
+use crate::config::problem::Findings;
+use crate::context::{self, Context};
+use crate::exit::{Failure, Problems};
+use crate::machine::User;
+use crate::plan::Plan;
+use crate::programs::nginx::config_test;
+use crate::supervise::generation::{GenerationMaker, Made, Settings};
+use crate::supervise::machine::outcome::NotMade;
+use crate::supervise::program::Answer;
+use crate::sys;
+use crate::sys::short_programs::ShortPrograms;
+use crate::sys::sockets;
+
+/// Makes generations with the options of the command line.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    options: ServiceOptions,
+    sockets: SharedSockets,
+    /// The command line asks for production, whatever the configuration says.
+    production: bool,
+    /// The user of the workers, which no reload can change.
+    user: Option<User>,
+    /// The nginx that serves.
+    nginx: RefCell<NginxState>,
+    /// The nginx of the generation that was made last, where it needs another one.
+    next_nginx: RefCell<Option<NginxState>>,
+}
+
+impl Maker {
+    /// For all generations after the first, whose plan is `plan`.
+    pub(crate) fn new(
+        options: ServiceOptions,
+        sockets: SharedSockets,
+        plan: &Plan,
+        production: bool,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            options,
+            sockets,
+            production,
+            user: plan.user.clone(),
+            nginx: RefCell::new(NginxState::of(plan)?),
+            next_nginx: RefCell::default(),
+        })
+    }
+
+    async fn prepare(&self, generation: u32, programs: &ShortPrograms) -> Result<Made, Failure> {
+        let mut context = context::load(&self.options)?;
+        let machine = context.machine(programs).await;
+        let layout = context.layout(generation);
+        let plan = context.plan(&machine, layout, self.sockets.addresses.clone());
+        self.require_what_stays(&context, &plan)?;
+        context.insist()?;
+        children::require_programs(&machine, &context.env)?;
+        files::write(&plan)?;
+        let made = self.assemble(&context, &plan, programs).await;
+        if made.is_err() {
+            for layout in [children::canary_layout(&plan.layout), plan.layout.clone()] {
+                sys::files::remove(&layout.folder())?;
+            }
+        }
+        made
+    }
+
+    /// The children and the settings of a generation whose files are written.
+    async fn assemble(
+        &self,
+        context: &Context,
+        plan: &Plan,
+        programs: &ShortPrograms,
+    ) -> Result<Made, Failure> {
+        if let Some(objections) = config_test::objections(plan, programs).await? {
+            return Err(nginx_objects(&objections));
+        }
+        let env = environment::variables(context);
+        let application = upgrade(&self.sockets.application)?;
+        sockets::set_backlog(&application, plan.backlog).map_err(|source| Failure::System {
+            what: "set the backlog of the application's socket",
+            source,
+        })?;
+        let mut list = vec![children::uwsgi(plan, application, &env)?];
+        let next_nginx = self.nginx.borrow().next(plan)?;
+        if next_nginx.is_some() {
+            let clients = self.sockets.clients.iter().map(upgrade);
+            list.push(children::nginx(
+                plan,
+                clients.collect::<Result<_, _>>()?,
+                &env,
+            )?);
+        } else {
+            sys::files::remove(&plan.layout.nginx())?;
+        }
+        self.next_nginx.replace(next_nginx);
+        Ok(Made {
+            canary: children::canary(plan, &env)?,
+            children: list,
+            start_timeout: plan.start_timeout,
+            stop_timeout: plan.stop_timeout,
+            settings: Settings {
+                info: children::info(context, plan),
+                log: plan.log,
+                folders: vec![
+                    children::canary_layout(&plan.layout).folder(),
+                    plan.layout.folder(),
+                ],
+            },
+        })
+    }
+
+    /// Fails when the configuration changes what a reload cannot change.
+    fn require_what_stays(&self, context: &Context, plan: &Plan) -> Result<(), Failure> {
+        let mut findings = context.findings.clone();
+        if context.config.use_nginx == Some(false) && !self.production {
+            findings.problem(
+                format!("/{}", context.config.mode_key),
+                "false means development, and this service runs in production",
+                "restart it to change the mode",
+            );
+        }
+        if plan.user != self.user && !findings.has_problems() {
+            let at = context
+                .config
+                .user
+                .as_ref()
+                .map_or("/nginx_config/user", |user| user.at.as_str());
+            findings.problem(
+                at,
+                "a reload cannot change the user: it owns the application's socket",
+                "restart the service",
+            );
+        }
+        if findings.has_problems() {
+            return Err(Failure::Config(Problems(findings)));
+        }
+        Ok(())
+    }
+}
+
+impl GenerationMaker for Maker {
+    fn make(&self, generation: u32, programs: ShortPrograms) -> Answer<'_, Result<Made, NotMade>> {
+        Box::pin(async move {
+            let made = self.prepare(generation, &programs).await;
+            made.map_err(|failure| not_made(&failure))
+        })
+    }
+
+    fn committed(&self) {
+        if let Some(nginx) = self.next_nginx.take() {
+            self.nginx.replace(nginx);
+        }
+    }
+}
+
+/// A failure before anything was started.
+fn not_made(failure: &Failure) -> NotMade {
+    let mut text = "reload refused, the service runs on as it is: ".to_owned();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{failure}");
+    if let Failure::Config(problems) = failure {
+        for problem in problems.0.problems() {
+            let _ = write!(text, "\n{}", problems.0.show(problem));
+        }
+    }
+    NotMade {
+        invalid: failure.is_of_the_service(),
+        text,
+    }
+}
+
+/// What nginx has against its configuration, as a problem of the configuration.
+fn nginx_objects(objections: &str) -> Failure {
+    let mut findings = Findings::default();
+    let objections = objections.replace('\n', "; ");
+    findings.problem(
+        "",
+        format!("nginx does not accept the configuration: {objections}"),
+        "the file that nginx names is a snippet of the service, or rendered (microservice-flask render)",
+    );
+    Failure::Config(Problems(findings))
+}
+
+fn upgrade(socket: &Weak<OwnedFd>) -> Result<Arc<OwnedFd>, Failure> {
+    socket
+        .upgrade()
+        .ok_or_else(|| Failure::Bug("a socket is closed while the service runs".to_owned()))
+}

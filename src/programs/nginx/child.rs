@@ -1,0 +1,86 @@
+//! nginx as a child: how it is started and stopped.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::proxy::NginxProxy;
+use crate::logs::Source;
+use crate::plan::Plan;
+use crate::supervise::child::{ChildPlan, InheritedSockets};
+use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
+use crate::supervise::program::Program;
+
+/// How long every answer closes its connection before nginx is asked to stop: a client that reuses a connection at the
+/// very moment at which nginx closes it gets a reset (63 in 10 stops with 40 busy clients; with this 0 in 210).
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Environment variables that nginx reads itself; it needs no others, for it hands its environment to nobody.
+const VARIABLES: [&str; 3] = ["PATH", "TZ", "LANG"];
+
+/// nginx for a plan. `clients` are the listening sockets for clients.
+pub(crate) fn child(
+    plan: &Plan,
+    executable: PathBuf,
+    clients: Vec<Arc<OwnedFd>>,
+    env: &[(OsString, OsString)],
+) -> ChildPlan {
+    let layout = &plan.layout;
+    ChildPlan {
+        name: "nginx",
+        program: Program::Proxy(Rc::new(NginxProxy::new(
+            layout.nginx_socket(),
+            layout.draining(),
+        ))),
+        executable,
+        args: vec![
+            "-c".into(),
+            layout.nginx_conf().into(),
+            "-p".into(),
+            layout.nginx().into(),
+            "-e".into(),
+            "stderr".into(),
+        ],
+        env: env
+            .iter()
+            .filter(|(name, _)| VARIABLES.iter().any(|known| name == known))
+            .cloned()
+            .collect(),
+        cwd: layout.nginx(),
+        folder: layout.nginx(),
+        stdout: Source::NginxAccess,
+        stderr: Source::NginxError,
+        log_pipes: Vec::new(),
+        log_nonce: None,
+        // nginx takes over listening sockets whose descriptors stand in this variable, as in its own binary upgrade
+        // (https://nginx.org/en/docs/control.html).
+        sockets: InheritedSockets {
+            variable: "NGINX",
+            separator: ";",
+            list: clients,
+        },
+        // The master stays root where the launcher is: certificates of a snippet may be readable to root alone.
+        user: None,
+        batch: false,
+        // A fast stop, which takes the workers along; SIGKILL would leave them behind, with the sockets.
+        death_signal: Signal::SIGTERM,
+        // nginx binds the socket itself and does not remove what a killed nginx left.
+        remove_before_start: vec![layout.nginx_socket(), layout.draining()],
+        graceful_signal: Signal::SIGQUIT,
+        fast_signal: Signal::SIGTERM,
+        stop: StopPolicy {
+            drain: Some(DRAIN),
+            repeat: None,
+            kill_workers_at_signal: None,
+            retires_on_request: false,
+            retire_timeout: None,
+            stoppable_while_starting: true,
+        },
+        survivors: SurvivorPolicy::Finish,
+    }
+}

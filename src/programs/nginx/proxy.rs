@@ -1,0 +1,98 @@
+//! What the supervisor asks of a running nginx.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+use tokio::sync::mpsc;
+
+use super::status_page::{self, Connections};
+use crate::supervise::program::{Answer, Finding, NotReady, Proxy, ServingProxy, Supervised};
+use crate::sys::files::{self, WriteError};
+
+/// nginx answers its own socket in well below a millisecond; this is for a machine under heavy load.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause between two readiness polls; readiness is seen this much late at the most.
+const READY_POLL: Duration = Duration::from_millis(10);
+/// Pause between two polls for the end of a drain.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+/// Pause between two polls of the watchdog.
+const WATCHDOG_POLL: Duration = Duration::from_secs(1);
+/// An nginx whose status page has not answered for so long is hung.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// A running nginx.
+#[derive(Clone, Debug)]
+pub(super) struct NginxProxy {
+    /// The private socket of its status page.
+    status: PathBuf,
+    /// While this file exists, nginx closes each connection after the answer.
+    draining: PathBuf,
+}
+
+impl NginxProxy {
+    pub(super) fn new(status: PathBuf, draining: PathBuf) -> Self {
+        Self { status, draining }
+    }
+}
+
+impl Supervised for NginxProxy {
+    fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>> {
+        Box::pin(async {
+            let connections = status_page::connections(&self.status, TIMEOUT).await;
+            connections.map(|_| ()).map_err(|reason| NotReady {
+                reason,
+                retry_after: READY_POLL,
+            })
+        })
+    }
+
+    fn watch(&self, _: Pid, _: ServingProxy, findings: mpsc::Sender<Finding>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut answered = Instant::now();
+            loop {
+                tokio::time::sleep(WATCHDOG_POLL).await;
+                match status_page::connections(&self.status, TIMEOUT).await {
+                    Ok(_) => answered = Instant::now(),
+                    Err(_) if answered.elapsed() >= SILENCE => break,
+                    Err(_) => {}
+                }
+            }
+            let hung = Finding::Hung {
+                idle: answered.elapsed(),
+                requests: None,
+            };
+            // The loop may have ended.
+            let _: Result<(), _> = findings.send(hung).await;
+        })
+    }
+}
+
+impl Proxy for NginxProxy {
+    fn begin_drain(&self) -> Result<(), WriteError> {
+        files::write(&self.draining, "", 0o644)
+    }
+
+    fn end_drain(&self) -> Result<(), WriteError> {
+        files::remove(&self.draining)
+    }
+
+    fn drained(&self) -> Answer<'_, bool> {
+        Box::pin(async {
+            loop {
+                match status_page::connections(&self.status, TIMEOUT).await {
+                    Ok(connections) if connections == Connections::default() => return true,
+                    Ok(_) => tokio::time::sleep(DRAIN_POLL).await,
+                    Err(_) => return false,
+                }
+            }
+        })
+    }
+
+    fn requests(&self) -> Answer<'_, Option<u64>> {
+        Box::pin(async {
+            let connections = status_page::connections(&self.status, TIMEOUT).await;
+            connections.ok().map(|connections| connections.writing)
+        })
+    }
+}

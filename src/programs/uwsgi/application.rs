@@ -1,0 +1,130 @@
+//! What the supervisor asks of a running uWSGI.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::fcntl::OFlag;
+use nix::unistd::Pid;
+use tokio::sync::mpsc;
+
+use super::health::{self, HealthPath};
+use super::stats::{self, Socket};
+use super::watchdog::Watchdog;
+use crate::status::WorkerStatus;
+use crate::supervise::program::{
+    Answer, Application, Finding, Health, NotReady, ServingProxy, Supervised,
+};
+
+/// The command of uWSGI's master FIFO that stops it gracefully: each worker finishes its request
+/// (<https://uwsgi-docs.readthedocs.io/en/latest/MasterFIFO.html>).
+const FINISH: &[u8] = b"q";
+/// Pause between two readiness polls; readiness is seen this much late at the most.
+const READY_POLL: Duration = Duration::from_millis(10);
+/// Pause between two health checks of a start: each is a request to the application, which may log it and ask others for
+/// it.
+const HEALTH_POLL: Duration = Duration::from_millis(500);
+
+/// A running uWSGI.
+#[derive(Clone, Debug)]
+pub(super) struct UwsgiApplication {
+    pub(super) stats: Socket,
+    /// Worker processes that it is configured for.
+    pub(super) workers: u32,
+    /// The path that has to answer, where one is configured.
+    pub(super) health: Option<HealthPath>,
+    /// Its master FIFO.
+    pub(super) fifo: PathBuf,
+    pub(super) watchdog: Watchdog,
+}
+
+impl UwsgiApplication {
+    async fn ready(&self) -> Result<(), NotReady> {
+        self.accepting().await.map_err(|reason| NotReady {
+            reason,
+            retry_after: READY_POLL,
+        })?;
+        match &self.health {
+            Some(health) => health::answers(health).await.map_err(|reason| NotReady {
+                reason,
+                retry_after: HEALTH_POLL,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether all workers accept requests. Nothing else tells it reliably: the application's socket and READY=1 come
+    /// before that.
+    async fn accepting(&self) -> Result<(), String> {
+        let workers = stats::read(&self.stats)
+            .await
+            .map_err(|_| "the application is still being imported".to_owned())?;
+        let accepting = workers.iter().filter(|worker| worker.accepting).count();
+        if u32::try_from(accepting).is_ok_and(|n| n >= self.workers) {
+            return Ok(());
+        }
+        let wanted = self.workers;
+        Err(format!("{accepting} of {wanted} processes accept requests"))
+    }
+}
+
+impl Supervised for UwsgiApplication {
+    fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>> {
+        Box::pin(self.ready())
+    }
+
+    fn watch(
+        &self,
+        pid: Pid,
+        proxy: ServingProxy,
+        findings: mpsc::Sender<Finding>,
+    ) -> Answer<'_, ()> {
+        Box::pin(self.watchdog.run(&self.stats, pid, proxy, findings))
+    }
+}
+
+impl Application for UwsgiApplication {
+    fn retire(&self) -> io::Result<()> {
+        write_to_fifo(&self.fifo, FINISH)
+    }
+
+    fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>> {
+        Box::pin(async {
+            let workers = stats::read(&self.stats).await?;
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            Ok(workers
+                .iter()
+                .map(|worker| worker.status(now.as_secs()))
+                .collect())
+        })
+    }
+
+    fn health_path(&self) -> Option<&str> {
+        self.health.as_ref().map(|health| health.path.as_str())
+    }
+
+    fn check_health(&self) -> Answer<'_, Health> {
+        Box::pin(async {
+            match &self.health {
+                Some(health) => health::check(health, &self.stats).await,
+                None => Health::Passing,
+            }
+        })
+    }
+}
+
+/// Writes to a named pipe. One that nobody reads gives an error instead of a wait (fifo(7)). Its folder is the workers'
+/// user's, so anything may stand there: only a pipe is written to, and no link is followed.
+fn write_to_fifo(fifo: &Path, text: &[u8]) -> io::Result<()> {
+    let mut pipe = std::fs::OpenOptions::new()
+        .write(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
+        .open(fifo)?;
+    if !pipe.metadata()?.file_type().is_fifo() {
+        return Err(io::Error::other("it is not a named pipe"));
+    }
+    pipe.write_all(text)
+}

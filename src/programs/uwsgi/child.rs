@@ -1,0 +1,115 @@
+//! uWSGI as a child: how it is started and stopped.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::application::UwsgiApplication;
+use super::health::HealthPath;
+use super::stats;
+use super::watchdog::Watchdog;
+use crate::logs::Source;
+use crate::plan::Plan;
+use crate::supervise::child::{ChildPlan, InheritedSockets};
+use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
+use crate::supervise::program::Program;
+use crate::sys::process::Credentials;
+
+/// TERM is lost in a window of some 20 ms when the workers come up, and a repeated one makes a normal stop quicker too
+/// (0.3 s instead of 1 s: the master looks once a second).
+const REPEAT_TERM: Duration = Duration::from_millis(100);
+
+/// uWSGI that is asked to stop while a worker comes up may wait for ever for that worker, which has missed its signal
+/// (2 of 3 runs with 17 workers). At this repetition of the signal, five seconds in which no client had a request for it,
+/// the workers are killed, and it ends as it should.
+const KILL_WORKERS_AT_SIGNAL: u32 = 50;
+
+/// uWSGI for a plan. `application` is the application's listening socket; `env` is what the application shall see.
+pub(crate) fn child(
+    plan: &Plan,
+    executable: PathBuf,
+    application: Arc<OwnedFd>,
+    env: &[(OsString, OsString)],
+) -> ChildPlan {
+    let layout = &plan.layout;
+    let mut env = env.to_vec();
+    if let Some(user) = &plan.user {
+        // As login(1) does: a library that looks into the home of another user is refused.
+        env.retain(|(name, _)| !["HOME", "USER", "LOGNAME"].iter().any(|own| name == own));
+        env.push(("HOME".into(), user.home.clone().into()));
+        env.push(("USER".into(), user.name.clone().into()));
+        env.push(("LOGNAME".into(), user.name.clone().into()));
+    }
+    let mut set = |name: &str, limit: Option<Duration>| {
+        if let Some(limit) = limit {
+            env.push((name.into(), limit.as_secs_f64().to_string().into()));
+        }
+    };
+    set("MICROSERVICE_REQUEST_TIMEOUT", plan.timeouts.request);
+    set("MICROSERVICE_QUEUE_TIMEOUT", plan.timeouts.queue);
+    ChildPlan {
+        name: "uwsgi",
+        program: Program::Application(Rc::new(running(plan))),
+        executable,
+        args: vec!["--ini".into(), layout.uwsgi_ini().into()],
+        env,
+        // The application's folder: it cannot be told in uwsgi.ini, where some names cannot be quoted.
+        cwd: plan.root.join("src"),
+        folder: layout.uwsgi(),
+        stdout: Source::AppStdout,
+        stderr: Source::Uwsgi,
+        log_pipes: vec![("MICROSERVICE_APP_STDERR_FD", Source::AppStderr)],
+        log_nonce: Some("MICROSERVICE_LOG_NONCE"),
+        sockets: InheritedSockets {
+            variable: "MICROSERVICE_APP_SOCKET_FD",
+            separator: "",
+            list: vec![application],
+        },
+        user: plan
+            .user
+            .as_ref()
+            .map(|user| Credentials::of(&user.name, user.uid, user.gid)),
+        batch: true,
+        // The workers follow at once (no-orphans); TERM would be ignored during the import.
+        death_signal: Signal::SIGKILL,
+        remove_before_start: Vec::new(),
+        graceful_signal: Signal::SIGTERM,
+        fast_signal: Signal::SIGTERM,
+        stop: StopPolicy {
+            drain: None,
+            repeat: Some(REPEAT_TERM),
+            kill_workers_at_signal: Some(KILL_WORKERS_AT_SIGNAL),
+            retires_on_request: true,
+            retire_timeout: plan.timeouts.retire,
+            stoppable_while_starting: false,
+        },
+        survivors: SurvivorPolicy::Kill,
+    }
+}
+
+/// The running uWSGI, as the supervisor talks to it.
+fn running(plan: &Plan) -> UwsgiApplication {
+    let layout = &plan.layout;
+    UwsgiApplication {
+        stats: stats::Socket {
+            path: layout.uwsgi_stats(),
+            slots: plan.slots,
+        },
+        workers: plan.processes,
+        health: plan.health_check_path.as_ref().map(|path| HealthPath {
+            socket: layout.app_socket(),
+            path: path.clone(),
+        }),
+        fifo: layout.uwsgi_fifo(),
+        watchdog: Watchdog {
+            socket: layout.app_socket(),
+            request_timeout: plan.timeouts.request,
+            kill_after: plan.timeouts.hard_end,
+        },
+    }
+}

@@ -1,0 +1,322 @@
+//! What uWSGI writes on its stats socket, as JSON that must not be believed: what is not needed is dropped while it is read.
+
+use std::fmt;
+use std::io;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+
+use super::worker::{InFlight, Worker};
+
+/// Most slots, in all workers together: what the configuration allows.
+const MOST_SLOTS: usize = 1024;
+/// Most bytes of a request's id, which nginx keeps to that; of its method; of its path.
+const LONGEST_ID: usize = 128;
+const LONGEST_METHOD: usize = 16;
+const LONGEST_PATH: usize = 1024;
+
+#[derive(Deserialize)]
+struct RawStats {
+    #[serde(deserialize_with = "workers")]
+    workers: Vec<Worker>,
+}
+
+#[derive(Deserialize)]
+struct RawWorker {
+    id: u32,
+    pid: i32,
+    #[serde(default)]
+    accepting: u8,
+    #[serde(default)]
+    requests: u64,
+    #[serde(default)]
+    last_spawn: u64,
+    #[serde(default)]
+    cores: Cores,
+}
+
+/// The cores of a worker: how many there are, and the requests in them.
+#[derive(Default)]
+struct Cores {
+    count: usize,
+    requests: Vec<InFlight>,
+}
+
+#[derive(Deserialize)]
+struct RawCore {
+    #[serde(default)]
+    in_request: u8,
+    #[serde(default)]
+    vars: Vars,
+    #[serde(default)]
+    req_info: RawRequest,
+}
+
+#[derive(Default, Deserialize)]
+struct RawRequest {
+    #[serde(default)]
+    request_start: u64,
+}
+
+/// Of a request's variables what is needed.
+#[derive(Default)]
+struct Vars {
+    id: String,
+    method: String,
+    path: String,
+}
+
+/// One variable.
+enum Var {
+    Id(String),
+    Method(String),
+    Path(String),
+    Other,
+}
+
+/// Reads the statistics. uWSGI writes what clients sent as it is, but for quotes and backslashes (stats_dump_var in
+/// core/stats.c): bytes that are not UTF-8 are left to [`text`], and control characters, which JSON does not know in
+/// strings and needs nowhere else, become spaces. One client could blind the watch with a `%01` in a path otherwise.
+pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Worker>> {
+    for byte in &mut bytes {
+        if byte.is_ascii_control() {
+            *byte = b' ';
+        }
+    }
+    let raw: RawStats = serde_json::from_slice(&bytes)?;
+    Ok(raw.workers)
+}
+
+/// Requests older than a process that does not accept yet are its dead predecessor's: uWSGI's master tells the new
+/// process at once, and the new process forgets the old requests when it first gets to run, which is before it accepts
+/// (uwsgi_respawn_worker in core/master_utils.c). Once it accepts all requests are its own, whatever the numbers say:
+/// both are the wall clock's, and after a step back its own would seem older than itself. A step back before the respawn
+/// lets a predecessor's request pass for that moment; its age begins anew with the process, so it ends nobody.
+fn worker(raw: RawWorker) -> Worker {
+    let mut in_flight = raw.cores.requests;
+    let accepting = raw.accepting == 1;
+    in_flight.retain(|request| accepting || request.started >= raw.last_spawn);
+    Worker {
+        id: raw.id,
+        pid: raw.pid,
+        accepting,
+        requests: raw.requests,
+        in_flight,
+    }
+}
+
+fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Worker>, D::Error> {
+    struct Workers;
+    impl<'de> Visitor<'de> for Workers {
+        type Value = Vec<Worker>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of workers")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut workers = Vec::new();
+            let mut slots = 0;
+            while let Some(raw) = list.next_element::<RawWorker>()? {
+                slots += raw.cores.count.max(1);
+                within_slots(slots)?;
+                workers.push(worker(raw));
+            }
+            Ok(workers)
+        }
+    }
+    deserializer.deserialize_seq(Workers)
+}
+
+impl<'de> Deserialize<'de> for Cores {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Cores;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of cores")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Cores, A::Error> {
+                let mut cores = Cores::default();
+                while let Some(core) = list.next_element::<RawCore>()? {
+                    cores.count += 1;
+                    within_slots(cores.count)?;
+                    if core.in_request == 1 {
+                        cores.requests.push(InFlight {
+                            id: core.vars.id,
+                            method: core.vars.method,
+                            path: core.vars.path,
+                            started: core.req_info.request_start,
+                        });
+                    }
+                }
+                Ok(cores)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+fn within_slots<E: serde::de::Error>(slots: usize) -> Result<(), E> {
+    if slots > MOST_SLOTS {
+        return Err(E::custom(format_args!("more than {MOST_SLOTS} slots")));
+    }
+    Ok(())
+}
+
+impl<'de> Deserialize<'de> for Vars {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Vars;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of variables")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vars, A::Error> {
+                let mut vars = Vars::default();
+                while let Some(var) = list.next_element()? {
+                    match var {
+                        Var::Id(id) => vars.id = id,
+                        Var::Method(method) => vars.method = method,
+                        Var::Path(path) => vars.path = path,
+                        Var::Other => {}
+                    }
+                }
+                Ok(vars)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+impl<'de> Deserialize<'de> for Var {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Var;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a variable")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Var, E> {
+                Ok(var(bytes))
+            }
+        }
+        deserializer.deserialize_bytes(Text)
+    }
+}
+
+/// `name=value`.
+fn var(bytes: &[u8]) -> Var {
+    let mut parts = bytes.splitn(2, |byte| *byte == b'=');
+    let (name, value) = (parts.next(), parts.next().unwrap_or_default());
+    match name {
+        Some(b"HTTP_X_REQUEST_ID") => Var::Id(text(value, LONGEST_ID)),
+        Some(b"REQUEST_METHOD") => Var::Method(text(value, LONGEST_METHOD)),
+        Some(b"REQUEST_URI") => {
+            let path = value.split(|byte| *byte == b'?').next();
+            Var::Path(text(path.unwrap_or_default(), LONGEST_PATH))
+        }
+        _ => Var::Other,
+    }
+}
+
+/// The beginning of a text: at most so many bytes, and no control character, which an escape may stand for.
+fn text(bytes: &[u8], most: usize) -> String {
+    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(most)])
+        .replace(|c: char| c.is_control(), " ");
+    // What is not UTF-8 has become longer.
+    while text.len() > most {
+        text.pop();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_leaves() {
+        let text = br#"{"version":"2.0.21","workers":[
+            {"id":1,"pid":42,"accepting":1,"requests":7,"cores":[{"in_request":1,"vars":
+              ["REQUEST_METHOD=GET","REQUEST_URI=/report?token=secret","HTTP_COOKIE=session=secret","HTTP_X_REQUEST_ID=r1"],
+              "req_info":{"request_start":1700000000}}]},
+            {"id":2,"pid":0,"accepting":0,"requests":0,"cores":[{"in_request":0,"vars":[],"req_info":{}}]}]}"#;
+        let workers = parse(text.to_vec()).unwrap();
+        assert_eq!(workers[0].in_flight[0].path, "/report");
+        assert_eq!(workers[0].in_flight[0].id, "r1");
+        assert!(!format!("{workers:?}").contains("secret"));
+        assert!(!workers[1].accepting && workers[1].in_flight.is_empty());
+    }
+
+    #[test]
+    fn control_characters_of_a_client_do_not_blind() {
+        let (head, tail) = (
+            br#"{"workers":[{"id":1,"pid":42,"cores":[{"in_request":1,"vars":["PATH_INFO=/a"#,
+            br#"b","HTTP_X_REQUEST_ID=r1"],"req_info":{"request_start":1}}]}]}"#,
+        );
+        for byte in (0..=u8::MAX).filter(|byte| !b"\"\\".contains(byte)) {
+            let text = [head.as_slice(), &[byte], tail].concat();
+            let workers = parse(text).unwrap_or_else(|error| panic!("byte {byte}: {error}"));
+            assert_eq!(workers[0].in_flight[0].id, "r1");
+        }
+    }
+
+    #[test]
+    fn requests_of_a_dead_predecessor_are_not_the_new_process_s() {
+        let text = br#"{"workers":[{"id":1,"pid":43,"accepting":0,"last_spawn":1700000007,"cores":[
+            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=old"],"req_info":{"request_start":1700000000}},
+            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=new"],"req_info":{"request_start":1700000007}}]}]}"#;
+        let in_flight = &parse(text.to_vec()).unwrap()[0].in_flight;
+        let ids: Vec<&str> = in_flight
+            .iter()
+            .map(|request| request.id.as_str())
+            .collect();
+        assert_eq!(ids, ["new"]);
+    }
+
+    #[test]
+    fn requests_of_a_process_that_accepts_are_its_own_after_a_step_back() {
+        let text = br#"{"workers":[{"id":1,"pid":43,"accepting":1,"last_spawn":1700003600,"cores":[
+            {"in_request":1,"vars":["HTTP_X_REQUEST_ID=r1"],"req_info":{"request_start":1700000000}}]}]}"#;
+        assert_eq!(parse(text.to_vec()).unwrap()[0].in_flight.len(), 1);
+    }
+
+    /// Statistics of one worker with these cores.
+    fn stats(cores: &str) -> Vec<u8> {
+        format!(r#"{{"workers":[{{"id":1,"pid":42,"cores":[{cores}]}}]}}"#).into_bytes()
+    }
+
+    #[test]
+    fn forged_values_are_kept_short() {
+        let long = r"\u001b".to_owned() + &"x".repeat(100_000);
+        let core = format!(
+            r#"{{"in_request":1,"vars":["HTTP_X_REQUEST_ID={long}","REQUEST_METHOD={long}","REQUEST_URI=/{long}?{long}"]}}"#
+        );
+        let request = parse(stats(&core)).unwrap()[0].in_flight[0].clone();
+        let lengths = [&request.id, &request.method, &request.path].map(String::len);
+        assert_eq!(lengths, [LONGEST_ID, LONGEST_METHOD, LONGEST_PATH]);
+        assert!(request.id.starts_with(" xx"), "{}", request.id);
+        assert!(text(&[0xff; 100], 16).len() <= 16);
+    }
+
+    #[test]
+    fn more_slots_than_there_can_be_are_an_error() {
+        let cores = |count| vec!["{}"; count].join(",");
+        assert!(parse(stats(&cores(1024))).is_ok());
+        assert!(parse(stats(&cores(1025))).is_err());
+        let workers = |count, cores: &str| {
+            let worker = format!(r#"{{"id":1,"pid":42,"cores":[{cores}]}}"#);
+            format!(r#"{{"workers":[{}]}}"#, vec![worker; count].join(",")).into_bytes()
+        };
+        assert_eq!(parse(workers(1024, "")).unwrap().len(), 1024);
+        assert!(parse(workers(1025, "")).is_err());
+        assert!(parse(workers(3, &cores(512))).is_err());
+    }
+}

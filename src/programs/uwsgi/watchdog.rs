@@ -1,0 +1,188 @@
+//! The watchdog of uWSGI: do its workers get on, is a request overdue, what did the import leave open.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::unistd::Pid;
+use tokio::sync::mpsc;
+
+use super::ages::Ages;
+use super::leftovers;
+use super::progress::{Progress, Seen};
+use super::protocol;
+use super::stats::{self, Socket};
+use super::worker::Worker;
+use crate::supervise::in_flight::describe_oldest;
+use crate::supervise::program::{Finding, ServingProxy};
+
+/// Pause between two polls. A poll costs uWSGI's master a millisecond.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// uWSGI's master looks after dead workers once a second, and whenever it is asked for its statistics: so many polls at
+/// this distance after a kill bring the new worker sooner.
+const POLL_INTERVAL_AFTER_KILL: Duration = Duration::from_millis(50);
+const POLLS_AFTER_KILL: u32 = 2;
+/// How long a worker has to take a connection before the application counts as dead.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
+
+/// What the watchdog has to know of the plan.
+#[derive(Clone, Debug)]
+pub(super) struct Watchdog {
+    /// The socket that the workers take requests from.
+    pub(super) socket: PathBuf,
+    /// How long a request may take; none: as long as it likes.
+    pub(super) request_timeout: Option<Duration>,
+    /// From this age on a request ends its worker; none: uWSGI sees to it.
+    pub(super) kill_after: Option<Duration>,
+}
+
+impl Watchdog {
+    /// Watches a master process until it is hung.
+    pub(super) async fn run(
+        &self,
+        stats: &Socket,
+        pid: Pid,
+        proxy: ServingProxy,
+        findings: mpsc::Sender<Finding>,
+    ) {
+        leftovers::find(pid.as_raw()).warn();
+        let mut progress = Progress::new(self.request_timeout);
+        let mut overdue = Overdue::default();
+        let mut requests = None;
+        let started = Instant::now();
+        loop {
+            tokio::time::sleep(overdue.next_poll()).await;
+            let workers = stats::read(stats).await.ok();
+            if let (Some(limit), Some(workers)) = (self.kill_after, &workers) {
+                for finding in overdue.poll(workers, limit, started.elapsed()) {
+                    // The loop may have ended.
+                    let _: Result<(), _> = findings.send(finding).await;
+                }
+            }
+            if let Some(workers) = &workers {
+                requests = describe(workers);
+            }
+            let waiting = match proxy.get() {
+                Some(proxy) => proxy.requests().await,
+                None => None,
+            };
+            let seen = Seen { workers, waiting };
+            let Some(idle) = progress.see(&seen, started.elapsed()) else {
+                continue;
+            };
+            if protocol::is_taken(&self.socket, LAST_CHANCE).await {
+                progress.alive(started.elapsed());
+                continue;
+            }
+            // The loop may have ended.
+            let _: Result<(), _> = findings.send(Finding::Hung { idle, requests }).await;
+            return;
+        }
+    }
+}
+
+/// Finds overdue requests, each once.
+#[derive(Debug, Default)]
+struct Overdue {
+    ages: Ages,
+    /// Workers that were found, and still have their request: a killed worker keeps it until uWSGI's master has looked
+    /// after it.
+    found: Vec<i32>,
+    polls_after_kill: u32,
+}
+
+impl Overdue {
+    fn next_poll(&mut self) -> Duration {
+        if self.polls_after_kill > 0 {
+            self.polls_after_kill -= 1;
+            return POLL_INTERVAL_AFTER_KILL;
+        }
+        POLL_INTERVAL
+    }
+
+    fn poll(&mut self, workers: &[Worker], limit: Duration, now: Duration) -> Vec<Finding> {
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.ages.see(workers, now, wall);
+        self.found
+            .retain(|pid| workers.iter().any(|worker| worker.pid == *pid));
+        let mut findings = overdue(workers, limit, &self.ages);
+        findings.retain(|(worker, _)| !self.found.contains(&worker.pid));
+        if !findings.is_empty() {
+            self.polls_after_kill = POLLS_AFTER_KILL;
+        }
+        self.found
+            .extend(findings.iter().map(|(worker, _)| worker.pid));
+        findings.into_iter().map(|(_, finding)| finding).collect()
+    }
+}
+
+/// Workers with a request beyond the limit. uWSGI tells whole seconds, cut off, so a request seems up to a second older
+/// than it is.
+fn overdue<'a>(workers: &'a [Worker], limit: Duration, ages: &Ages) -> Vec<(&'a Worker, Finding)> {
+    workers
+        .iter()
+        .filter_map(|worker| {
+            let (request, age) = ages.oldest(worker)?;
+            let finding = Finding::Overdue {
+                worker: worker.id,
+                pid: Pid::from_raw(worker.pid),
+                request: request.status(age.as_secs()),
+            };
+            (age >= limit).then_some((worker, finding))
+        })
+        .collect()
+}
+
+/// The oldest requests in the workers, for people.
+fn describe(workers: &[Worker]) -> Option<String> {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let statuses: Vec<_> = workers
+        .iter()
+        .map(|worker| worker.status(wall.as_secs()))
+        .collect();
+    describe_oldest(statuses.iter().flat_map(|worker| &worker.serving))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::worker::InFlight;
+    use super::*;
+
+    #[test]
+    fn only_overdue_requests_end_their_worker() {
+        let request = |started| InFlight {
+            id: "r".into(),
+            method: "GET".into(),
+            path: "/".into(),
+            started,
+        };
+        let worker = |pid, in_flight| Worker {
+            id: 1,
+            pid,
+            accepting: true,
+            requests: 0,
+            in_flight,
+        };
+        let workers = [
+            worker(7, vec![request(1000)]),
+            worker(8, vec![request(1004), request(1009)]),
+            worker(9, vec![]),
+        ];
+        let second = Duration::from_secs;
+        let mut ages = Ages::default();
+        ages.see(&workers[..1], second(1), second(1000));
+        ages.see(&workers, second(5), second(1004));
+        // The clock is set forward by an hour: that makes nobody older.
+        ages.see(&workers, second(7), second(4606));
+        assert!(overdue(&workers, second(7), &ages).is_empty());
+        ages.see(&workers, second(8), second(4607));
+        let found = overdue(&workers, second(7), &ages);
+        assert!(
+            matches!(found.as_slice(), [(_, Finding::Overdue { pid, request, .. })] if pid.as_raw() == 7 && request.seconds == 7),
+            "{found:?}"
+        );
+    }
+}

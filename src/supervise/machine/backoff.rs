@@ -1,0 +1,131 @@
+//! When a part that crashed may start again, and when it has crashed too often.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::supervise::uptime::Uptime;
+
+/// The second restart in a row waits this long; each further one twice as long.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// Longest wait.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// Waits differ by up to this part, so that many containers that crash together do not come back together.
+const JITTER: f64 = 0.1;
+/// After so long in health all crashes in a row are forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
+/// The budget: so many restarts within the window; the next crash ends the launcher, so that the platform sees it.
+const BUDGET: usize = 8;
+/// The window of the budget.
+const WINDOW: Duration = Duration::from_secs(300);
+
+/// The crashes of one part.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Backoff {
+    in_a_row: u32,
+    recent: VecDeque<Uptime>,
+}
+
+/// What follows a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterCrash {
+    /// Start again after this time.
+    Restart(Duration),
+    /// The budget is spent.
+    GiveUp,
+}
+
+impl Backoff {
+    /// Records a crash of a part that had been in health for `healthy` (none: it never got there). `random` is in 0..1.
+    pub(crate) fn crashed(
+        &mut self,
+        now: Uptime,
+        healthy: Option<Duration>,
+        random: f64,
+    ) -> AfterCrash {
+        if healthy.is_some_and(|span| span >= FORGET_AFTER) {
+            self.in_a_row = 0;
+        }
+        while self
+            .recent
+            .front()
+            .is_some_and(|at| now.since(*at) > WINDOW)
+        {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        if self.recent.len() > BUDGET {
+            return AfterCrash::GiveUp;
+        }
+        let earlier = self.in_a_row;
+        self.in_a_row += 1;
+        AfterCrash::Restart(delay(earlier, random))
+    }
+}
+
+fn delay(earlier: u32, random: f64) -> Duration {
+    if earlier == 0 {
+        return Duration::ZERO;
+    }
+    let doubled = FIRST_DELAY
+        .saturating_mul(1 << (earlier - 1).min(16))
+        .min(LONGEST_DELAY);
+    doubled.mul_f64(1.0 + JITTER * (2.0 * random - 1.0))
+}
+
+/// The budget in words.
+pub(crate) fn budget() -> String {
+    format!(
+        "more than {BUDGET} times in {} minutes",
+        WINDOW.as_secs() / 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Uptime {
+        Uptime(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn waits_double_up_to_a_limit() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<u128> = (0..8u64)
+            .map(|n| match backoff.crashed(at(n), None, 0.5) {
+                AfterCrash::Restart(wait) => wait.as_millis(),
+                AfterCrash::GiveUp => panic!("the budget is 8"),
+            })
+            .collect();
+        assert_eq!(waits, [0, 500, 1000, 2000, 4000, 8000, 16000, 30000]);
+        assert_eq!(backoff.crashed(at(9), None, 0.5), AfterCrash::GiveUp);
+    }
+
+    #[test]
+    fn health_forgets() {
+        let mut backoff = Backoff::default();
+        backoff.crashed(at(0), None, 0.5);
+        backoff.crashed(at(1), None, 0.5);
+        let verdict = backoff.crashed(at(100), Some(Duration::from_secs(61)), 0.5);
+        assert_eq!(verdict, AfterCrash::Restart(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_window_slides() {
+        let mut backoff = Backoff::default();
+        for n in 0..30 {
+            assert_ne!(
+                backoff.crashed(at(n * 60), None, 0.5),
+                AfterCrash::GiveUp,
+                "{n}"
+            );
+        }
+    }
+
+    #[test]
+    fn jitter_stays_within_a_tenth() {
+        assert_eq!(delay(1, 0.0), Duration::from_millis(450));
+        assert!(delay(1, 0.999) < Duration::from_millis(550));
+    }
+}

@@ -1,0 +1,204 @@
+//! One child as the machine sees it: what it is for, how it is stopped, its state and its history.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::backoff::Backoff;
+use super::identity::{ChildId, ChildLabel};
+use super::state::ChildState;
+use crate::supervise::uptime::Uptime;
+use crate::sys::reap::Exit;
+
+/// What the machine has to know about a child before it is started.
+#[derive(Clone, Debug)]
+pub(crate) struct ChildSpec {
+    pub(crate) label: ChildLabel,
+    pub(crate) stop: StopPolicy,
+    pub(crate) survivors: SurvivorPolicy,
+}
+
+/// How a child is stopped.
+#[derive(Clone, Debug)]
+pub(crate) struct StopPolicy {
+    /// Before it is asked to stop, its clients are told to close their connections, for this long at the most; none: it
+    /// has no clients of its own.
+    pub(crate) drain: Option<Duration>,
+    /// The graceful signal is repeated at this interval until the child has ended; none: it is sent once.
+    pub(crate) repeat: Option<Duration>,
+    /// The processes that it has started are killed in place of this signal in a row; none: never.
+    pub(crate) kill_workers_at_signal: Option<u32>,
+    /// Whether it can be asked to finish while its successor serves on the same sockets; otherwise it is drained and
+    /// stopped.
+    pub(crate) retires_on_request: bool,
+    /// How long it may take to finish then; none: as long as its requests take.
+    pub(crate) retire_timeout: Option<Duration>,
+    /// Whether it handles its stop signal while it starts. A child that does not is killed then; it has served nobody.
+    pub(crate) stoppable_while_starting: bool,
+}
+
+/// What becomes of the rest of a process group whose leader crashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SurvivorPolicy {
+    /// They are of no use without their leader: they are killed.
+    Kill,
+    /// They go on serving, and finish once another child serves.
+    Finish,
+}
+
+/// What a child is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It serves, or shall.
+    Serving,
+    /// It is tried before the others of its generation are started, and serves nobody.
+    Canary,
+    /// It takes the place of another child once all of its generation are ready.
+    Candidate { replaces: ChildId },
+    /// It finishes its requests while its successor serves; it is killed at `kill_at`.
+    Retiring { kill_at: Option<Uptime> },
+}
+
+/// One child.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(super) spec: ChildSpec,
+    pub(super) purpose: Purpose,
+    state: ChildState,
+    since: Uptime,
+    /// Starts after the first.
+    pub(super) restarts: u32,
+    pub(super) last_exit: Option<Exit>,
+    pub(super) backoff: Backoff,
+    pub(super) ever_ready: bool,
+    /// The launcher has killed it because it did not serve, or did not become ready again.
+    pub(super) given_up: bool,
+    /// Why it is not ready, as its last readiness poll told.
+    pub(super) not_ready: Option<String>,
+    /// It is what this crashed child has left: a process group without its leader, which still serves.
+    pub(super) survivors_of: Option<ChildId>,
+}
+
+impl Child {
+    pub(super) fn new(spec: ChildSpec, purpose: Purpose) -> Self {
+        Self {
+            spec,
+            purpose,
+            state: ChildState::Idle,
+            since: Uptime::default(),
+            restarts: 0,
+            last_exit: None,
+            backoff: Backoff::default(),
+            ever_ready: false,
+            given_up: false,
+            not_ready: None,
+            survivors_of: None,
+        }
+    }
+
+    /// What `crashed`, the child `of`, has left in its process group.
+    pub(super) fn survivors(crashed: &Self, of: ChildId, group: Pid, now: Uptime) -> Self {
+        let spec = ChildSpec {
+            survivors: SurvivorPolicy::Kill,
+            ..crashed.spec.clone()
+        };
+        Self {
+            state: ChildState::Running { pid: group },
+            since: now,
+            ever_ready: true,
+            survivors_of: Some(of),
+            ..Self::new(spec, Purpose::Retiring { kill_at: None })
+        }
+    }
+
+    pub(crate) fn label(&self) -> ChildLabel {
+        self.spec.label
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    pub(crate) fn state(&self) -> ChildState {
+        self.state
+    }
+
+    /// When it entered its state.
+    pub(crate) fn since(&self) -> Uptime {
+        self.since
+    }
+
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    pub(crate) fn last_exit(&self) -> Option<Exit> {
+        self.last_exit
+    }
+
+    pub(crate) fn not_ready(&self) -> Option<&str> {
+        self.not_ready.as_deref()
+    }
+
+    pub(crate) fn survivors_of(&self) -> Option<ChildId> {
+        self.survivors_of
+    }
+
+    pub(crate) fn has_been_ready(&self) -> bool {
+        self.ever_ready
+    }
+
+    pub(crate) fn serves(&self) -> bool {
+        self.purpose == Purpose::Serving
+    }
+
+    /// Whether it belongs to a generation that does not serve yet.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.purpose, Purpose::Canary | Purpose::Candidate { .. })
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, ChildState::Running { .. })
+    }
+
+    /// Enters a state: the only place where a state changes.
+    pub(super) fn enter(&mut self, next: ChildState, now: Uptime) {
+        debug_assert!(
+            self.state.may_become(next),
+            "{} goes from {:?} to {next:?}",
+            self.spec.label.name,
+            self.state
+        );
+        self.not_ready = None;
+        self.state = next;
+        self.since = now;
+    }
+
+    /// When a retiring child is killed.
+    pub(super) fn kill_at(&self) -> Option<Uptime> {
+        let over = matches!(self.state, ChildState::Ended | ChildState::Killing { .. });
+        match self.purpose {
+            Purpose::Retiring { kill_at } if !over => kill_at,
+            Purpose::Serving
+            | Purpose::Canary
+            | Purpose::Candidate { .. }
+            | Purpose::Retiring { .. } => None,
+        }
+    }
+
+    /// Whether the rest of its process group serves on after such an exit. A child that ends as it was asked to leaves
+    /// no survivors.
+    pub(crate) fn leaves_survivors(&self, exit: Exit) -> bool {
+        let crashed = match self.state {
+            ChildState::Starting { .. } | ChildState::Running { .. } => true,
+            ChildState::Draining { .. } | ChildState::Stopping { .. } => {
+                matches!(exit, Exit::Signal(_))
+            }
+            ChildState::Idle
+            | ChildState::Killing { .. }
+            | ChildState::Backoff { .. }
+            | ChildState::Ended => false,
+        };
+        crashed && self.spec.survivors == SurvivorPolicy::Finish
+    }
+}

@@ -1,0 +1,340 @@
+//! The reload, blue/green: a new generation starts beside the old one, on the same sockets; once all of it is ready, the
+//! old one finishes its requests. A failure on the way ends the new generation and leaves the old one as it is.
+//!
+//! uWSGI's own reload with an application that does not load is a total outage, and nginx's resets busy keep-alive
+//! connections; so neither is used.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::Machine;
+use super::action::{Action, Notice};
+use super::child::{Child, Purpose};
+use super::event::NewGeneration;
+use super::identity::ChildId;
+use super::outcome::{NotMade, Refusal, ReloadResult, Rollback};
+use super::state::{ChildState, Next, Phase, Reload};
+use crate::supervise::uptime::Uptime;
+
+/// Requests that come so close together are one reload. Later ones may mean a change that the present reload has not
+/// seen, so they are one more reload, after it.
+const GATHERING: Duration = Duration::from_millis(50);
+
+/// Between the switch and its report: the proxy of the old generation accepts the connections that had begun, and closes
+/// its sockets. Clients that connect after the report meet the new generation only.
+pub(crate) const LAST_CONNECTIONS: Duration = Duration::from_millis(25);
+
+/// Between a rollback and its report: the log brings the last lines of the child that has failed.
+const LAST_LINES: Duration = Duration::from_millis(250);
+
+impl Reload {
+    /// When the reload has something to do by itself.
+    pub(super) fn deadline(&self) -> Option<Uptime> {
+        match self {
+            Self::Gathering { until } => Some(*until),
+            Self::Starting { deadline, .. } => Some(*deadline),
+            Self::Reporting { at, .. } => Some(*at),
+            Self::Idle | Self::Preparing { .. } | Self::Switching { .. } => None,
+        }
+    }
+}
+
+impl Machine {
+    /// Whether a new generation is on its way to serve.
+    pub(crate) fn is_reloading(&self) -> bool {
+        match self.reload {
+            Reload::Starting { .. } | Reload::Switching { .. } => true,
+            Reload::Idle
+            | Reload::Gathering { .. }
+            | Reload::Preparing { .. }
+            | Reload::Reporting { .. } => false,
+        }
+    }
+
+    /// Begins a reload, joins the one that is about to begin, or orders one more after the current one.
+    pub(super) fn reload_requested(&mut self) {
+        match self.phase {
+            Phase::Starting { .. } => return self.act(Action::RefuseReload(Refusal::Starting)),
+            Phase::Stopping { .. } | Phase::Done(_) => {
+                return self.act(Action::RefuseReload(Refusal::Stopping));
+            }
+            Phase::Serving => {}
+        }
+        match self.reload {
+            Reload::Idle => {
+                self.reload = Reload::Gathering {
+                    until: self.now.after(GATHERING),
+                };
+                self.act(Action::JoinReload);
+            }
+            Reload::Gathering { .. } => self.act(Action::JoinReload),
+            Reload::Preparing { .. }
+            | Reload::Starting { .. }
+            | Reload::Switching { .. }
+            | Reload::Reporting { .. } => {
+                self.reload_again = true;
+                self.act(Action::QueueReload);
+            }
+        }
+    }
+
+    /// Goes on with the reload when its time has come.
+    pub(super) fn reload_due(&mut self) {
+        if self.reload.deadline().is_none_or(|at| self.now < at) {
+            return;
+        }
+        match std::mem::replace(&mut self.reload, Reload::Idle) {
+            Reload::Gathering { .. } if self.phase != Phase::Serving => {
+                self.report(ReloadResult::Refused(Refusal::Abandoned));
+            }
+            Reload::Gathering { .. } => {
+                self.newest_generation += 1;
+                let generation = self.newest_generation;
+                self.reload = Reload::Preparing { generation };
+                self.act(Action::PrepareGeneration(generation));
+            }
+            starting @ Reload::Starting { .. } => {
+                self.reload = starting;
+                self.start_of_generation_overdue();
+            }
+            Reload::Reporting { result, .. } => self.report(result),
+            Reload::Idle | Reload::Preparing { .. } | Reload::Switching { .. } => {}
+        }
+    }
+
+    /// Reports a result. A reload that was ordered meanwhile begins.
+    fn report(&mut self, result: ReloadResult) {
+        self.reload = Reload::Idle;
+        self.act(Action::ReportReload(result));
+        if std::mem::take(&mut self.reload_again) {
+            self.reload_requested();
+        }
+    }
+
+    fn report_after(&mut self, wait: Duration, result: ReloadResult) {
+        self.reload = Reload::Reporting {
+            at: self.now.after(wait),
+            result,
+        };
+    }
+
+    pub(super) fn generation_not_made(&mut self, why: NotMade) {
+        if let Reload::Preparing { .. } = self.reload {
+            // What the log says about it stands in the text already.
+            let result = ReloadResult::Refused(Refusal::NotMade(why));
+            self.report_after(Duration::ZERO, result);
+        }
+    }
+
+    pub(super) fn generation_prepared(&mut self, new: NewGeneration) {
+        let Reload::Preparing { generation } = self.reload else {
+            return;
+        };
+        match self.phase {
+            Phase::Serving => {}
+            Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Done(_) => {
+                self.act(Action::DiscardGeneration);
+                let result = ReloadResult::Refused(Refusal::Abandoned);
+                return self.report_after(Duration::ZERO, result);
+            }
+        }
+        for (id, spec) in new.children {
+            if let Some(replaces) = self.children.serving(spec.label.role) {
+                let candidate = Child::new(spec, Purpose::Candidate { replaces });
+                self.children.insert(id, candidate);
+            }
+        }
+        let canary = new.canary.map(|(id, spec)| {
+            self.children.insert(id, Child::new(spec, Purpose::Canary));
+            id
+        });
+        self.reload = Reload::Starting {
+            deadline: self.now.after(new.start_timeout),
+            next: Next {
+                generation,
+                start_timeout: new.start_timeout,
+                stop_timeout: new.stop_timeout,
+            },
+        };
+        match canary {
+            Some(id) => self.act(Action::Spawn(id)),
+            None => self.start_candidates(),
+        }
+    }
+
+    fn start_candidates(&mut self) {
+        for id in self.candidates() {
+            self.act(Action::Spawn(id));
+        }
+    }
+
+    fn candidates(&self) -> Vec<ChildId> {
+        self.children.ids(|child| {
+            matches!(child.purpose(), Purpose::Candidate { .. })
+                && child.state() != ChildState::Ended
+        })
+    }
+
+    /// A canary that was ready is not needed any more: the others of its generation are started.
+    pub(super) fn canary_ready(&mut self, id: ChildId) {
+        let Reload::Starting { deadline, next } = &mut self.reload else {
+            return;
+        };
+        *deadline = self.now.after(next.start_timeout);
+        if let Some(canary) = self.children.get_mut(id) {
+            canary.purpose = Purpose::Retiring { kill_at: None };
+        }
+        self.kill(id);
+        self.start_candidates();
+    }
+
+    /// Once every candidate is ready, they take over.
+    pub(super) fn switch_when_ready(&mut self) {
+        let Reload::Starting { next, .. } = self.reload else {
+            return;
+        };
+        let candidates = self.candidates();
+        let is_running = |id: &ChildId| self.children.get(*id).is_some_and(Child::is_running);
+        if candidates.is_empty() || !candidates.iter().all(is_running) {
+            return;
+        }
+        self.reload = Reload::Switching { next };
+        for id in candidates {
+            let Some(Purpose::Candidate { replaces }) = self.children.get(id).map(Child::purpose)
+            else {
+                continue;
+            };
+            let restarts = self.children.get(replaces).map_or(0, Child::restarts);
+            if let Some(child) = self.children.get_mut(id) {
+                child.purpose = Purpose::Serving;
+                child.restarts = restarts;
+            }
+            self.retire(replaces);
+            self.retire_survivors(replaces);
+        }
+    }
+
+    /// The switch is complete once no child of the old generation accepts connections any more.
+    pub(super) fn finish_switching(&mut self) {
+        let Reload::Switching { next } = self.reload else {
+            return;
+        };
+        let accepts = |child: &Child| {
+            matches!(child.purpose(), Purpose::Retiring { .. })
+                && matches!(child.state(), ChildState::Draining { .. })
+        };
+        if self.children.all().any(accepts) {
+            return;
+        }
+        self.start_timeout = next.start_timeout;
+        self.stop_timeout = next.stop_timeout;
+        self.act(Action::CommitGeneration);
+        let result = ReloadResult::Committed(next.generation);
+        self.report_after(LAST_CONNECTIONS, result);
+    }
+
+    /// Lets a child finish its requests and end; another one has taken its place, or its generation was given up.
+    pub(super) fn retire(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        let is_candidate = matches!(child.purpose(), Purpose::Candidate { .. });
+        // A candidate that has not become ready may never take the request to finish.
+        let timeout = child
+            .spec
+            .stop
+            .retire_timeout
+            .or(is_candidate.then_some(self.stop_timeout));
+        child.purpose = Purpose::Retiring {
+            kill_at: timeout.map(|timeout| self.now.after(timeout)),
+        };
+        let by_request = child.spec.stop.retires_on_request;
+        match child.state() {
+            // Candidates take requests from the common socket before all of them are ready.
+            ChildState::Starting { pid } if by_request && is_candidate => {
+                self.request_retirement(id, pid);
+            }
+            ChildState::Running { pid } if by_request => self.request_retirement(id, pid),
+            ChildState::Idle
+            | ChildState::Starting { .. }
+            | ChildState::Running { .. }
+            | ChildState::Draining { .. }
+            | ChildState::Stopping { .. }
+            | ChildState::Killing { .. }
+            | ChildState::Backoff { .. }
+            | ChildState::Ended => self.stop_child(id),
+        }
+        if self
+            .children
+            .get(id)
+            .is_some_and(|child| child.state() == ChildState::Ended)
+        {
+            self.forget(id);
+        }
+    }
+
+    fn request_retirement(&mut self, id: ChildId, pid: Pid) {
+        let stopping = ChildState::Stopping {
+            pid,
+            again: None,
+            signals: 1,
+        };
+        self.transition(id, stopping);
+        self.act(Action::Retire(id, pid));
+    }
+
+    /// Ends the new generation while it starts; otherwise there is nothing to roll back.
+    pub(super) fn roll_back(&mut self, why: Rollback) {
+        let Reload::Starting { .. } = self.reload else {
+            return;
+        };
+        self.report_after(LAST_LINES, ReloadResult::RolledBack(why.clone()));
+        for id in self.children.ids(Child::is_new) {
+            self.retire(id);
+        }
+        self.act(Action::RollBackGeneration(why));
+    }
+
+    /// Gives up a generation whose start has taken too long.
+    fn start_of_generation_overdue(&mut self) {
+        let late = self.children.all().find(|child| {
+            child.is_new() && !child.is_running() && child.state() != ChildState::Ended
+        });
+        // All of them run: then they have taken over already.
+        let Some(child) = late else {
+            return debug_assert!(false, "a generation that is ready has not taken over");
+        };
+        let why = Rollback::NotReady(child.label(), child.not_ready.clone());
+        self.roll_back(why);
+    }
+
+    /// Kills what does not finish in time after its successor has taken over.
+    pub(super) fn retiring_overdue(&mut self) {
+        let overdue = self
+            .children
+            .ids(|child| child.kill_at().is_some_and(|at| self.now >= at));
+        for id in overdue {
+            let stopping = matches!(self.phase, Phase::Stopping { .. } | Phase::Done(_));
+            if let (false, Some(child)) = (stopping, self.children.get(id)) {
+                let label = child.label();
+                self.act(Action::Announce(Notice::RetirementTimedOut(label)));
+            }
+            self.kill(id);
+        }
+    }
+
+    /// The run ends: everybody who waits for a reload gets an answer.
+    pub(super) fn end_reload(&mut self) {
+        match std::mem::replace(&mut self.reload, Reload::Idle) {
+            Reload::Idle => {}
+            Reload::Reporting { result, .. } => self.report(result),
+            Reload::Gathering { .. }
+            | Reload::Preparing { .. }
+            | Reload::Starting { .. }
+            | Reload::Switching { .. } => {
+                self.report(ReloadResult::Refused(Refusal::Abandoned));
+            }
+        }
+    }
+}

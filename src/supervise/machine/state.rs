@@ -1,0 +1,119 @@
+//! What a child, the service and a reload can be. Values only.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::outcome::{Outcome, ReloadResult};
+use crate::supervise::uptime::Uptime;
+
+/// The state of one child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChildState {
+    /// It is about to be started.
+    Idle,
+    /// It runs and is not ready yet.
+    Starting { pid: Pid },
+    /// It serves.
+    Running { pid: Pid },
+    /// It serves and tells its clients to close their connections, for `until` at the longest.
+    Draining { pid: Pid, until: Uptime },
+    /// It was sent its stop signal `signals` times; `again` is when the next one is due.
+    Stopping {
+        pid: Pid,
+        again: Option<Uptime>,
+        signals: u32,
+    },
+    /// It was sent SIGKILL.
+    Killing { pid: Pid },
+    /// It crashed and is started again at `until`.
+    Backoff { until: Uptime },
+    /// It has ended and is not started again.
+    Ended,
+}
+
+impl ChildState {
+    /// The process, while there is one. For survivors this is the number of their process group.
+    pub(crate) fn pid(self) -> Option<Pid> {
+        match self {
+            Self::Starting { pid }
+            | Self::Running { pid }
+            | Self::Draining { pid, .. }
+            | Self::Stopping { pid, .. }
+            | Self::Killing { pid } => Some(pid),
+            Self::Idle | Self::Backoff { .. } | Self::Ended => None,
+        }
+    }
+
+    /// Whether the diagram of [`super`] has an arrow from this state to `next`.
+    pub(super) fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Idle => matches!(
+                next,
+                Self::Starting { .. } | Self::Backoff { .. } | Self::Ended
+            ),
+            Self::Starting { .. } | Self::Running { .. } => next != Self::Idle,
+            Self::Draining { .. } | Self::Stopping { .. } => matches!(
+                next,
+                Self::Stopping { .. } | Self::Killing { .. } | Self::Ended
+            ),
+            Self::Killing { .. } => matches!(next, Self::Killing { .. } | Self::Ended),
+            Self::Backoff { .. } => matches!(next, Self::Idle | Self::Ended),
+            // A process whose start was already under way when it was no longer wanted.
+            Self::Ended => matches!(next, Self::Killing { .. }),
+        }
+    }
+}
+
+/// The state of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not every child has been ready yet; they have until `deadline`.
+    Starting { deadline: Uptime },
+    /// Every child has been ready once.
+    Serving,
+    /// The service stops; at `deadline` the remaining children are killed.
+    Stopping {
+        deadline: Uptime,
+        outcome: Outcome,
+        urgency: Urgency,
+    },
+    /// No child is left.
+    Done(Outcome),
+}
+
+/// How hard the service is stopped; each further request to stop raises it by one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Urgency {
+    /// In-flight requests are finished.
+    Graceful,
+    /// In-flight requests are cut.
+    Fast,
+    /// Every child gets SIGKILL.
+    Kill,
+}
+
+/// The state of a reload. There is one reload at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reload {
+    /// No reload is in progress.
+    Idle,
+    /// A reload was requested; further requests join it until `until`.
+    Gathering { until: Uptime },
+    /// The next generation is read, validated and written.
+    Preparing { generation: u32 },
+    /// Its canary or its candidates start, beside the old generation; they have until `deadline`.
+    Starting { deadline: Uptime, next: Next },
+    /// Its candidates serve; a proxy of the old generation still accepts connections.
+    Switching { next: Next },
+    /// The result is known; it is reported at `at`.
+    Reporting { at: Uptime, result: ReloadResult },
+}
+
+/// What becomes valid when a new generation is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    pub(super) generation: u32,
+    pub(super) start_timeout: Duration,
+    pub(super) stop_timeout: Duration,
+}

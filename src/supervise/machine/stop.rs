@@ -1,0 +1,329 @@
+//! The stop: the proxy first, so that no client waits for an answer that cannot come, then the application, within one
+//! time limit; each further request to stop makes it faster.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::Machine;
+use super::action::{Action, Notice};
+use super::child::Child;
+use super::identity::{ChildId, Role};
+use super::outcome::{Outcome, Rollback};
+use super::state::{ChildState, Phase, Urgency};
+use crate::supervise::uptime::Uptime;
+
+/// Requests to stop that come so close together are one: timeout(1), shells and process managers signal a process and
+/// its group at once, and nobody asks twice in such a time.
+const SAME_REQUEST: Duration = Duration::from_millis(50);
+
+impl Machine {
+    pub(super) fn stop_requested(&mut self) {
+        let again = |last: Uptime| self.now.since(last) < SAME_REQUEST;
+        if self.last_stop_request.is_some_and(again) {
+            return;
+        }
+        self.last_stop_request = Some(self.now);
+        match self.phase {
+            Phase::Starting { .. } | Phase::Serving => self.begin_stop(Outcome::Stopped),
+            Phase::Stopping {
+                urgency: Urgency::Graceful,
+                ..
+            } => {
+                self.requested_again(Outcome::Cut);
+                self.stop_fast();
+            }
+            Phase::Stopping { .. } => {
+                self.requested_again(Outcome::Forced);
+                self.kill_all();
+            }
+            Phase::Done(_) => {}
+        }
+    }
+
+    /// Whoever asks again knows what it costs: the outcome says that it was wanted.
+    fn requested_again(&mut self, how: Outcome) {
+        if let Phase::Stopping {
+            outcome: outcome @ (Outcome::Stopped | Outcome::Cut),
+            ..
+        } = &mut self.phase
+        {
+            *outcome = how;
+        }
+    }
+
+    pub(super) fn begin_stop(&mut self, outcome: Outcome) {
+        match self.phase {
+            Phase::Stopping { .. } | Phase::Done(_) => return,
+            Phase::Starting { .. } | Phase::Serving => {}
+        }
+        let requested = outcome == Outcome::Stopped;
+        self.phase = Phase::Stopping {
+            deadline: self.now.after(self.stop_timeout),
+            outcome,
+            urgency: Urgency::Graceful,
+        };
+        self.act(Action::Announce(Notice::Stopping(Urgency::Graceful)));
+        self.roll_back(Rollback::Stopping);
+        let never_served = self
+            .children
+            .all()
+            .any(|child| child.label().role == Role::Application && !child.ever_ready);
+        if !requested || never_served {
+            self.give_up_application();
+        }
+    }
+
+    /// Ends an application that does not serve and will not, so that clients that wait for it get an error at once.
+    fn give_up_application(&mut self) {
+        for id in self.children.ids(|child| {
+            child.serves() && child.label().role == Role::Application && !child.is_running()
+        }) {
+            if self
+                .children
+                .get(id)
+                .is_some_and(|child| child.state().pid().is_some())
+            {
+                self.kill(id);
+            } else if !self.has_ended(id) {
+                self.transition(id, ChildState::Ended);
+            }
+            self.act(Action::CloseSockets(id));
+        }
+    }
+
+    fn has_ended(&self, id: ChildId) -> bool {
+        self.children
+            .get(id)
+            .is_none_or(|child| child.state() == ChildState::Ended)
+    }
+
+    fn raise_urgency(&mut self, raised: Urgency) {
+        if let Phase::Stopping { urgency, .. } = &mut self.phase {
+            *urgency = raised;
+            self.act(Action::Announce(Notice::Stopping(raised)));
+        }
+    }
+
+    fn stop_fast(&mut self) {
+        self.raise_urgency(Urgency::Fast);
+        for id in self.children.ids(|_| true) {
+            let Some(child) = self.children.get(id) else {
+                continue;
+            };
+            match child.state() {
+                ChildState::Starting { pid }
+                | ChildState::Running { pid }
+                | ChildState::Draining { pid, .. }
+                | ChildState::Stopping { pid, .. } => {
+                    let again = child.spec.stop.repeat.map(|wait| self.now.after(wait));
+                    let stopping = ChildState::Stopping {
+                        pid,
+                        again,
+                        signals: 1,
+                    };
+                    self.transition(id, stopping);
+                    self.act(Action::StopFast(id, pid));
+                }
+                ChildState::Idle | ChildState::Backoff { .. } => {
+                    self.transition(id, ChildState::Ended);
+                }
+                ChildState::Killing { .. } | ChildState::Ended => {}
+            }
+        }
+    }
+
+    fn kill_all(&mut self) {
+        self.raise_urgency(Urgency::Kill);
+        let mut culprit = None;
+        for id in self.children.ids(|_| true) {
+            let Some(child) = self.children.get(id) else {
+                continue;
+            };
+            match child.state() {
+                ChildState::Starting { .. }
+                | ChildState::Running { .. }
+                | ChildState::Draining { .. }
+                | ChildState::Stopping { .. }
+                | ChildState::Killing { .. } => {
+                    // A child that was asked to stop and did not, rather than one that was still waiting for its turn.
+                    if culprit.is_none() || !child.is_running() {
+                        culprit = Some(child.label());
+                    }
+                    self.kill(id);
+                }
+                ChildState::Idle | ChildState::Backoff { .. } => {
+                    self.transition(id, ChildState::Ended);
+                }
+                ChildState::Ended => {}
+            }
+        }
+        if let (
+            Some(child),
+            Phase::Stopping {
+                outcome: outcome @ (Outcome::Stopped | Outcome::Cut),
+                ..
+            },
+        ) = (culprit, &mut self.phase)
+        {
+            *outcome = Outcome::StopTimedOut(child);
+        }
+    }
+
+    /// Kills what is left of a stop that has taken too long.
+    pub(super) fn stop_overdue(&mut self) {
+        if let Phase::Stopping {
+            deadline, urgency, ..
+        } = self.phase
+            && self.now >= deadline
+            && urgency < Urgency::Kill
+        {
+            self.act(Action::Announce(Notice::StopTimedOut));
+            self.kill_all();
+        }
+    }
+
+    pub(super) fn proxy_serves(&self) -> bool {
+        self.children
+            .all()
+            .any(|child| child.label().role == Role::Proxy && child.state().pid().is_some())
+    }
+
+    /// After each event of a stop: the proxy first, then the application, then done.
+    pub(super) fn continue_stop(&mut self) {
+        let Phase::Stopping {
+            urgency, outcome, ..
+        } = &self.phase
+        else {
+            return;
+        };
+        let outcome = outcome.clone();
+        if *urgency == Urgency::Graceful {
+            self.stop_in_order();
+        }
+        if self
+            .children
+            .all()
+            .all(|child| child.state() == ChildState::Ended)
+        {
+            self.phase = Phase::Done(outcome);
+            self.end_reload();
+        }
+    }
+
+    fn stop_in_order(&mut self) {
+        let proxy_serves = self.proxy_serves();
+        for id in self.children.ids(|_| true) {
+            let Some(child) = self.children.get(id) else {
+                continue;
+            };
+            if child.label().role == Role::Proxy || !proxy_serves {
+                self.stop_child(id);
+            }
+            // A retired child was asked to finish its requests; once no proxy is left it has none.
+            if let Some(child) = self.children.get(id)
+                && let ChildState::Stopping {
+                    pid, again: None, ..
+                } = child.state()
+                && child.spec.stop.repeat.is_some()
+                && !proxy_serves
+            {
+                self.send_stop_signal(id, pid);
+            }
+        }
+    }
+
+    /// The first step of stopping one child, whatever it is doing.
+    pub(super) fn stop_child(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        match child.state() {
+            ChildState::Idle | ChildState::Backoff { .. } => {
+                self.transition(id, ChildState::Ended);
+            }
+            ChildState::Starting { .. } if !child.spec.stop.stoppable_while_starting => {
+                self.kill(id);
+            }
+            ChildState::Starting { pid } => self.send_stop_signal(id, pid),
+            ChildState::Running { pid } => match child.spec.stop.drain {
+                Some(limit) => {
+                    let until = self.now.after(limit);
+                    self.transition(id, ChildState::Draining { pid, until });
+                    self.act(Action::Drain(id));
+                }
+                None => self.send_stop_signal(id, pid),
+            },
+            ChildState::Draining { .. }
+            | ChildState::Stopping { .. }
+            | ChildState::Killing { .. }
+            | ChildState::Ended => {}
+        }
+    }
+
+    pub(super) fn drained(&mut self, id: ChildId, pid: Pid) {
+        if let Some(child) = self.children.get(id)
+            && matches!(child.state(), ChildState::Draining { pid: current, .. } if current == pid)
+        {
+            self.send_stop_signal(id, pid);
+        }
+    }
+
+    fn send_stop_signal(&mut self, id: ChildId, pid: Pid) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let policy = &child.spec.stop;
+        let signals = match child.state() {
+            ChildState::Stopping { signals, .. } => signals + 1,
+            ChildState::Idle
+            | ChildState::Starting { .. }
+            | ChildState::Running { .. }
+            | ChildState::Draining { .. }
+            | ChildState::Killing { .. }
+            | ChildState::Backoff { .. }
+            | ChildState::Ended => 1,
+        };
+        let again = policy.repeat.map(|interval| self.now.after(interval));
+        let action = if policy.kill_workers_at_signal == Some(signals) {
+            Action::KillWorkers(id, pid)
+        } else {
+            Action::StopGracefully(id, pid)
+        };
+        let stopping = ChildState::Stopping {
+            pid,
+            again,
+            signals,
+        };
+        self.transition(id, stopping);
+        self.act(action);
+    }
+
+    /// Sends the stop signals that are due: drains that have taken long enough, and repetitions.
+    pub(super) fn stop_signals_due(&mut self) {
+        for id in self.children.ids(|_| true) {
+            let state = self.children.get(id).map(Child::state);
+            match state {
+                Some(ChildState::Draining { pid, until }) if self.now >= until => {
+                    self.send_stop_signal(id, pid);
+                }
+                Some(ChildState::Stopping {
+                    pid,
+                    again: Some(due),
+                    ..
+                }) if self.now >= due => self.send_stop_signal(id, pid),
+                Some(
+                    ChildState::Idle
+                    | ChildState::Starting { .. }
+                    | ChildState::Running { .. }
+                    | ChildState::Draining { .. }
+                    | ChildState::Stopping { .. }
+                    | ChildState::Killing { .. }
+                    | ChildState::Backoff { .. }
+                    | ChildState::Ended,
+                )
+                | None => {}
+            }
+        }
+    }
+}

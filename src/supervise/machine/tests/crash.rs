@@ -1,0 +1,108 @@
+//! Crashes and what they leave.
+
+use super::*;
+
+/// What the crashed proxy has left.
+const SURVIVORS: ChildId = ChildId(2);
+
+/// Process 20, the proxy, crashes; its survivors are adopted and it is to be started again.
+fn crashed() -> Machine {
+    let mut service = serving();
+    let crash = deeds(service.on(Event::Exited(pid(20), Exit::Signal(9)), at(1000)));
+    let adopt = Action::AdoptSurvivors {
+        survivors: SURVIVORS,
+        of: PROXY,
+        group: pid(20),
+    };
+    assert_eq!(crash, [adopt, Action::Spawn(PROXY)]);
+    service
+}
+
+#[test]
+fn survivors_of_a_crashed_proxy_finish_when_the_new_one_serves() {
+    let mut service = crashed();
+    service.on(Event::Spawned(PROXY, pid(21)), at(1001));
+    let ready = deeds(service.on(Event::Ready(PROXY, pid(21)), at(1010)));
+    assert_eq!(ready, [Action::Drain(SURVIVORS)]);
+    assert!(service.is_ready());
+    let drained = deeds(service.on(Event::Timer, at(1510)));
+    assert_eq!(drained, [Action::StopGracefully(SURVIVORS, pid(20))]);
+    let gone = deeds(service.on(Event::SurvivorsGone(SURVIVORS), at(1600)));
+    assert_eq!(gone, [Action::Forget(SURVIVORS)]);
+    assert!(service.is_ready());
+}
+
+#[test]
+fn a_stop_waits_for_survivors_when_nobody_came_after_them() {
+    let mut service = crashed();
+    // The next one has crashed as well, so it waits for its next start.
+    service.on(Event::Spawned(PROXY, pid(21)), at(1001));
+    service.on(Event::Exited(pid(21), Exit::Signal(9)), at(1100));
+    let stop = deeds(service.on(Event::StopRequested, at(1200)));
+    assert!(stop.contains(&Action::Drain(SURVIVORS)), "{stop:?}");
+    let drained = deeds(service.on(Event::Timer, at(1700)));
+    assert!(
+        drained.contains(&Action::StopGracefully(SURVIVORS, pid(20))),
+        "{drained:?}"
+    );
+    service.on(Event::Exited(pid(21), Exit::Code(0)), at(1750));
+    let gone = deeds(service.on(Event::SurvivorsGone(SURVIVORS), at(1800)));
+    assert!(
+        gone.contains(&Action::StopGracefully(APP, pid(10))),
+        "the application is stopped when nobody asks it any more: {gone:?}"
+    );
+    service.on(Event::Exited(pid(10), Exit::Code(0)), at(1900));
+    assert_eq!(*service.phase(), Phase::Done(Outcome::Stopped));
+}
+
+#[test]
+fn survivors_that_do_not_finish_are_killed_when_time_is_up() {
+    let mut service = crashed();
+    service.on(Event::StopRequested, at(1200));
+    let up = deeds(service.on(Event::Timer, at(31_300)));
+    assert!(up.contains(&Action::Kill(SURVIVORS, pid(20))), "{up:?}");
+}
+
+#[test]
+fn what_is_started_again_has_a_deadline() {
+    let mut service = serving();
+    service.on(Event::Exited(pid(10), Exit::Signal(9)), at(1000));
+    service.on(Event::Spawned(APP, pid(11)), at(1000));
+    assert_eq!(service.next_deadline(), Some(at(11_000)));
+    assert_eq!(deeds(service.on(Event::Timer, at(10_999))), []);
+    let late = deeds(service.on(Event::Timer, at(11_000)));
+    assert_eq!(late, [Action::Kill(APP, pid(11))]);
+    assert_eq!(service.next_deadline(), None, "it is killed once");
+    service.on(Event::Exited(pid(11), Exit::Signal(9)), at(11_010));
+    let again = deeds(service.on(Event::Timer, at(12_000)));
+    assert_eq!(again, [Action::Spawn(APP)]);
+    service.on(Event::Spawned(APP, pid(12)), at(12_000));
+    assert_eq!(service.next_deadline(), Some(at(22_000)));
+}
+
+#[test]
+fn what_ran_before_and_cannot_be_started_is_tried_again() {
+    let mut service = serving();
+    service.on(Event::Exited(pid(10), Exit::Signal(9)), at(1000));
+    assert_eq!(
+        deeds(service.on(Event::SpawnFailed(APP, SpawnFailure::Refused), at(1000))),
+        []
+    );
+    assert_eq!(*service.phase(), Phase::Serving);
+    let again = deeds(service.on(Event::Timer, at(2000)));
+    assert_eq!(again, [Action::Spawn(APP)]);
+    let mut now = 2000;
+    while *service.phase() == Phase::Serving {
+        assert!(now < 1_000_000, "it is tried for ever");
+        service.on(Event::SpawnFailed(APP, SpawnFailure::Refused), at(now));
+        now += 31_000;
+        service.on(Event::Timer, at(now));
+    }
+    let Phase::Stopping { outcome, .. } = service.phase() else {
+        panic!("{:?}", service.phase());
+    };
+    assert_eq!(
+        *outcome,
+        Outcome::CannotRun(APP_LABEL, SpawnFailure::Refused)
+    );
+}

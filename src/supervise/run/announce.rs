@@ -1,0 +1,93 @@
+//! The machine's notices as log records: what happened, and what will happen next.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use crate::status::GenerationInfo;
+use crate::status::StatusReport;
+use crate::supervise::machine::action::Notice;
+use crate::supervise::machine::state::Urgency;
+
+/// Logs a notice.
+pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
+    match *notice {
+        Notice::ChildReady(child, took) => {
+            tracing::info!(child = child.name, took_ms = milliseconds(took), "Ready.");
+        }
+        Notice::ServiceReady(took) => tracing::info!(
+            service = info.name,
+            listen = info.listen.join(" "),
+            slots = info.plan.slots,
+            took_ms = milliseconds(took),
+            "The service is ready."
+        ),
+        Notice::Crashed(child, exit, wait) => tracing::error!(
+            child = child.name,
+            exit = %exit,
+            restart_in_ms = milliseconds(wait),
+            "{} ended unexpectedly ({exit}); it is started again.",
+            child.name
+        ),
+        Notice::Restarting(child, wait) => tracing::info!(
+            child = child.name,
+            restart_in_ms = milliseconds(wait),
+            "It has been killed and is started again."
+        ),
+        Notice::Stopping(Urgency::Graceful) => {
+            tracing::info!("Stopping: what is under way is finished first.");
+        }
+        Notice::Stopping(Urgency::Fast) => {
+            tracing::warn!("Stopping at once: requests under way are cut.");
+        }
+        Notice::Stopping(Urgency::Kill) => tracing::warn!("Killing what is left."),
+        Notice::StopTimedOut => tracing::warn!("The time for stopping is up (stop_timeout)."),
+        Notice::RetirementTimedOut(child) => tracing::warn!(
+            child = child.name,
+            "The old generation did not finish in time; it is killed."
+        ),
+        Notice::RestartTimedOut(child) => tracing::error!(
+            child = child.name,
+            "Was started again and is not ready in time (start_timeout); it is killed."
+        ),
+    }
+}
+
+/// Logs that a worker was killed because somebody asked for it, if it was.
+pub(super) fn worker_killed(pid: Pid, killed: bool) {
+    if killed {
+        tracing::warn!(pid = pid.as_raw(), "A worker is killed on request.");
+    }
+}
+
+/// Logs the status, for SIGUSR1.
+pub(super) fn status(report: &StatusReport) {
+    let children: Vec<String> = report
+        .children
+        .iter()
+        .map(|child| {
+            let pid = child
+                .pid
+                .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+            format!(
+                "{} {} pid {pid} restarts {}",
+                child.name,
+                child.state.as_str(),
+                child.restarts
+            )
+        })
+        .collect();
+    tracing::info!(
+        phase = report.phase.as_str(),
+        ready = report.ready,
+        reason = report.reason.as_deref().unwrap_or_default(),
+        generation = report.generation,
+        uptime_seconds = report.uptime_seconds,
+        children = children.join(", "),
+        "Status."
+    );
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,248 @@
+//! The children as the loop has them: plan and task of each, and what is done with one. The keys are the machine's; a child
+//! is removed here when the machine forgets it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use tokio::task::AbortHandle;
+
+use super::event::EventSender;
+use super::launch::launch;
+use super::{drain, readiness, survivors, watchdog};
+use crate::logs::Logs;
+use crate::supervise::child::ChildPlan;
+use crate::supervise::machine::event::Event;
+use crate::supervise::machine::identity::ChildId;
+use crate::supervise::program::{Program, ServingProxy};
+use crate::sys::files;
+use crate::sys::process;
+
+/// A child.
+struct Managed {
+    plan: ChildPlan,
+    /// Polls its readiness, watches it, or waits until it is drained.
+    task: Option<AbortHandle>,
+    /// It is what this crashed child has left; signals go to its process group.
+    survivors_of: Option<ChildId>,
+}
+
+/// The children by id.
+pub(super) struct ManagedChildren {
+    by_id: BTreeMap<ChildId, Managed>,
+    events: EventSender,
+}
+
+impl ManagedChildren {
+    /// No child yet. Their tasks send to `events`.
+    pub(super) fn new(events: EventSender) -> Self {
+        Self {
+            by_id: BTreeMap::new(),
+            events,
+        }
+    }
+
+    pub(super) fn insert(&mut self, id: ChildId, plan: ChildPlan) {
+        let managed = Managed {
+            plan,
+            task: None,
+            survivors_of: None,
+        };
+        self.by_id.insert(id, managed);
+    }
+
+    pub(super) fn plan(&self, id: ChildId) -> Option<&ChildPlan> {
+        self.by_id.get(&id).map(|managed| &managed.plan)
+    }
+
+    pub(super) fn program(&self, id: ChildId) -> Option<&Program> {
+        self.plan(id).map(|plan| &plan.program)
+    }
+
+    /// Starts a child, and polls whether it is ready.
+    pub(super) fn spawn(&mut self, id: ChildId, logs: &Logs) -> Option<Event> {
+        let plan = &self.by_id.get(&id)?.plan;
+        let pid = match launch(plan, logs) {
+            Ok(pid) => pid,
+            Err(error) => {
+                tracing::error!(child = plan.name, %error, "Cannot be started.");
+                return Some(Event::SpawnFailed(id, error.kind()));
+            }
+        };
+        tracing::info!(child = plan.name, pid = pid.as_raw(), "Started.");
+        let (name, program, events) = (plan.name, plan.program.clone(), self.events.clone());
+        self.set_task(id, async move {
+            readiness::poll_until_ready(name, program.supervised(), async |reason| {
+                events.machine(Event::NotReady(id, pid, reason)).await;
+            })
+            .await;
+            events.machine(Event::Ready(id, pid)).await;
+        });
+        Some(Event::Spawned(id, pid))
+    }
+
+    /// Watches a child that serves.
+    pub(super) fn watch(&mut self, id: ChildId, pid: Pid, proxy: ServingProxy) {
+        if let Some(program) = self.program(id).cloned() {
+            let task = watchdog::watch(id, pid, program, proxy, self.events.clone());
+            self.set_task(id, task);
+        }
+    }
+
+    /// Makes a child's clients close their connections. `pid` is none for survivors: what answers for them may be their
+    /// successor already, so the time limit of the drain ends it.
+    pub(super) fn drain(&mut self, id: ChildId, pid: Option<Pid>) {
+        let Some(plan) = self.plan(id) else {
+            return;
+        };
+        drain::begin(plan);
+        if let Some(pid) = pid {
+            let task = drain::wait(id, pid, plan.program.clone(), self.events.clone());
+            self.set_task(id, task);
+        }
+    }
+
+    /// Ends the draining of survivors whose successor serves.
+    pub(super) fn end_drain(&self, id: ChildId) {
+        if let Some(plan) = self.plan(id) {
+            drain::end(plan);
+        }
+    }
+
+    /// Lets a proxy that has its sockets from the plan of `holder` accept the connections that have begun, and no others;
+    /// an event tells when that is done. False when that plan has no sockets for clients.
+    pub(super) fn accept_last_connections(
+        &mut self,
+        id: ChildId,
+        pid: Pid,
+        holder: ChildId,
+    ) -> bool {
+        let Some(managed) = self.by_id.get_mut(&holder) else {
+            return false;
+        };
+        let plan = &mut managed.plan;
+        if matches!(plan.program, Program::Application(_)) || plan.sockets.list.is_empty() {
+            return false;
+        }
+        drain::refuse_new_connections(plan);
+        let task = drain::accept_last_connections(id, pid, self.events.clone());
+        tokio::task::spawn_local(task);
+        true
+    }
+
+    pub(super) fn signal_gracefully(&self, id: ChildId, pid: Pid) {
+        if let Some(plan) = self.plan(id) {
+            self.signal(id, pid, plan.graceful_signal);
+        }
+    }
+
+    pub(super) fn signal_fast(&self, id: ChildId, pid: Pid) {
+        if let Some(plan) = self.plan(id) {
+            self.signal(id, pid, plan.fast_signal);
+        }
+    }
+
+    fn signal(&self, id: ChildId, pid: Pid, signal: Signal) {
+        let is_group = self
+            .by_id
+            .get(&id)
+            .is_some_and(|managed| managed.survivors_of.is_some());
+        if is_group {
+            process::signal_group(pid, signal);
+        } else {
+            process::signal(pid, signal);
+        }
+    }
+
+    /// Asks a child to finish its requests while its successor serves.
+    pub(super) fn retire(&self, id: ChildId, pid: Pid, has_been_ready: bool) {
+        let Some(plan) = self.plan(id) else {
+            return;
+        };
+        let Program::Application(application) = &plan.program else {
+            return process::signal(pid, plan.graceful_signal);
+        };
+        let Err(error) = application.retire() else {
+            return;
+        };
+        if has_been_ready {
+            tracing::warn!(child = plan.name, %error, "Cannot tell the old generation to finish; it is ended.");
+            process::signal(pid, plan.graceful_signal);
+        } else {
+            // It still imports the application, and has served nobody.
+            process::signal_group(pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Closes the launcher's copies of a child's sockets.
+    pub(super) fn close_sockets(&mut self, id: ChildId) {
+        if let Some(managed) = self.by_id.get_mut(&id) {
+            managed.plan.sockets.list.clear();
+        }
+    }
+
+    /// Adds what a crashed child has left, with the plan of that child as far as survivors need it.
+    pub(super) fn adopt_survivors(&mut self, id: ChildId, of: ChildId, group: Pid) {
+        let Some(crashed) = self.plan(of) else {
+            return;
+        };
+        let mut plan = crashed.clone();
+        plan.sockets.list.clear();
+        let managed = Managed {
+            plan,
+            task: None,
+            survivors_of: Some(of),
+        };
+        self.by_id.insert(id, managed);
+        tokio::task::spawn_local(survivors::wait(id, group, self.events.clone()));
+    }
+
+    /// Gives a child a task in place of its present one.
+    fn set_task(&mut self, id: ChildId, task: impl Future<Output = ()> + 'static) {
+        if let Some(managed) = self.by_id.get_mut(&id) {
+            let task = tokio::task::spawn_local(task).abort_handle();
+            if let Some(old) = managed.task.replace(task) {
+                old.abort();
+            }
+        }
+    }
+
+    /// Aborts the tasks of the children for which they are not wanted any more.
+    pub(super) fn abort_tasks(&mut self, wanted: impl Fn(ChildId) -> bool) {
+        for (id, managed) in &mut self.by_id {
+            if !wanted(*id)
+                && let Some(task) = managed.task.take()
+            {
+                task.abort();
+            }
+        }
+    }
+
+    /// Removes a child that has ended for good, with its files.
+    pub(super) fn forget(&mut self, id: ChildId) {
+        let Some(managed) = self.by_id.remove(&id) else {
+            return;
+        };
+        if let Some(task) = managed.task {
+            task.abort();
+        }
+        if managed.survivors_of.is_some() {
+            // The files are those of the child that crashed.
+            return;
+        }
+        let plan = managed.plan;
+        if let Err(error) = files::remove(&plan.folder) {
+            tracing::warn!(child = plan.name, %error, "Cannot remove the files of an old generation.");
+        }
+        if let Some(generation) = plan.folder.parent() {
+            remove_if_empty(generation);
+        }
+    }
+}
+
+/// Removes the folder of a generation once the folders of all its children are gone.
+fn remove_if_empty(generation: &Path) {
+    // It fails as long as the folder of another child is in it.
+    let _: std::io::Result<()> = std::fs::remove_dir(generation);
+}

@@ -1,0 +1,46 @@
+//! Starts the process of a child: its sockets, its log pipes, its environment.
+
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+use nix::unistd::Pid;
+
+use crate::logs::Logs;
+use crate::supervise::child::ChildPlan;
+use crate::sys::files;
+use crate::sys::process::{self, Spawn, SpawnError};
+
+pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
+    for file in &plan.remove_before_start {
+        if let Err(error) = files::remove(file) {
+            tracing::warn!(child = plan.name, %error, "Cannot remove what an earlier run left.");
+        }
+    }
+    let mut env = plan.env.clone();
+    let mut inherit = Vec::new();
+    let mut numbers = String::new();
+    for socket in &plan.sockets.list {
+        numbers.push_str(&socket.as_raw_fd().to_string());
+        numbers.push_str(plan.sockets.separator);
+        inherit.push(socket.as_fd());
+    }
+    env.push((plan.sockets.variable.into(), numbers.into()));
+    for (variable, source) in &plan.log_pipes {
+        let pipe = logs.pipe(*source);
+        env.push(((*variable).into(), pipe.as_raw_fd().to_string().into()));
+        inherit.push(pipe);
+    }
+    if let Some(variable) = plan.log_nonce {
+        env.push((variable.into(), logs.nonce().into()));
+    }
+    process::spawn(Spawn {
+        program: &plan.executable,
+        args: &plan.args,
+        env: Some(env),
+        cwd: Some(&plan.cwd),
+        output: Some((logs.pipe(plan.stdout), logs.pipe(plan.stderr))),
+        inherit,
+        user: plan.user.as_ref(),
+        batch: plan.batch,
+        death_signal: plan.death_signal,
+    })
+}

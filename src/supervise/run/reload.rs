@@ -1,0 +1,195 @@
+//! The loop's side of a reload: who waits for its result, and what was made for it. What happens when is the machine's.
+
+use std::rc::Rc;
+
+use tokio::sync::oneshot;
+
+use super::event::{EventSender, LoopEvent};
+use crate::logs::{Logs, Source};
+use crate::status::{ReloadAnswer, ReloadOutcome};
+use crate::supervise::generation::{GenerationMaker, Settings};
+use crate::supervise::machine::outcome::{NotMade, Refusal, ReloadResult, Rollback};
+use crate::sys::files;
+use crate::sys::short_programs::ShortPrograms;
+
+/// The channel to a client that waits for a reload.
+pub(super) type Caller = oneshot::Sender<ReloadAnswer>;
+
+/// Clients that wait, and the generation in the making.
+pub(super) struct Reloads {
+    maker: Rc<dyn GenerationMaker>,
+    /// Those who asked last, until the machine says what becomes of their request.
+    arriving: Vec<Caller>,
+    current: Vec<Caller>,
+    next: Vec<Caller>,
+    /// Of the generation that was made and does not serve yet.
+    settings: Option<Settings>,
+    /// Errors logged from here on belong to the current reload.
+    first_error: u64,
+}
+
+impl Reloads {
+    pub(super) fn new(maker: Rc<dyn GenerationMaker>) -> Self {
+        Self {
+            maker,
+            arriving: Vec::new(),
+            current: Vec::new(),
+            next: Vec::new(),
+            settings: None,
+            first_error: 0,
+        }
+    }
+
+    pub(super) fn arrive(&mut self, caller: Option<Caller>) {
+        self.arriving.extend(caller);
+    }
+
+    pub(super) fn join(&mut self) {
+        self.current.append(&mut self.arriving);
+    }
+
+    pub(super) fn queue(&mut self) {
+        self.next.append(&mut self.arriving);
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        tracing::warn!(why = refusal_reason(&refusal), "Reload refused.");
+        let answer = answer(&ReloadResult::Refused(refusal));
+        send_to_all(self.arriving.drain(..), &answer);
+    }
+
+    /// Begins to make a generation, beside the loop.
+    pub(super) fn make(
+        &mut self,
+        generation: u32,
+        programs: ShortPrograms,
+        logs: &Logs,
+        events: EventSender,
+    ) {
+        tracing::info!(generation, "Reloading.");
+        self.first_error = logs.error_cursor();
+        let maker = Rc::clone(&self.maker);
+        tokio::task::spawn_local(async move {
+            let made = maker.make(generation, programs).await;
+            events.send(LoopEvent::Made(Box::new(made))).await;
+        });
+    }
+
+    pub(super) fn keep(&mut self, settings: Settings) {
+        self.settings = Some(settings);
+    }
+
+    /// Removes the files of a generation that was never started.
+    pub(super) fn discard(&mut self) {
+        for folder in self.settings.take().into_iter().flat_map(|s| s.folders) {
+            if let Err(error) = files::remove(&folder) {
+                tracing::warn!(%error, "Cannot remove the files of a generation that was never started.");
+            }
+        }
+    }
+
+    /// The new generation serves; its settings are valid from now on.
+    pub(super) fn commit(&mut self) -> Option<Settings> {
+        let settings = self.settings.take()?;
+        self.maker.committed();
+        tracing::info!(
+            generation = settings.info.generation,
+            "Reloaded: the new generation serves, the old one finishes."
+        );
+        Some(settings)
+    }
+
+    /// The new generation was given up. Its children remove their own files when they have ended.
+    pub(super) fn roll_back(&mut self, rollback: &Rollback) {
+        self.settings = None;
+        tracing::error!(
+            why = rollback_reason(rollback),
+            "Reload rolled back: the old generation serves on."
+        );
+    }
+
+    /// Tells the result to those who wait for the current reload.
+    pub(super) fn report(&mut self, result: &ReloadResult, logs: &Logs) {
+        let mut answer = answer(result);
+        if let ReloadResult::RolledBack(_) = result {
+            for error in logs.errors_since(self.first_error) {
+                if error.source != Source::Launcher {
+                    answer.text.push('\n');
+                    answer.text.push_str(&error.message);
+                }
+            }
+        }
+        send_to_all(self.current.drain(..), &answer);
+        // The machine decides about them at once.
+        self.arriving.append(&mut self.next);
+    }
+}
+
+/// The answer to those who wait. A client may have disconnected.
+fn send_to_all(callers: impl IntoIterator<Item = Caller>, answer: &ReloadAnswer) {
+    for caller in callers {
+        let _: Result<(), ReloadAnswer> = caller.send(answer.clone());
+    }
+}
+
+/// A result as clients get it.
+fn answer(result: &ReloadResult) -> ReloadAnswer {
+    let (outcome, text) = match result {
+        ReloadResult::Committed(generation) => (
+            ReloadOutcome::Committed,
+            format!("reloaded: generation {generation} serves"),
+        ),
+        ReloadResult::RolledBack(rollback) => (
+            ReloadOutcome::RolledBack,
+            format!(
+                "reload rolled back, the old generation serves on: {}",
+                rollback_reason(rollback)
+            ),
+        ),
+        ReloadResult::Refused(Refusal::NotMade(NotMade { invalid, text })) => {
+            let outcome = if *invalid {
+                ReloadOutcome::Invalid
+            } else {
+                ReloadOutcome::Refused
+            };
+            (outcome, text.clone())
+        }
+        ReloadResult::Refused(Refusal::Abandoned) => (
+            ReloadOutcome::Refused,
+            "reload given up: the service is stopping".to_owned(),
+        ),
+        ReloadResult::Refused(refusal @ (Refusal::Starting | Refusal::Stopping)) => (
+            ReloadOutcome::Refused,
+            format!("reload refused: {}", refusal_reason(refusal)),
+        ),
+    };
+    ReloadAnswer { outcome, text }
+}
+
+fn refusal_reason(refusal: &Refusal) -> &str {
+    match refusal {
+        Refusal::Starting => "the service is still starting",
+        Refusal::Stopping | Refusal::Abandoned => "the service is stopping",
+        Refusal::NotMade(why) => &why.text,
+    }
+}
+
+fn rollback_reason(rollback: &Rollback) -> String {
+    match rollback {
+        Rollback::Exited(child, exit) => {
+            format!("{} of the new generation ended with {exit}", child.name)
+        }
+        Rollback::NotReady(child, reason) => format!(
+            "{} of the new generation was not ready in time (start_timeout){}",
+            child.name,
+            reason
+                .as_ref()
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default()
+        ),
+        Rollback::CannotRun(child) => {
+            format!("{} of the new generation cannot be run", child.name)
+        }
+        Rollback::Stopping => "the service is stopping".to_owned(),
+    }
+}

@@ -1,0 +1,134 @@
+//! The state of the machine as a status report. Pure.
+
+use crate::status::{
+    ChildPhase, ChildRole, ChildStatus, ErrorRecord, GenerationInfo, LogStatus, ServicePhase,
+    StatusReport,
+};
+use crate::supervise::machine::Machine;
+use crate::supervise::machine::child::{Child, Purpose};
+use crate::supervise::machine::outcome::Outcome;
+use crate::supervise::machine::state::{ChildState, Phase, Urgency};
+use crate::supervise::uptime::Uptime;
+
+/// What the status shows of the launcher itself.
+#[derive(Clone, Debug)]
+pub(super) struct Launcher {
+    pub(super) pid: u32,
+    /// When it started (RFC 3339).
+    pub(super) started_at: String,
+}
+
+/// The report, without what the programs themselves have to tell.
+pub(super) fn report(
+    machine: &Machine,
+    info: &GenerationInfo,
+    launcher: &Launcher,
+    last_errors: Vec<ErrorRecord>,
+    log: LogStatus,
+    now: Uptime,
+) -> StatusReport {
+    let children = machine
+        .children()
+        .filter(|(_, child)| child.serves() || child.state() != ChildState::Ended)
+        .map(|(_, child)| child_status(child, now));
+    StatusReport {
+        name: info.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        phase: phase(machine),
+        ready: machine.is_ready(),
+        reason: reason(machine),
+        pid: launcher.pid,
+        started_at: launcher.started_at.clone(),
+        uptime_seconds: now.0.as_secs_f64(),
+        generation: info.generation,
+        config_file: info.config_file.clone(),
+        listen: info.listen.clone(),
+        plan: info.plan.clone(),
+        children: children.collect(),
+        workers: Vec::new(),
+        waiting: None,
+        // A successor has taken over the count of the child that it replaces.
+        restarts: machine
+            .children()
+            .filter(|(_, child)| child.serves())
+            .map(|(_, child)| child.restarts())
+            .sum(),
+        last_errors,
+        log,
+    }
+}
+
+fn child_status(child: &Child, now: Uptime) -> ChildStatus {
+    ChildStatus {
+        name: child.label().name.to_owned(),
+        role: role(child),
+        state: state(child.state()),
+        pid: child.state().pid().map(nix::unistd::Pid::as_raw),
+        since_seconds: Some(now.since(child.since()).as_secs_f64()),
+        restarts: child.restarts(),
+        last_exit: child.last_exit().map(|exit| exit.to_string()),
+    }
+}
+
+fn phase(machine: &Machine) -> ServicePhase {
+    match machine.phase() {
+        Phase::Starting { .. } => ServicePhase::Starting,
+        Phase::Serving if machine.is_reloading() && machine.is_ready() => ServicePhase::Reloading,
+        Phase::Serving if machine.is_ready() => ServicePhase::Ready,
+        Phase::Serving => ServicePhase::Degraded,
+        Phase::Stopping { .. } | Phase::Done(_) => ServicePhase::Stopping,
+    }
+}
+
+/// Why requests should not be sent here.
+fn reason(machine: &Machine) -> Option<String> {
+    match machine.phase() {
+        Phase::Stopping {
+            outcome: Outcome::Stopped,
+            urgency: Urgency::Graceful,
+            ..
+        } => {
+            return Some("stopping: requests under way are being finished".to_owned());
+        }
+        Phase::Stopping { .. } | Phase::Done(_) => return Some("stopping".to_owned()),
+        Phase::Starting { .. } | Phase::Serving => {}
+    }
+    let missing: Vec<String> = machine
+        .children()
+        .map(|(_, child)| child)
+        .filter(|child| child.serves() && !matches!(child.state(), ChildState::Running { .. }))
+        .map(|child| {
+            let (name, state) = (child.label().name, state(child.state()).as_str());
+            match child.not_ready() {
+                Some(reason) => format!("{name} is {state}: {reason}"),
+                None => format!("{name} is {state}"),
+            }
+        })
+        .collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+fn role(child: &Child) -> ChildRole {
+    if child.survivors_of().is_some() {
+        return ChildRole::Survivors;
+    }
+    match child.purpose() {
+        Purpose::Serving => ChildRole::Serving,
+        Purpose::Canary => ChildRole::Canary,
+        Purpose::Candidate { .. } => ChildRole::Candidate,
+        Purpose::Retiring { .. } => ChildRole::Retiring,
+    }
+}
+
+fn state(state: ChildState) -> ChildPhase {
+    match state {
+        ChildState::Idle => ChildPhase::Idle,
+        ChildState::Starting { .. } => ChildPhase::Starting,
+        ChildState::Running { .. } => ChildPhase::Running,
+        ChildState::Draining { .. } => ChildPhase::Draining,
+        ChildState::Stopping { .. } => ChildPhase::Stopping,
+        ChildState::Killing { .. } => ChildPhase::Killing,
+        ChildState::Backoff { .. } => ChildPhase::Backoff,
+        ChildState::Ended => ChildPhase::Ended,
+    }
+}

@@ -1,0 +1,349 @@
+//! The loop: waits for one event, asks the machine, carries out its actions.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal as OsSignal;
+use nix::unistd::Pid;
+use tokio::sync::mpsc;
+
+use super::children::ManagedChildren;
+use super::event::{self, EventSender, LoopEvent, sleep_until};
+use super::reload::{Caller, Reloads};
+use super::report::Launcher;
+use super::{announce, processes, report, snapshot, stop_log, watchdog};
+use crate::logs::Logs;
+use crate::status::GenerationInfo;
+use crate::supervise::child::ChildPlan;
+use crate::supervise::commands::{Command, Snapshot};
+use crate::supervise::generation::{GenerationMaker, Made};
+use crate::supervise::machine::Machine;
+use crate::supervise::machine::action::Action;
+use crate::supervise::machine::child::Child;
+use crate::supervise::machine::event::{Event, NewGeneration};
+use crate::supervise::machine::identity::{ChildId, Role};
+use crate::supervise::machine::outcome::{NotMade, Outcome};
+use crate::supervise::machine::state::{ChildState, Phase};
+use crate::supervise::program::{Finding, Program, ServingProxy};
+use crate::supervise::uptime::Uptime;
+use crate::sys::process;
+use crate::sys::short_programs::ShortPrograms;
+use crate::sys::signals::{Signal, Signals};
+
+/// The children and everything that belongs to them.
+pub(crate) struct Runner {
+    machine: Machine,
+    children: ManagedChildren,
+    reloads: Reloads,
+    /// What the status shows of the generation that serves.
+    info: GenerationInfo,
+    /// For the watchdog of the application.
+    serving_proxy: ServingProxy,
+    programs: ShortPrograms,
+    logs: Logs,
+    started: Instant,
+    launcher: Launcher,
+    sender: EventSender,
+    events: mpsc::Receiver<LoopEvent>,
+}
+
+/// What the loop starts with.
+pub(crate) struct Setup {
+    /// The children, in the order of starting.
+    pub(crate) children: Vec<ChildPlan>,
+    pub(crate) info: GenerationInfo,
+    /// How long the start may take.
+    pub(crate) start_timeout: Duration,
+    /// How long a graceful stop may take.
+    pub(crate) stop_timeout: Duration,
+    /// When the launcher started.
+    pub(crate) started: Instant,
+    /// Makes the generations of reloads.
+    pub(crate) maker: Rc<dyn GenerationMaker>,
+}
+
+impl Runner {
+    /// A service whose children are not started yet.
+    pub(crate) fn new(setup: Setup, logs: Logs) -> Self {
+        let elapsed = setup.started.elapsed();
+        let seed = u64::from(std::process::id()) ^ (u64::from(elapsed.subsec_nanos()) << 20);
+        let mut machine = Machine::new(
+            setup.info.generation,
+            setup.start_timeout,
+            setup.stop_timeout,
+            seed,
+        );
+        let (sender, events) = event::channel();
+        let mut children = ManagedChildren::new(sender.clone());
+        for plan in setup.children {
+            children.insert(machine.add(plan.spec()), plan);
+        }
+        Self {
+            machine,
+            children,
+            reloads: Reloads::new(setup.maker),
+            info: setup.info,
+            serving_proxy: ServingProxy::default(),
+            programs: ShortPrograms::beside_children(),
+            logs,
+            started: setup.started,
+            launcher: Launcher {
+                pid: std::process::id(),
+                started_at: jiff::Timestamp::now().to_string(),
+            },
+            sender,
+            events,
+        }
+    }
+
+    /// Runs until no child is left. Gives how the run ended, and the log for the last record.
+    pub(crate) async fn run(
+        mut self,
+        mut signals: Signals,
+        mut commands: mpsc::Receiver<Command>,
+    ) -> (Outcome, Logs) {
+        self.handle(Event::Start);
+        loop {
+            if let Phase::Done(outcome) = self.machine.phase() {
+                return (outcome.clone(), self.logs);
+            }
+            let timer = self.machine.next_deadline();
+            tokio::select! {
+                signal = signals.next() => self.on_signal(signal),
+                Some(event) = self.events.recv() => self.on_event(event),
+                Some(command) = commands.recv() => self.on_command(command),
+                () = sleep_until(timer.map(|Uptime(time)| self.started + time)) => self.handle(Event::Timer),
+            }
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Stop => self.request_stop(),
+            Signal::Child => self.reap(),
+            Signal::Reload => self.request_reload(None),
+            Signal::Report => announce::status(&self.snapshot().report),
+        }
+    }
+
+    fn on_event(&mut self, event: LoopEvent) {
+        match event {
+            LoopEvent::Machine(Event::Ready(id, pid)) => self.on_ready(id, pid),
+            LoopEvent::Machine(event) => self.handle(event),
+            LoopEvent::LastConnectionsAccepted(id, pid) => self.last_connections_accepted(id, pid),
+            LoopEvent::Found(id, pid, finding) => self.on_finding(id, pid, &finding),
+            LoopEvent::Made(made) => self.on_made(*made),
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        // In each case the client may have disconnected.
+        match command {
+            Command::Report(answer) => drop(answer.send(self.snapshot())),
+            Command::Reload(answer) => self.request_reload(Some(answer)),
+            Command::RestartWorker(pid, answer) => {
+                let known = processes::kill_worker(&self.machine, pid);
+                announce::worker_killed(pid, known);
+                let _: Result<(), bool> = answer.send(known);
+            }
+        }
+    }
+
+    fn request_stop(&mut self) {
+        let first = !matches!(self.machine.phase(), Phase::Stopping { .. });
+        self.handle(Event::StopRequested);
+        let application = self.serving_program(Role::Application);
+        if let (true, Some(application)) = (first, application.and_then(Program::application)) {
+            let limit = self.machine.stop_timeout();
+            tokio::task::spawn_local(stop_log::log_during_stop(application, limit));
+        }
+    }
+
+    fn request_reload(&mut self, caller: Option<Caller>) {
+        self.reloads.arrive(caller);
+        self.handle(Event::ReloadRequested);
+    }
+
+    fn on_ready(&mut self, id: ChildId, pid: Pid) {
+        self.handle(Event::Ready(id, pid));
+        let state = self.machine.child(id).map(Child::state);
+        if state == Some(ChildState::Running { pid }) {
+            self.children.watch(id, pid, self.serving_proxy.clone());
+        }
+    }
+
+    fn on_finding(&mut self, id: ChildId, pid: Pid, finding: &Finding) {
+        if let Some(plan) = self.children.plan(id) {
+            watchdog::log(plan.name, finding);
+        }
+        match finding {
+            Finding::Hung { .. } => self.handle(Event::Hung(id, pid)),
+            Finding::Overdue { pid: worker, .. } => {
+                processes::kill_worker(&self.machine, *worker);
+            }
+        }
+    }
+
+    fn on_made(&mut self, made: Result<Made, NotMade>) {
+        let made = match made {
+            Ok(made) => made,
+            Err(why) => {
+                tracing::error!("{}", why.text);
+                return self.handle(Event::GenerationNotMade(why));
+            }
+        };
+        self.reloads.keep(made.settings);
+        let mut admit = |plan: ChildPlan| {
+            let (id, spec) = (self.machine.new_id(), plan.spec());
+            self.children.insert(id, plan);
+            (id, spec)
+        };
+        let generation = NewGeneration {
+            canary: made.canary.map(&mut admit),
+            children: made.children.into_iter().map(&mut admit).collect(),
+            start_timeout: made.start_timeout,
+            stop_timeout: made.stop_timeout,
+        };
+        self.handle(Event::GenerationPrepared(generation));
+    }
+
+    /// Reaps every process that has ended.
+    fn reap(&mut self) {
+        for ended in processes::reap(&self.machine) {
+            if !self.programs.ended(ended.pid, ended.exit) {
+                self.handle(Event::Exited(ended.pid, ended.exit));
+            }
+        }
+    }
+
+    /// Asks the machine, and carries out its actions and what follows from them at once.
+    fn handle(&mut self, event: Event) {
+        let mut actions: VecDeque<Action> = self.machine.on(event, self.now()).into();
+        while let Some(action) = actions.pop_front() {
+            if let Some(event) = self.perform(action) {
+                actions.extend(self.machine.on(event, self.now()));
+            }
+        }
+        self.after_each_event();
+    }
+
+    fn after_each_event(&mut self) {
+        let proxy = self.serving_program(Role::Proxy);
+        self.serving_proxy.set(proxy.and_then(Program::proxy));
+        if matches!(self.machine.phase(), Phase::Stopping { .. }) {
+            self.logs.children_stopping();
+        }
+        let machine = &self.machine;
+        self.children.abort_tasks(|id| {
+            machine.child(id).is_some_and(|child| {
+                matches!(
+                    child.state(),
+                    ChildState::Starting { .. }
+                        | ChildState::Running { .. }
+                        | ChildState::Draining { .. }
+                )
+            })
+        });
+    }
+
+    fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn(id) => return self.children.spawn(id, &self.logs),
+            Action::Drain(id) => self.drain(id),
+            Action::StopGracefully(id, pid) => self.stop_gracefully(id, pid),
+            Action::StopFast(id, pid) => self.children.signal_fast(id, pid),
+            Action::Kill(_, pid) => process::signal_group(pid, OsSignal::SIGKILL),
+            Action::KillWorkers(_, pid) => process::kill_children_of(pid),
+            Action::CloseSockets(id) => self.children.close_sockets(id),
+            Action::Retire(id, pid) => {
+                let served = self.machine.child(id).is_some_and(Child::has_been_ready);
+                self.children.retire(id, pid, served);
+            }
+            Action::AdoptSurvivors {
+                survivors,
+                of,
+                group,
+            } => self.children.adopt_survivors(survivors, of, group),
+            Action::Forget(id) => self.children.forget(id),
+            Action::Announce(notice) => announce::notice(&notice, &self.info),
+            Action::JoinReload => self.reloads.join(),
+            Action::QueueReload => self.reloads.queue(),
+            Action::RefuseReload(refusal) => self.reloads.refuse(refusal),
+            Action::PrepareGeneration(generation) => {
+                let (programs, events) = (self.programs.clone(), self.sender.clone());
+                self.reloads.make(generation, programs, &self.logs, events);
+            }
+            Action::DiscardGeneration => self.reloads.discard(),
+            Action::CommitGeneration => {
+                if let Some(settings) = self.reloads.commit() {
+                    self.logs.set_options(settings.log);
+                    self.info = settings.info;
+                }
+            }
+            Action::RollBackGeneration(rollback) => self.reloads.roll_back(&rollback),
+            Action::ReportReload(result) => self.reloads.report(&result, &self.logs),
+        }
+        None
+    }
+
+    fn drain(&mut self, id: ChildId) {
+        if let Some(child) = self.machine.child(id) {
+            let pid = child.state().pid();
+            self.children
+                .drain(id, pid.filter(|_| child.survivors_of().is_none()));
+        }
+    }
+
+    /// Sends the graceful signal. The last proxy accepts the connections that have begun before it gets the signal: it
+    /// closes its sockets then, and a socket that is closed resets every connection that waits in it.
+    fn stop_gracefully(&mut self, id: ChildId, pid: Pid) {
+        let Some(child) = self.machine.child(id) else {
+            return;
+        };
+        let state_of = |id| self.machine.child(id).map(Child::state);
+        let of = child.survivors_of();
+        // The plan of survivors has no sockets: those of the crashed child are theirs, unless it was started again.
+        let holder = of.filter(|of| state_of(*of).is_some_and(|state| state.pid().is_none()));
+        if matches!(self.machine.phase(), Phase::Stopping { .. })
+            && self
+                .children
+                .accept_last_connections(id, pid, holder.unwrap_or(id))
+        {
+            return;
+        }
+        self.children.signal_gracefully(id, pid);
+        let successor = of.and_then(state_of);
+        if matches!(successor, Some(ChildState::Running { .. })) {
+            self.children.end_drain(id);
+        }
+    }
+
+    fn last_connections_accepted(&self, id: ChildId, pid: Pid) {
+        let child = self.machine.child(id);
+        if child.is_some_and(|child| child.state().pid() == Some(pid)) {
+            self.children.signal_gracefully(id, pid);
+        }
+    }
+
+    fn serving_program(&self, role: Role) -> Option<&Program> {
+        let id = self.machine.serving(role)?;
+        self.children.program(id)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let report = report::report(
+            &self.machine,
+            &self.info,
+            &self.launcher,
+            snapshot::last_errors(&self.logs),
+            snapshot::log_status(&self.logs.counters()),
+            self.now(),
+        );
+        snapshot::snapshot(&self.machine, &self.children, report)
+    }
+
+    fn now(&self) -> Uptime {
+        Uptime(self.started.elapsed())
+    }
+}

@@ -1,0 +1,78 @@
+//! The loop's own view, for those who ask: the report, and the programs that can tell more.
+
+use std::rc::Rc;
+
+use super::children::ManagedChildren;
+use crate::logs::{Counters, Logs};
+use crate::status::{ErrorRecord, LogStatus, ServicePhase, StatusReport};
+use crate::supervise::commands::Snapshot;
+use crate::supervise::machine::Machine;
+use crate::supervise::machine::child::Purpose;
+use crate::supervise::program::Program;
+use crate::sys::process;
+
+pub(super) fn snapshot(
+    machine: &Machine,
+    children: &ManagedChildren,
+    report: StatusReport,
+) -> Snapshot {
+    let mut snapshot = Snapshot {
+        report,
+        application: None,
+        proxy: None,
+        retiring: Vec::new(),
+    };
+    for (id, child) in machine.children() {
+        let pid = child.state().pid();
+        match (child.purpose(), children.program(id)) {
+            (Purpose::Serving, Some(Program::Application(application))) => {
+                snapshot.application = Some(Rc::clone(application));
+                if snapshot.report.ready
+                    && pid.is_some_and(|pid| !process::has_living_children(pid))
+                {
+                    snapshot.report.phase = ServicePhase::Degraded;
+                    snapshot.report.ready = false;
+                    let name = child.label().name;
+                    snapshot.report.reason = Some(format!("{name} has no process that serves"));
+                }
+            }
+            (Purpose::Serving, Some(Program::Proxy(proxy))) => {
+                snapshot.proxy = Some(Rc::clone(proxy));
+            }
+            (Purpose::Retiring { .. }, Some(Program::Application(application)))
+                if pid.is_some() =>
+            {
+                snapshot.retiring.push(Rc::clone(application));
+            }
+            (
+                Purpose::Canary | Purpose::Candidate { .. } | Purpose::Retiring { .. },
+                Some(Program::Application(_) | Program::Proxy(_)),
+            )
+            | (_, None) => {}
+        }
+    }
+    snapshot
+}
+
+/// The last errors of the log.
+pub(super) fn last_errors(logs: &Logs) -> Vec<ErrorRecord> {
+    let errors = logs.recent_errors().into_iter();
+    errors
+        .map(|error| ErrorRecord {
+            ts: error.ts,
+            source: error.source.as_str().to_owned(),
+            message: error.message,
+        })
+        .collect()
+}
+
+/// The log's accounts, all sources together.
+pub(super) fn log_status(counters: &Counters) -> LogStatus {
+    LogStatus {
+        produced: counters.sum(|tally| tally.produced).lines,
+        delivered: counters.sum(|tally| tally.delivered).lines,
+        dropped: counters.dropped().lines,
+        buffered: counters.buffered().lines,
+        stalled_seconds: counters.stalled.map(|time| time.as_secs_f64()),
+    }
+}

@@ -1,0 +1,33 @@
+//! Logs in-flight requests during a graceful stop: after 5 s, and again shortly before the deadline.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::supervise::in_flight::describe_oldest;
+use crate::supervise::program::Application;
+
+/// A stop that lasts longer than this waits for requests.
+const FIRST_LOG_AFTER: Duration = Duration::from_secs(5);
+
+/// Logs the requests that a stop waits for. `stop_timeout` is its whole time.
+pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeout: Duration) {
+    let first = FIRST_LOG_AFTER.min(stop_timeout / 2);
+    let last = stop_timeout.mul_f64(0.9);
+    tokio::time::sleep(first).await;
+    if let Some(requests) = in_flight(application.as_ref()).await {
+        tracing::info!(requests, "The stop waits for requests under way.");
+    }
+    tokio::time::sleep(last.saturating_sub(first)).await;
+    if let Some(requests) = in_flight(application.as_ref()).await {
+        tracing::warn!(
+            requests,
+            "The time of the stop is nearly over: these requests will be cut."
+        );
+    }
+}
+
+/// The oldest requests in the workers, for people; none when there is none, or the application does not tell.
+async fn in_flight(application: &dyn Application) -> Option<String> {
+    let workers = application.workers().await.ok()?;
+    describe_oldest(workers.iter().flat_map(|worker| &worker.serving))
+}

@@ -1,0 +1,22 @@
+//! Waits for the end of survivors: what a crashed child has left.
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::event::EventSender;
+use crate::supervise::machine::event::Event;
+use crate::supervise::machine::identity::ChildId;
+use crate::sys::process;
+
+/// Pause between two polls whether a process group still has members. Survivors are not the launcher's own children in
+/// every case, so no signal tells their end.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Sends an event when no process is left of a group.
+pub(super) async fn wait(id: ChildId, group: Pid, events: EventSender) {
+    while process::has_members(group) {
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    events.machine(Event::SurvivorsGone(id)).await;
+}

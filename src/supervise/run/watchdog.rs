@@ -1,0 +1,55 @@
+//! Passes on what the watchdog of a child finds, and logs it.
+
+use nix::unistd::Pid;
+use tokio::sync::mpsc;
+
+use super::event::{EventSender, LoopEvent};
+use crate::supervise::machine::identity::ChildId;
+use crate::supervise::program::{Finding, Program, ServingProxy};
+
+/// Findings that may wait.
+const QUEUE: usize = 8;
+
+/// Watches a process until it is hung or the task is aborted.
+pub(super) async fn watch(
+    id: ChildId,
+    pid: Pid,
+    program: Program,
+    proxy: ServingProxy,
+    events: EventSender,
+) {
+    let (sender, mut findings) = mpsc::channel(QUEUE);
+    let watching = program.supervised().watch(pid, proxy, sender);
+    let passing_on = async {
+        while let Some(finding) = findings.recv().await {
+            events.send(LoopEvent::Found(id, pid, finding)).await;
+        }
+    };
+    tokio::join!(watching, passing_on);
+}
+
+/// Logs a finding.
+pub(super) fn log(child: &str, finding: &Finding) {
+    match finding {
+        Finding::Hung { idle, requests } => tracing::error!(
+            child,
+            seconds = idle.as_secs(),
+            requests = requests.as_deref().unwrap_or("none that is known"),
+            "Requests wait, and nothing has been finished or begun: it is killed and started again."
+        ),
+        Finding::Overdue {
+            worker,
+            pid,
+            request,
+        } => tracing::error!(
+            child,
+            worker,
+            pid = pid.as_raw(),
+            request_id = request.request_id,
+            method = request.method,
+            path = request.path,
+            age_seconds = request.seconds,
+            "A request could not be interrupted; its worker is killed."
+        ),
+    }
+}

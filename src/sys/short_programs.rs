@@ -1,0 +1,268 @@
+//! Short programs, such as `nginx -t` or `uwsgi --version`, each run within a time limit.
+//!
+//! Beside supervised children nothing may wait but the one reaper of the loop ([`crate::sys::reap`]), so the exit of a short
+//! program is passed on by the loop ([`ShortPrograms::ended`]). Before there is a loop, and in commands that have none,
+//! this module waits by itself. In both cases a program that hangs blocks nothing: it is killed with its process group
+//! when its time is up, and what it writes is taken up to a limit.
+#![forbid(unsafe_code)]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+
+use super::process::{self, Spawn, SpawnError};
+use super::reap::{self, Exit};
+
+/// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
+const LONGEST_OUTPUT: u64 = 1 << 20;
+/// Pause between two polls whether a program has ended, where no loop tells. Its output has ended by then, so the first
+/// poll usually succeeds.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A program to be run to its end.
+#[derive(Debug)]
+pub(crate) struct ShortProgram<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) args: &'a [OsString],
+    /// Its whole environment; none: the launcher's own.
+    pub(crate) env: Option<Vec<(OsString, OsString)>>,
+    /// Its working folder; none: the launcher's own.
+    pub(crate) cwd: Option<&'a Path>,
+    pub(crate) timeout: Duration,
+}
+
+/// A program that has ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) exit: Exit,
+    /// What it wrote to stdout and stderr, bytes that are not UTF-8 repaired.
+    pub(crate) output: String,
+}
+
+/// Why a program did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// It could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// Its time was up, and it was killed.
+    #[error("it did not end within {} s", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+/// Who tells of the ends of short programs.
+#[derive(Clone, Debug)]
+enum Exits {
+    /// The loop that reaps all children.
+    Loop(Rc<RefCell<HashMap<Pid, oneshot::Sender<Exit>>>>),
+    /// There is no loop.
+    Nobody,
+}
+
+/// Runs short programs.
+#[derive(Clone, Debug)]
+pub struct ShortPrograms(Exits);
+
+impl ShortPrograms {
+    /// For use where no children are supervised.
+    pub fn alone() -> Self {
+        Self(Exits::Nobody)
+    }
+
+    /// For use on the loop that reaps all children: each exit must be offered to [`ShortPrograms::ended`].
+    pub(crate) fn beside_children() -> Self {
+        Self(Exits::Loop(Rc::default()))
+    }
+
+    /// Takes the exit of a process; false when it was none of the short programs.
+    pub(crate) fn ended(&self, pid: Pid, exit: Exit) -> bool {
+        let Exits::Loop(running) = &self.0 else {
+            return false;
+        };
+        match running.borrow_mut().remove(&pid) {
+            Some(waiting) => {
+                // The reload that it was run for may have been given up.
+                let _: Result<(), Exit> = waiting.send(exit);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Runs a program to its end. Must be called on the main thread, in a tokio runtime.
+    pub(crate) async fn run(&self, program: ShortProgram<'_>) -> Result<Finished, RunError> {
+        let failed = |source| SpawnError {
+            program: program.program.to_owned(),
+            source,
+        };
+        let (ours, theirs) =
+            nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|error| failed(error.into()))?;
+        let pid = process::spawn(Spawn {
+            program: program.program,
+            args: program.args,
+            env: program.env,
+            cwd: program.cwd,
+            output: Some((theirs.as_fd(), theirs.as_fd())),
+            inherit: Vec::new(),
+            user: None,
+            batch: false,
+            death_signal: Signal::SIGKILL,
+        })?;
+        drop(theirs);
+        let exit = self.exit_of(pid);
+        let output = async { take(pipe::Receiver::from_owned_fd(ours)?).await };
+        let end = async { tokio::join!(output, exit) };
+        if let Ok((output, exit)) = tokio::time::timeout(program.timeout, end).await {
+            let output = output.map_err(failed)?;
+            return Ok(Finished { exit, output });
+        }
+        process::signal_group(pid, Signal::SIGKILL);
+        if let Exits::Nobody = self.0 {
+            // No process can ignore SIGKILL, so this does not take long.
+            poll_exit(pid).await;
+        }
+        Err(RunError::TimedOut(program.timeout))
+    }
+
+    /// Waits for the end of a process that was just started.
+    fn exit_of(&self, pid: Pid) -> impl Future<Output = Exit> + use<> {
+        let receiver = match &self.0 {
+            Exits::Loop(running) => {
+                let (sender, receiver) = oneshot::channel();
+                running.borrow_mut().insert(pid, sender);
+                Some(receiver)
+            }
+            Exits::Nobody => None,
+        };
+        async move {
+            match receiver {
+                Some(receiver) => match receiver.await {
+                    Ok(exit) => exit,
+                    // The loop has ended, and with it whoever waits here.
+                    Err(_) => std::future::pending().await,
+                },
+                None => poll_exit(pid).await,
+            }
+        }
+    }
+}
+
+async fn poll_exit(pid: Pid) -> Exit {
+    loop {
+        if let Some(exit) = reap::reap_one(pid) {
+            return exit;
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// All that comes until the end, as far as it is within the limit.
+async fn take(pipe: pipe::Receiver) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let mut limited = pipe.take(LONGEST_OUTPUT);
+    limited.read_to_end(&mut bytes).await?;
+    // A program whose pipe is closed ends by SIGPIPE instead of waiting.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    async fn sh(
+        programs: &ShortPrograms,
+        script: &str,
+        timeout: Duration,
+    ) -> Result<Finished, RunError> {
+        programs
+            .run(ShortProgram {
+                program: Path::new("/bin/sh"),
+                args: &["-c".into(), script.into()],
+                env: None,
+                cwd: None,
+                timeout,
+            })
+            .await
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn output_of_both_streams_and_exit_are_told() {
+        let programs = ShortPrograms::alone();
+        let limit = Duration::from_secs(60);
+        let finished = sh(&programs, "echo out; echo err >&2; exit 3", limit).await;
+        let finished = finished.unwrap();
+        assert_eq!(finished.exit, Exit::Code(3));
+        assert_eq!(finished.output, "out\nerr\n");
+        let missing = ShortProgram {
+            program: Path::new("/nonexistent"),
+            args: &[],
+            env: None,
+            cwd: None,
+            timeout: limit,
+        };
+        assert!(matches!(
+            programs.run(missing).await,
+            Err(RunError::Spawn(_))
+        ));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_program_that_hangs_is_killed_with_what_it_started() {
+        let programs = ShortPrograms::alone();
+        let begun = Instant::now();
+        let result = sh(
+            &programs,
+            "sleep 1000 & exec sleep 1000",
+            Duration::from_millis(50),
+        )
+        .await;
+        assert!(matches!(result, Err(RunError::TimedOut(_))), "{result:?}");
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_flood_is_cut() {
+        let programs = ShortPrograms::alone();
+        let finished = sh(&programs, "exec yes", Duration::from_secs(60))
+            .await
+            .unwrap();
+        assert_eq!(finished.output.len() as u64, LONGEST_OUTPUT);
+        assert_eq!(finished.exit, Exit::Signal(Signal::SIGPIPE as i32));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn on_the_loop_the_reaper_tells_the_exit() {
+        let programs = ShortPrograms::beside_children();
+        let run = sh(&programs, "echo $$", Duration::from_secs(60));
+        let reaper = async {
+            loop {
+                let Exits::Loop(running) = &programs.0 else {
+                    unreachable!();
+                };
+                let pid = running.borrow().keys().next().copied();
+                if let Some(exit) = pid.and_then(reap::reap_one) {
+                    assert!(programs.ended(pid.unwrap(), exit));
+                    assert!(!programs.ended(pid.unwrap(), exit));
+                    return;
+                }
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        };
+        let (finished, ()) = tokio::join!(run, reaper);
+        assert_eq!(finished.unwrap().exit, Exit::Code(0));
+    }
+}
