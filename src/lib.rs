@@ -5,7 +5,7 @@
 //! ```text
 //! command line ─► cli ─┐
 //! config.json ─► config ├─► plan ─► render ─► nginx.conf, uwsgi.ini, entry module
-//! machine ────► machine ┘    │
+//! host ───────► host ───┘    │
 //!                            └─► parts ─► supervise ─► nginx, uWSGI      (sys starts, signals, reaps)
 //!                                            │  ▲
 //!                          status ◄──────────┘  │ health (is it ready), control (what is asked), http
@@ -26,10 +26,10 @@
 //! | `control` | `supervise` (its commands), `health`, `http`, `status` |
 //! | `supervise` | `health`, `logs`, `status`, `sys` |
 //! | `health` | `http` |
-//! | `render` | `plan`, `machine` |
-//! | `plan` | `config`, `machine` |
+//! | `render` | `plan`, `host` |
+//! | `plan` | `config`, `host` |
 //! | `telemetry` | `logs` |
-//! | `cli`, `config`, `machine`, `status`, `http`, `logs`, `sys` | nothing of ours |
+//! | `cli`, `config`, `host`, `http`, `logs`, `status`, `sys` | nothing of ours |
 //!
 //! # Invariants
 //!
@@ -56,9 +56,10 @@ pub mod config;
 pub mod control;
 pub mod exit;
 pub mod health;
+pub mod host;
 pub mod http;
 pub mod logs;
-pub mod machine;
+
 pub mod parts;
 pub mod plan;
 pub mod render;

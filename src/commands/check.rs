@@ -14,7 +14,7 @@ use crate::sys::files::{self, WriteError};
 /// Reads, validates, plans, renders and has nginx test the result.
 pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
     let mut context = context::load(options)?;
-    let machine = context.machine();
+    let host = context.host();
     let folder = tempfile::tempdir().map_err(|source| Failure::System {
         what: "make a temporary folder",
         source,
@@ -24,7 +24,7 @@ pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
         runtime: folder.path().to_owned(),
         generation: 1,
     };
-    let plan = context.plan(&machine, layout, context::listen(options));
+    let plan = context.plan(&host, layout, context::listen(options));
     let nginx_words = if context.findings.has_problems() {
         None
     } else {
@@ -40,7 +40,7 @@ pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
     print(&explain::text(&explain::explain(
         &plan,
         &context.config,
-        &machine,
+        &host,
     )))
 }
 

@@ -16,7 +16,7 @@ use super::context::{self, Context};
 use super::{ask, complain, generation};
 use crate::cli::ServiceOptions;
 use crate::exit::Failure;
-use crate::machine::programs;
+use crate::host::programs;
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
 use crate::sys::signals::{Forwarded, Heard};

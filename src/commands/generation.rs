@@ -13,8 +13,8 @@ use super::check;
 use super::context::{self, Context};
 use crate::config::hermes::Env;
 use crate::exit::Failure;
-use crate::machine::programs::{self, Python};
-use crate::machine::{Machine, access};
+use crate::host::programs::{self, Python};
+use crate::host::{Host, access};
 use crate::parts::{self, Variables};
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
@@ -45,7 +45,7 @@ pub fn layout(context: &Context, generation: u32) -> Layout {
 }
 
 /// Fails when a program is missing, with what installs it.
-pub fn insist_on_programs(machine: &Machine, env: &Env) -> Result<(), Failure> {
+pub fn insist_on_programs(host: &Host, env: &Env) -> Result<(), Failure> {
     let path = OsString::from(env.get("PATH").cloned().unwrap_or_default());
     let missing = |program, hint: &str| {
         if let Some(file) = programs::not_executable(program, &path) {
@@ -60,10 +60,10 @@ pub fn insist_on_programs(machine: &Machine, env: &Env) -> Result<(), Failure> {
             hint: hint.to_owned(),
         })
     };
-    if machine.nginx.is_none() {
+    if host.nginx.is_none() {
         return missing("nginx", "apt-get install nginx-light");
     }
-    match &machine.uwsgi {
+    match &host.uwsgi {
         None => missing("uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"),
         Some(uwsgi) if uwsgi.python == Python::Missing => missing(
             "uWSGI's plugin python3",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::exit::Failure;
-use crate::machine::programs::Nginx;
+use crate::host::programs::Nginx;
 use crate::plan::Plan;
 use crate::supervise::helper::Helpers;
 use crate::sys::files;

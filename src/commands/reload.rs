@@ -16,8 +16,8 @@ use super::{ask, complain, log, nginx_test, print};
 use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::exit::Failure;
+use crate::host::User;
 use crate::logs::Options;
-use crate::machine::User;
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
 use crate::render;
@@ -115,9 +115,9 @@ async fn prepare(
     helpers: &Helpers,
 ) -> Result<(Prepared, Option<NginxState>), Failure> {
     let mut context = context::load(options)?;
-    let machine = context.machine();
+    let host = context.host();
     let layout = generation::layout(&context, generation);
-    let plan = context.plan(&machine, layout, sockets.addresses.clone());
+    let plan = context.plan(&host, layout, sockets.addresses.clone());
     insist_on_what_stays(
         &context,
         &plan,
@@ -125,7 +125,7 @@ async fn prepare(
         &mut context.findings.clone(),
     )?;
     context.insist()?;
-    generation::insist_on_programs(&machine, &context.env)?;
+    generation::insist_on_programs(&host, &context.env)?;
     generation::write(&plan)?;
     let log = log::options(options, &context, &plan);
     let made = make(&context, &plan, log, sockets, current, helpers).await;

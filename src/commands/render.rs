@@ -12,13 +12,13 @@ use crate::render;
 /// Writes the files below a folder, or prints them.
 pub fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let mut context = context::load(options)?;
-    let machine = context.machine();
+    let host = context.host();
     let layout = Layout {
         canary: false,
         runtime: context.runtime.clone(),
         generation: 1,
     };
-    let plan = context.plan(&machine, layout, context::listen(options));
+    let plan = context.plan(&host, layout, context::listen(options));
     check::tell(&context, None);
     context.insist()?;
     let files = render::render(&plan)?;

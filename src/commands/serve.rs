@@ -40,19 +40,19 @@ pub fn serve(
     started: Instant,
     production: bool,
 ) -> Result<(), Failure> {
-    let machine = context.machine();
+    let host = context.host();
     // Everything that is wrong is told before the first thing is done.
     let layout = generation::layout(&context, 1);
     let mut rehearsal = context.clone();
-    rehearsal.plan(&machine, layout.clone(), context::listen(options));
+    rehearsal.plan(&host, layout.clone(), context::listen(options));
     if rehearsal.findings.has_problems() {
         check::tell(&rehearsal, None);
     }
     rehearsal.insist()?;
-    generation::insist_on_programs(&machine, &context.env)?;
+    generation::insist_on_programs(&host, &context.env)?;
     let bound = bind(options)?;
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
-    let plan = context.plan(&machine, layout, addresses.clone());
+    let plan = context.plan(&host, layout, addresses.clone());
     let _lock = generation::claim(&context, &plan)?;
     generation::write(&plan)?;
     if generation::has_snippets(&plan)

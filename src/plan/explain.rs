@@ -9,8 +9,8 @@ use super::{Plan, StaticFolder};
 use crate::config::Config;
 use crate::config::log::OnFull;
 use crate::config::problem::printable;
-use crate::machine::Machine;
-use crate::machine::programs::Python;
+use crate::host::Host;
+use crate::host::programs::Python;
 
 /// One line of the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Line {
 }
 
 /// The plan, line by line.
-pub fn explain(plan: &Plan, config: &Config, machine: &Machine) -> Vec<Line> {
+pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
     let line = |label, value: String, why: String| Line { label, value, why };
     let mut lines = vec![
         line(
@@ -51,11 +51,11 @@ pub fn explain(plan: &Plan, config: &Config, machine: &Machine) -> Vec<Line> {
         line(
             "waiting",
             format!("up to {}", plan.queue),
-            waiting_reason(plan, machine),
+            waiting_reason(plan, host),
         ),
-        line("nginx", nginx_value(plan), cpus_reason(machine)),
+        line("nginx", nginx_value(plan), cpus_reason(host)),
         line("uWSGI", uwsgi_value(plan), uwsgi_reason(plan)),
-        user(plan, machine),
+        user(plan, host),
         line(
             "request bodies",
             format!("up to {}", size(plan.max_body_size)),
@@ -177,7 +177,7 @@ fn processes_reason(plan: &Plan, config: &Config) -> String {
     )
 }
 
-fn waiting_reason(plan: &Plan, machine: &Machine) -> String {
+fn waiting_reason(plan: &Plan, host: &Host) -> String {
     let mut why = match plan.timeouts.queue {
         Some(limit) => format!(
             "requests that come while all slots are busy wait up to {} for one, then get 503 (queue_timeout)",
@@ -186,7 +186,7 @@ fn waiting_reason(plan: &Plan, machine: &Machine) -> String {
         None => "requests that come while all slots are busy wait for one".to_owned(),
     };
     why.push_str("; more get 503 at once (queue_size)");
-    if plan.queue == machine.somaxconn {
+    if plan.queue == host.somaxconn {
         // Writing to a String cannot fail.
         let _ = write!(why, "; this system allows no more (net.core.somaxconn)");
     }
@@ -209,17 +209,14 @@ fn nginx_value(plan: &Plan) -> String {
     )
 }
 
-fn cpus_reason(machine: &Machine) -> String {
-    let plural = if machine.cpus == 1 { "CPU" } else { "CPUs" };
-    match machine.cpu_quota {
+fn cpus_reason(host: &Host) -> String {
+    let plural = if host.cpus == 1 { "CPU" } else { "CPUs" };
+    match host.cpu_quota {
         Some(quota) => format!(
             "the control group gives {quota:.1} of {} {plural}",
-            machine.cpus
+            host.cpus
         ),
-        None => format!(
-            "this machine gives {} {plural}, without a quota",
-            machine.cpus
-        ),
+        None => format!("this machine gives {} {plural}, without a quota", host.cpus),
     }
 }
 
@@ -245,8 +242,8 @@ fn uwsgi_reason(plan: &Plan) -> String {
     }
 }
 
-fn user(plan: &Plan, machine: &Machine) -> Line {
-    let (value, why) = match (&plan.user, &machine.worker_user) {
+fn user(plan: &Plan, host: &Host) -> Line {
+    let (value, why) = match (&plan.user, &host.worker_user) {
         (Some(user), _) => (
             user.name.clone(),
             "nginx's workers and uWSGI run as this user, the launcher as root",

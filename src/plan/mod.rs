@@ -1,4 +1,4 @@
-//! What will run, as a value: a pure function of what the service asks for and what the machine has.
+//! What will run, as a value: a pure function of what the service asks for and what the host has.
 //!
 //! [`plan`] decides, [`sizing`] counts, [`timeouts`] chains deadlines, [`layout`] names the paths,
 //! [`mod@log`] is the log's part, [`explain`] tells people. Nothing here touches the file system, the clock or the
@@ -24,8 +24,8 @@ use self::timeouts::Timeouts;
 use crate::config::Config;
 use crate::config::file::did_you_mean;
 use crate::config::problem::{Findings, pointer};
-use crate::machine::programs::{Nginx, Python, Uwsgi, Venv};
-use crate::machine::{Machine, User};
+use crate::host::programs::{Nginx, Python, Uwsgi, Venv};
+use crate::host::{Host, User};
 
 /// User of the workers when the launcher is root and nothing else is set.
 pub const DEFAULT_USER: &str = "www-data";
@@ -111,16 +111,16 @@ pub struct StaticFolder {
     pub folder: PathBuf,
 }
 
-/// Plans the service. What does not fit the machine is added to `findings`.
-pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut Findings) -> Plan {
+/// Plans the service. What does not fit the host is added to `findings`.
+pub fn plan(request: Request, config: &Config, host: &Host, findings: &mut Findings) -> Plan {
     let processes = config
         .processes
         .as_ref()
         .map_or(config.slots.value, |p| p.value);
     let slots = config.slots.value;
-    let cpus = sizing::effective_cpus(machine.cpus, machine.cpu_quota);
+    let cpus = sizing::effective_cpus(host.cpus, host.cpu_quota);
     let threads = (slots / processes.max(1)).max(1);
-    let (queue, backlog) = sizing::queue(config.queue_size.value, slots, machine.somaxconn);
+    let (queue, backlog) = sizing::queue(config.queue_size.value, slots, host.somaxconn);
     if config.queue_size.set && queue < config.queue_size.value {
         findings.warning(
             &config.queue_size.at,
@@ -129,11 +129,11 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         );
     }
     let rounds = queue.div_ceil(slots) + 1;
-    if let Some(limit) = machine.memory_limit {
+    if let Some(limit) = host.memory_limit {
         sizing::check_memory(processes, limit, &config.slots.at, findings);
     }
-    check_uwsgi_options(config, machine, findings);
-    if let (Some(closed), Some(user)) = (&machine.folder.closed, &machine.worker_user) {
+    check_uwsgi_options(config, host, findings);
+    if let (Some(closed), Some(user)) = (&host.folder.closed, &host.worker_user) {
         findings.warning(
             "",
             format!(
@@ -161,20 +161,20 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         ),
         backlog,
         nginx_workers: sizing::nginx_workers(cpus),
-        nginx_connections: sizing::nginx_connections(slots, backlog, machine.open_files),
-        user: worker_user(config, machine, findings),
+        nginx_connections: sizing::nginx_connections(slots, backlog, host.open_files),
+        user: worker_user(config, host, findings),
         max_body_size: config.max_body_size,
         start_timeout: config.start_timeout,
         stop_timeout: config.stop_timeout,
         health_check_path: config.health_check_path.clone(),
-        statics: statics(config, machine, &request.root, findings),
+        statics: statics(config, host, &request.root, findings),
         trusted_proxies: config.trusted_proxies.clone(),
         gzip: config.gzip,
-        server_snippets: machine.folder.server_snippets.clone(),
-        http_snippets: machine.folder.http_snippets.clone(),
-        nginx: machine.nginx.clone(),
-        venv: venv_for(machine, findings),
-        uwsgi: machine.uwsgi.clone(),
+        server_snippets: host.folder.server_snippets.clone(),
+        http_snippets: host.folder.http_snippets.clone(),
+        nginx: host.nginx.clone(),
+        venv: venv_for(host, findings),
+        uwsgi: host.uwsgi.clone(),
         uwsgi_options: config.uwsgi_options.clone(),
         log: log::log(config),
         root: request.root,
@@ -182,8 +182,8 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
 }
 
 /// uWSGI is strict, and names an option that it does not know only after the start has failed.
-fn check_uwsgi_options(config: &Config, machine: &Machine, findings: &mut Findings) {
-    let Some(known) = &machine.uwsgi_options else {
+fn check_uwsgi_options(config: &Config, host: &Host, findings: &mut Findings) {
+    let Some(known) = &host.uwsgi_options else {
         return;
     };
     let asked = |name: &str| config.uwsgi_options.iter().any(|(asked, _)| asked == name);
@@ -212,10 +212,10 @@ fn check_uwsgi_options(config: &Config, machine: &Machine, findings: &mut Findin
     }
 }
 
-fn worker_user(config: &Config, machine: &Machine, findings: &mut Findings) -> Option<User> {
+fn worker_user(config: &Config, host: &Host, findings: &mut Findings) -> Option<User> {
     let wanted = config.user.as_ref();
-    if machine.root {
-        if machine.worker_user.is_none() {
+    if host.root {
+        if host.worker_user.is_none() {
             let at = wanted.map_or_else(|| "/nginx_config/user".to_owned(), |user| user.at.clone());
             let name = wanted.map_or(DEFAULT_USER, |user| user.value.as_str());
             findings.problem(
@@ -224,9 +224,9 @@ fn worker_user(config: &Config, machine: &Machine, findings: &mut Findings) -> O
                 "name a user of /etc/passwd, or create it with useradd",
             );
         }
-        return machine.worker_user.clone();
+        return host.worker_user.clone();
     }
-    if let (Some(wanted), Some(own)) = (wanted, &machine.worker_user)
+    if let (Some(wanted), Some(own)) = (wanted, &host.worker_user)
         && wanted.value != own.name
     {
         findings.warning(
@@ -243,12 +243,12 @@ fn worker_user(config: &Config, machine: &Machine, findings: &mut Findings) -> O
 
 fn statics(
     config: &Config,
-    machine: &Machine,
+    host: &Host,
     root: &std::path::Path,
     findings: &mut Findings,
 ) -> Vec<StaticFolder> {
     let src = root.join("src");
-    let exists = |folder: &str| machine.folder.statics.iter().any(|found| found == folder);
+    let exists = |folder: &str| host.folder.statics.iter().any(|found| found == folder);
     let Some(wanted) = &config.statics else {
         let default = StaticFolder {
             prefix: "/static/".to_owned(),
@@ -285,9 +285,9 @@ fn statics(
 }
 
 /// uWSGI with Debian's plugin has to be told of a virtual environment, which must be of the plugin's Python.
-fn venv_for(machine: &Machine, findings: &mut Findings) -> Option<Venv> {
-    let venv = machine.folder.venv.clone()?;
-    let uwsgi = machine.uwsgi.as_ref()?;
+fn venv_for(host: &Host, findings: &mut Findings) -> Option<Venv> {
+    let venv = host.folder.venv.clone()?;
+    let uwsgi = host.uwsgi.as_ref()?;
     if uwsgi.path.starts_with(&venv.path) {
         return None;
     }

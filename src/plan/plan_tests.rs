@@ -1,14 +1,14 @@
-//! Plans, by configurations and machines.
+//! Plans, by configurations and hosts.
 
 use super::*;
-use crate::machine::Folder;
-use crate::machine::access::{Closed, Need};
+use crate::host::Folder;
+use crate::host::access::{Closed, Need};
 
-/// Plans a service with this text of config.json on a machine that knows four of uWSGI's options.
+/// Plans a service with this text of config.json on a host that knows four of uWSGI's options.
 #[track_caller]
 fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
     let (config, mut findings) = crate::config::load(None, Some(text));
-    let machine = Machine {
+    let host = Host {
         cpus: 1,
         cpu_quota: None,
         memory_limit: None,
@@ -44,7 +44,7 @@ fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
             canary: false,
         },
     };
-    plan(request, &config, &machine, &mut findings);
+    plan(request, &config, &host, &mut findings);
     assert_eq!(findings.list.len(), expected.len(), "{findings}");
     for (finding, (at, what, hint)) in findings.list.iter().zip(expected) {
         assert_eq!(finding.at, *at);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 
 use super::quote;
-use crate::machine::User;
+use crate::host::User;
 use crate::plan::{Plan, StaticFolder};
 
 /// Seconds that a draining nginx may take beyond the stop timeout before it cuts the connections that are left.

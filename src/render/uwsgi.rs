@@ -5,7 +5,7 @@ use std::path::Path;
 use askama::Template;
 
 use super::quote::{self, Unquotable};
-use crate::machine::programs::{Python, Version};
+use crate::host::programs::{Python, Version};
 use crate::plan::Plan;
 
 /// The first uWSGI with `py-call-uwsgi-fork-hooks`; an older one would refuse to start with it (`strict`).

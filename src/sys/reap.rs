@@ -1,7 +1,7 @@
 //! The only wait: for our own children and, as PID 1 or subreaper, for every orphan.
 //!
 //! A second waiter would steal exit statuses (measured: 178 of 500 lost beside tokio's own waits), so nothing else in
-//! this program waits, but for the programs that [`crate::machine`] asks for their version before the first child
+//! this program waits, but for the programs that [`crate::host`] asks for their version before the first child
 //! exists. Children are started on the thread that reaps, so a fast exit cannot be missed between start and
 //! registration.
 #![expect(

@@ -296,7 +296,7 @@ const PLACES: &[(&str, &[&str])] = &[
         "Command::new",
         &[
             "sys/process.rs",
-            "machine/programs.rs",
+            "host/programs.rs",
             "commands/nginx_test.rs",
         ],
     ),
