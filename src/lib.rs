@@ -25,7 +25,7 @@
 //! | `parts` | `plan`, `supervise`, `health`, `logs`, `sys` |
 //! | `control` | `supervise` (its commands), `health`, `http`, `status` |
 //! | `supervise` | `health`, `logs`, `status`, `sys` |
-//! | `health` | `http` |
+//! | `health` | `http`, `sys` |
 //! | `render` | `plan`, `host` |
 //! | `plan` | `config`, `host` |
 //! | `telemetry` | `logs` |

@@ -63,7 +63,7 @@ pub fn write(folder: &Path, rendered: &[Rendered]) -> Result<(), WriteError> {
     for file in rendered {
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {
-            files::folder(parent, 0o755, None)?;
+            files::create_folder(parent, 0o755, None)?;
         }
         files::write(&path, &file.text, 0o644)?;
     }

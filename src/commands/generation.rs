@@ -88,15 +88,15 @@ pub fn has_snippets(plan: &Plan) -> bool {
 pub fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failure> {
     let runtime = &plan.layout.runtime;
     if !context.is_among_others {
-        files::make(runtime)?;
-    } else if let Some(what) = files::make_among_others(runtime)? {
+        files::create_missing_folder(runtime)?;
+    } else if let Some(what) = files::create_in_shared_folder(runtime)? {
         return Err(Failure::Closed {
             what,
             hint: "remove it".to_owned(),
         });
     }
     if let Some(user) = &plan.user
-        && let Some(closed) = access::first_closed(runtime, &[], user)
+        && let Some(closed) = access::first_denied(runtime, &[], user)
     {
         return Err(Failure::Closed {
             what: format!("the user {} {}", user.name, closed.what()),
@@ -104,11 +104,11 @@ pub fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failure> {
         });
     }
     match files::lock(&runtime.join("lock"))? {
-        Lock::Ours(lock) => {
+        Lock::Acquired(lock) => {
             remove_all(runtime)?;
             Ok(lock)
         }
-        Lock::Theirs(pid) => Err(Failure::Occupied {
+        Lock::HeldBy(pid) => Err(Failure::Occupied {
             folder: runtime.clone(),
             pid,
         }),
@@ -133,12 +133,12 @@ pub fn write(plan: &Plan) -> Result<(), Failure> {
 fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     let layout = &plan.layout;
     files::remove(&layout.folder())?;
-    files::folder(&layout.folder(), 0o755, None)?;
-    files::folder(&layout.nginx(), 0o755, None)?;
-    files::folder(&layout.nginx().join("temp"), 0o755, None)?;
+    files::create_folder(&layout.folder(), 0o755, None)?;
+    files::create_folder(&layout.nginx(), 0o755, None)?;
+    files::create_folder(&layout.nginx().join("temp"), 0o755, None)?;
     check::write(&layout.folder(), rendered)?;
     // Handed over last: what root writes into a folder of another user's, that user may have led elsewhere by a link.
-    files::folder(&layout.uwsgi(), 0o755, owner(plan))?;
+    files::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;
     Ok(())
 }
 
@@ -147,7 +147,7 @@ fn is_a_launchers(folder: &Path) -> bool {
     let real = folder.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     real && (folder.join("uwsgi/uwsgi.ini").is_file()
         || folder.join("nginx/nginx.conf").is_file()
-        || files::holds_nothing(folder))
+        || files::contains_no_files(folder))
 }
 
 /// Removes the generations of an earlier run; the lock says that it is over. Other folders stay, whatever their name.

@@ -29,7 +29,7 @@ pub fn refused(plan: &Plan) -> Result<Option<String>, Failure> {
     let Some(nginx) = &plan.nginx else {
         return Ok(None);
     };
-    files::folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
+    files::create_folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
     let failed = |source| spawn_error(nginx, source);
     let mut child = Command::new(&nginx.path)
         .args(arguments(plan))

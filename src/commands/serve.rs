@@ -63,7 +63,7 @@ pub fn serve(
     }
     let path = plan.layout.app_socket();
     let application = sockets::unix(&path, plan.backlog, 0o660, generation::owner(&plan))?;
-    process::adopt_orphans();
+    process::become_subreaper();
 
     let logs = log::start(log::options(options, &context, &plan), &plan)?;
     announce(&context, &plan);

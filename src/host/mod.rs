@@ -119,7 +119,7 @@ pub fn probe(wanted: &Wanted<'_>) -> Host {
         closed: worker_user
             .as_ref()
             .filter(|_| root)
-            .and_then(|user| access::first_closed(wanted.root, NEEDED, user)),
+            .and_then(|user| access::first_denied(wanted.root, NEEDED, user)),
     };
     let uwsgi = programs::uwsgi(wanted.path, folder.venv.as_ref());
     Host {

@@ -15,8 +15,8 @@ use super::runner::{LAST_ENTRY, News, Runner, tell_loop};
 use super::state::{ChildId, Phase, State};
 use super::watch;
 use crate::sys::files;
-use crate::sys::filter;
 use crate::sys::process;
+use crate::sys::socket_filter;
 
 /// Pause between two looks whether anybody is left of a group.
 const GROUP_PAUSE: Duration = Duration::from_millis(20);
@@ -31,7 +31,7 @@ impl Runner {
         self.plans.push(plan);
         let news = self.news();
         tokio::task::spawn_local(async move {
-            while process::has_members(group) {
+            while process::group_exists(group) {
                 tokio::time::sleep(GROUP_PAUSE).await;
             }
             tell_loop(&news, News::Dispersed(group)).await;
@@ -82,7 +82,7 @@ impl Runner {
             return;
         }
         for socket in plan.sockets.list.drain(..) {
-            if let Err(error) = filter::refuse_new_connections(&socket) {
+            if let Err(error) = socket_filter::drop_new_connections(&socket) {
                 tracing::debug!(%error, "Clients that connect in this very moment may be reset.");
             }
         }
