@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::file::did_you_mean;
-use super::values::{FromJson, Size, Wrong, brief};
+use super::values::{FromJson, InvalidValue, Size, describe};
 
 /// The least buffer: some records of the largest size. The log itself asks for as much.
 pub const SMALLEST_BUFFER: u64 = 64 * 1024;
@@ -39,7 +39,7 @@ pub enum AccessLog {
 }
 
 impl FromJson for AccessLog {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         one_of(
             value,
             &[
@@ -63,7 +63,7 @@ pub enum OnFull {
 }
 
 impl FromJson for OnFull {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         one_of(value, &[("drop", Self::Drop), ("block", Self::Block)])
     }
 }
@@ -79,10 +79,10 @@ impl Default for Buffer {
 }
 
 impl FromJson for Buffer {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Size(bytes) = Size::from_json(value)?;
         if bytes < SMALLEST_BUFFER {
-            return Err(vec![Wrong::new(
+            return Err(vec![InvalidValue::new(
                 format!("{bytes} bytes is too small for the log's buffer"),
                 "use at least \"64k\"; the default is \"8m\"",
             )]);
@@ -108,7 +108,7 @@ impl JsonSchema for Buffer {
 }
 
 /// One of some words.
-fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<Wrong>> {
+fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<InvalidValue>> {
     let text = value.as_str().unwrap_or_default();
     if let Some((_, found)) = words.iter().find(|(word, _)| *word == text) {
         return Ok(*found);
@@ -116,8 +116,8 @@ fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<Wrong>> 
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     let all = quoted.join(", ");
-    Err(vec![Wrong::new(
-        format!("expected one of {all}, got {}", brief(value)),
+    Err(vec![InvalidValue::new(
+        format!("expected one of {all}, got {}", describe(value)),
         did_you_mean(text, &names).unwrap_or_else(|| format!("use one of {all}")),
     )])
 }
