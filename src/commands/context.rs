@@ -178,7 +178,7 @@ impl Context {
 
     /// The plan for a runtime folder and addresses; what does not fit joins the findings.
     pub fn plan(&mut self, host: &Host, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
-        let request = plan::Request {
+        let request = plan::PlanInput {
             name: self.service.name.clone(),
             root: self.service.root.clone(),
             listen,

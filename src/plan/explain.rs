@@ -1,4 +1,4 @@
-//! The plan in words: each number with its reason, for someone who knows neither nginx nor uWSGI.
+//! Describes the plan for people who know neither nginx nor uWSGI: each value with its reason.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,18 +12,18 @@ use crate::config::problem::printable;
 use crate::host::Host;
 use crate::host::programs::Python;
 
-/// One line of the explanation.
+/// One entry of the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What it is about.
+    /// Subject, such as "processes".
     pub label: &'static str,
-    /// What will be.
+    /// What is planned.
     pub value: String,
-    /// Why.
+    /// The reason, mostly with the key that changes it; may be empty.
     pub why: String,
 }
 
-/// The plan, line by line.
+/// Explains the plan, in the order in which `check` prints it.
 pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
     let line = |label, value: String, why: String| Line { label, value, why };
     let mut lines = vec![
@@ -101,7 +101,7 @@ pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
     lines
 }
 
-/// The lines as text: label, value, and the reason below it.
+/// Formats the lines as text: label and value, and the reason below them.
 pub fn text(lines: &[Line]) -> String {
     let mut out = String::new();
     for line in lines {

@@ -102,7 +102,7 @@ impl Case {
 
     /// The plan with the folders that are pinned.
     pub(crate) fn plan(&self, config: &Config, host: &Host, findings: &mut Findings) -> Plan {
-        let request = plan::Request {
+        let request = plan::PlanInput {
             name: self.request.name.clone(),
             root: self.request.root.clone(),
             listen: self.request.listen.clone(),
