@@ -4,7 +4,7 @@
 #   docker build -t my-base --target platform \
 #       --build-arg BASE_IMAGE=my-python .                     supervisord of my-python starts it
 #
-# Instructions stay within what podman 4.3 and docker 20.10 without BuildKit know.
+# Uses only instructions that podman 4.3 and docker 20.10 without BuildKit support.
 ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
 ARG RUST_IMAGE=docker.io/library/rust:1-bookworm
 
@@ -12,7 +12,7 @@ ARG RUST_IMAGE=docker.io/library/rust:1-bookworm
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
 
-# Dependencies first and alone: they change seldom, and building them takes most of the time.
+# Builds the dependencies in a layer of their own: they rarely change and take most of the build time.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' >src/main.rs \
@@ -21,7 +21,7 @@ RUN mkdir src \
     && rm -r src
 
 COPY . .
-# Cargo goes by times of change, and those of the files may lie before the build above.
+# Cargo compares modification times, and those of the copied files may be older than the build above.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked
 
 
@@ -38,14 +38,14 @@ COPY --from=build /build/target/release/microservice-flask /usr/local/bin/
 COPY deploy/platform/supervisor.conf /etc/supervisor/conf.d/microservice-flask.conf
 COPY deploy/platform/health-checks /opt/microservice_flask/health-checks
 
-# The platform's rule: configuration lies in /opt/NAME/config.
+# By the platform's convention the configuration is in /opt/NAME/config.
 ENV CONFIG_DIR=config
 EXPOSE 80
 
 
 FROM platform
 STOPSIGNAL SIGTERM
-# Exit code 1 is a warning, and no reason to take the container away.
+# Exit code 1 is a warning and does not make the container unhealthy.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 \
     CMD microservice-flask healthcheck || [ $? -eq 1 ]
 ENTRYPOINT ["microservice-flask"]

@@ -1,9 +1,9 @@
-# What the scripts share. Sourced, not run.
+# Functions shared by the scripts. Sourced, not run.
 
-# Says what it is about to do.
+# Prints a progress message.
 say() { printf '==> %s\n' "$*" >&2; }
 
-# Says what is wrong and what to do, and ends.
+# Prints an error and its hints, and exits with 1.
 die() {
     printf 'error: %s\n' "$1" >&2
     shift
@@ -11,7 +11,7 @@ die() {
     exit 1
 }
 
-# Installs Debian packages that are missing. Asks for nothing when root, or when sudo needs no password.
+# Installs missing Debian packages as root, or with sudo where it needs no password. Otherwise prints the command and fails.
 need_packages() {
     local missing=() package
     for package in "$@"; do
@@ -30,29 +30,29 @@ need_packages() {
     fi
     say "installing ${missing[*]}"
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null ||
-        die "apt-get update failed" "look at its words above; is there a network?"
+        die "apt-get update failed" "see its messages above; is there a network?"
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null ||
-        die "apt-get could not install ${missing[*]}" "look at its words above"
+        die "apt-get could not install ${missing[*]}" "see its messages above"
 }
 
-# cargo, or how to get it.
+# Fails with a hint when cargo is missing; installs a C compiler where there is none, because linking needs it.
 need_cargo() {
     command -v cargo >/dev/null || die "cargo is missing" "get it from https://rustup.rs, version 1.88 or later"
     command -v cc >/dev/null || need_packages gcc libc6-dev
 }
 
-# What the launcher runs.
+# The programs that the launcher runs.
 RUN_PACKAGES=(nginx-light uwsgi-core uwsgi-plugin-python3 python3-flask)
 
-# What builds and runs images. runc is for machines without cgroup v2, which crun refuses.
+# The programs that build and run images. runc is for machines without cgroup v2, where crun does not work.
 CONTAINER_PACKAGES=(podman runc netavark aardvark-dns iptables)
 
-# A uWSGI from PyPI, with Python built in, in a virtual environment below .cache; prints its path.
+# Installs uWSGI from PyPI, which has Python built in, into a virtual environment below .cache; prints its path.
 pypi_uwsgi() {
     local venv=.cache/pyuwsgi
     if [ ! -x "$venv/bin/uwsgi" ]; then
         /usr/bin/python3 -m venv "$venv" >&2
-        "$venv/bin/pip" install --quiet pyuwsgi flask >&2 || die "pip could not install pyuwsgi" "look at its words above"
+        "$venv/bin/pip" install --quiet pyuwsgi flask >&2 || die "pip could not install pyuwsgi" "see its messages above"
     fi
     printf '%s\n' "$PWD/$venv/bin/uwsgi"
 }

@@ -10,7 +10,7 @@ use crate::config::hermes::{self, Env, Service};
 use crate::config::problem::Findings;
 use crate::config::{self, Config};
 use crate::exit::{Failure, Problems};
-use crate::machine::{self, Machine, Wanted};
+use crate::host::{self, Host, Wanted};
 use crate::plan::layout::Layout;
 use crate::plan::{self, DEFAULT_USER, Plan};
 use crate::sys::files;
@@ -152,8 +152,8 @@ fn is_its_owners(path: &Path) -> bool {
 }
 
 impl Context {
-    /// The facts of this machine.
-    pub async fn machine(&self, programs: &ShortPrograms) -> Machine {
+    /// Probes this host for what the plan depends on.
+    pub async fn host(&self, programs: &ShortPrograms) -> Host {
         let default = vec!["static"];
         let statics: Vec<&str> = match &self.config.statics {
             Some(set) => set
@@ -175,7 +175,7 @@ impl Context {
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
             path: &path,
         };
-        machine::probe(&wanted, programs).await
+        host::probe(&wanted, programs).await
     }
 
     /// Where the files of a generation are.
@@ -188,14 +188,14 @@ impl Context {
     }
 
     /// The plan for a runtime folder and addresses; what does not fit joins the findings.
-    pub fn plan(&mut self, machine: &Machine, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
-        let request = plan::Request {
+    pub fn plan(&mut self, host: &Host, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
+        let request = plan::PlanInput {
             name: self.service.name.clone(),
             root: self.service.root.clone(),
             listen,
             layout,
         };
-        plan::plan(request, &self.config, machine, &mut self.findings)
+        plan::plan(request, &self.config, host, &mut self.findings)
     }
 
     /// Fails when there are problems.

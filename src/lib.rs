@@ -3,7 +3,7 @@
 //! # Map
 //!
 //! ```text
-//! command line ─► cli ─► commands ─┬─► context: config (config.json), machine (CPUs, users, programs) ─► plan ─► render
+//! command line ─► cli ─► commands ─┬─► context: config (config.json), host (CPUs, users, programs) ─► plan ─► render
 //!                                  ├─► generation: folder, files, children of one plan
 //!                                  │      └─► programs::{nginx, uwsgi} ─► supervise ─► sys ─► processes
 //!                                  │             supervise::machine decides (pure), supervise::run acts
@@ -21,8 +21,8 @@
 //! | --- | --- |
 //! | `commands` | everything |
 //! | `client` | `cli`, `context`, `control`, `exit`, `http`, `logs`, `output`, `plan`, `status`, `sys` |
-//! | `generation` | `cli`, `config`, `context`, `exit`, `machine`, `plan`, `programs`, `render`, `status`, `supervise`, `sys` |
-//! | `context` | `cli`, `config`, `exit`, `machine`, `plan`, `sys` |
+//! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `render`, `status`, `supervise`, `sys` |
+//! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `sys` |
 //! | `control` | `exit`, `http`, `status`, `supervise` |
 //! | `output` | `exit` |
 //! | `exit` | `config`, `http`, `render`, `status`, `supervise`, `sys` |
@@ -30,10 +30,10 @@
 //! | `supervise` | `logs`, `status`, `sys` |
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs` |
-//! | `render` | `machine`, `plan` |
-//! | `plan` | `config`, `machine`, `logs/options` |
+//! | `render` | `host`, `plan` |
+//! | `plan` | `config`, `host`, `logs/options` |
 //! | `config` | `logs/options` |
-//! | `machine` | `sys` |
+//! | `host` | `sys` |
 //! | `cli`, `http`, `logs`, `status`, `supervise/uptime`, `sys` | nothing of ours |
 //!
 //! # Invariants
@@ -54,9 +54,9 @@ pub mod context;
 pub mod control;
 pub mod exit;
 pub mod generation;
+pub mod host;
 pub mod http;
 pub mod logs;
-pub mod machine;
 pub mod output;
 pub mod plan;
 pub mod programs;

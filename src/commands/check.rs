@@ -21,7 +21,7 @@ pub(super) fn check(options: &ServiceOptions) -> Result<(), Failure> {
 async fn check_here(options: &ServiceOptions) -> Result<(), Failure> {
     let programs = ShortPrograms::alone();
     let mut context = context::load(options)?;
-    let machine = context.machine(&programs).await;
+    let host = context.host(&programs).await;
     let folder = tempfile::tempdir().map_err(|source| Failure::System {
         what: "make a temporary folder",
         source,
@@ -31,13 +31,13 @@ async fn check_here(options: &ServiceOptions) -> Result<(), Failure> {
         runtime: folder.path().to_owned(),
         generation: 1,
     };
-    let plan = context.plan(&machine, layout, context::listen(options));
+    let plan = context.plan(&host, layout, context::listen(options));
     let nginx_words = if context.findings.has_problems() {
         None
     } else {
         let rendered = render::render(&plan)?;
         files::write_rendered(&plan.layout.folder(), &rendered)?;
-        sys::files::folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
+        sys::files::create_folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
         config_test::objections(&plan, &programs).await?
     };
     tell(&context, nginx_words.as_deref());
@@ -48,7 +48,7 @@ async fn check_here(options: &ServiceOptions) -> Result<(), Failure> {
     print(&explain::text(&explain::explain(
         &plan,
         &context.config,
-        &machine,
+        &host,
     )))
 }
 

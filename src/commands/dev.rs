@@ -16,12 +16,12 @@ use crate::cli::ServiceOptions;
 use crate::context::{self, Context};
 use crate::exit::Failure;
 use crate::generation::environment;
-use crate::machine::programs;
+use crate::host::programs;
 use crate::output::print_error;
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
 use crate::sys::runtime;
-use crate::sys::signals::{Forwarded, Heard};
+use crate::sys::signals::{ForwardedEvent, ForwardedSignals};
 use crate::sys::terminal::Terminal;
 
 /// Runs flask until it ends; its exit code is ours.
@@ -39,7 +39,7 @@ pub(super) fn dev(
     }
     let args = arguments(addresses.first().copied(), flask_args);
     let cwd = context.service.root.join("src");
-    process::adopt_orphans();
+    process::become_subreaper();
     let spawn = Spawn {
         program: &python,
         args: &args,
@@ -123,26 +123,26 @@ fn debug_option(env: &[(OsString, OsString)]) -> Option<(OsString, OsString)> {
 }
 
 async fn follow(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failure> {
-    let mut signals = Forwarded::new().map_err(|source| Failure::System {
+    let mut signals = ForwardedSignals::new().map_err(|source| Failure::System {
         what: "handle signals",
         source,
     })?;
-    let terminal = Terminal::in_front();
+    let terminal = Terminal::if_foreground();
     let flask = process::spawn(spawn)?;
     if let Some(terminal) = &terminal {
-        terminal.give_to(flask);
+        terminal.set_foreground(flask);
     }
     let mut deadline = None;
     let exit = loop {
         tokio::select! {
-            heard = signals.next() => match heard {
-                Heard::Signal(signal) => {
+            event = signals.next() => match event {
+                ForwardedEvent::Signal(signal) => {
                     process::signal_group(flask, signal);
                     if matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT) {
                         deadline = Some(tokio::time::Instant::now() + stop_timeout);
                     }
                 }
-                Heard::Child => {
+                ForwardedEvent::Child => {
                     if let Some(exit) = ended(flask) {
                         break exit;
                     }
@@ -184,7 +184,7 @@ fn suspend(flask: Pid, terminal: Option<&Terminal>) {
     if !process::is_init() {
         process::signal(nix::unistd::getpid(), Signal::SIGSTOP);
     }
-    terminal.give_to(flask);
+    terminal.set_foreground(flask);
     process::signal_group(flask, Signal::SIGCONT);
 }
 

@@ -16,9 +16,9 @@ use crate::sys::short_programs::ShortPrograms;
 /// Writes the files below a folder, or prints them.
 pub(super) fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let mut context = context::load(options)?;
-    let machine = runtime::block_on(context.machine(&ShortPrograms::alone()))?;
+    let host = runtime::block_on(context.host(&ShortPrograms::alone()))?;
     let layout = context.layout(1);
-    let plan = context.plan(&machine, layout, context::listen(options));
+    let plan = context.plan(&host, layout, context::listen(options));
     check::tell(&context, None);
     context.insist()?;
     let rendered = render::render(&plan)?;

@@ -12,7 +12,7 @@ use crate::sys::signals;
 
 /// Runs the service.
 pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
-    signals::hold();
+    signals::block_until_handled();
     let started = Instant::now();
     let context = context::load(options)?;
     let production = match (args.dev, args.production) {

@@ -66,7 +66,7 @@ pub(crate) fn serve(
         application,
         _lock,
     } = prepared;
-    process::adopt_orphans();
+    process::become_subreaper();
     let logs = log::start(log::format(options, &context), &plan)?;
     announce(&context, &plan);
     let application: Arc<OwnedFd> = Arc::new(application.into());
@@ -100,18 +100,18 @@ pub(crate) fn serve(
 /// Everything that can fail before the first child, so that every problem is told before anything is done.
 async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prepared, Failure> {
     let programs = ShortPrograms::alone();
-    let machine = context.machine(&programs).await;
+    let host = context.host(&programs).await;
     let layout = context.layout(1);
     let mut dry_run = context.clone();
-    dry_run.plan(&machine, layout.clone(), context::listen(options));
+    dry_run.plan(&host, layout.clone(), context::listen(options));
     if dry_run.findings.has_problems() {
         check::tell(&dry_run, None);
     }
     dry_run.insist()?;
-    children::require_programs(&machine, &context.env)?;
+    children::require_programs(&host, &context.env)?;
     let bound = bind(options)?;
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
-    let plan = context.plan(&machine, layout, addresses);
+    let plan = context.plan(&host, layout, addresses);
     let lock = files::claim(context, &plan)?;
     files::write(&plan)?;
     if files::has_snippets(&plan)

@@ -1,4 +1,4 @@
-//! Values of config.json with parts: static folders, networks. Every wrong part is reported.
+//! Values of config.json with several elements: static folders, networks. Each invalid element is reported.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::problem::pointer;
-use super::values::{FromJson, UrlPath, Wrong, brief};
+use super::values::{FromJson, InvalidValue, UrlPath, describe};
 
-/// One entry of `static`: files of a folder, served by nginx.
+/// One entry of `static`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticMapping {
     /// URL prefix, with `/` at both ends.
@@ -19,59 +19,59 @@ pub struct StaticMapping {
     pub folder: String,
 }
 
-/// `static`: URL prefix to folder below `src`.
+/// `static`: maps URL prefixes to folders below `src`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StaticMap(pub Vec<StaticMapping>);
 
 impl FromJson for StaticMap {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Value::Object(entries) = value else {
-            return Err(vec![Wrong::new(
-                format!("expected an object, got {}", brief(value)),
+            return Err(vec![InvalidValue::new(
+                format!("expected an object, got {}", describe(value)),
                 "write {\"/static/\": \"static\"}",
             )]);
         };
         let mut list = Vec::new();
-        let mut wrongs = Vec::new();
+        let mut errors = Vec::new();
         for (prefix, folder) in entries {
             match static_mapping(prefix, folder) {
                 Ok(mapping) => list.push(mapping),
-                Err(wrong) => wrongs.push(Wrong {
+                Err(error) => errors.push(InvalidValue {
                     below: pointer("", prefix),
-                    ..wrong
+                    ..error
                 }),
             }
         }
-        if wrongs.is_empty() {
+        if errors.is_empty() {
             Ok(Self(list))
         } else {
-            Err(wrongs)
+            Err(errors)
         }
     }
 }
 
-fn static_mapping(prefix: &str, folder: &Value) -> Result<StaticMapping, Wrong> {
-    let path = UrlPath::from_json(&Value::String(prefix.to_owned())).map_err(|wrongs| {
-        wrongs
+fn static_mapping(prefix: &str, folder: &Value) -> Result<StaticMapping, InvalidValue> {
+    let path = UrlPath::from_json(&Value::String(prefix.to_owned())).map_err(|errors| {
+        errors
             .into_iter()
             .next()
-            .unwrap_or_else(|| Wrong::new("not a URL path", ""))
+            .unwrap_or_else(|| InvalidValue::new("not a URL path", ""))
     })?;
-    // nginx replaces the prefix by the folder as text: with a slash at one end only, /static../ would leave it.
+    // nginx replaces the prefix by the folder textually: with a slash at only one end, /static../ would escape from it.
     if !path.0.ends_with('/') {
-        return Err(Wrong::new(
+        return Err(InvalidValue::new(
             format!("the URL prefix {prefix:?} does not end with /"),
             format!("write {:?}", format!("{prefix}/")),
         ));
     }
     if path.0 == "/" {
-        return Err(Wrong::new(
+        return Err(InvalidValue::new(
             "the prefix \"/\" would hide the application",
             "use a prefix such as \"/static/\"",
         ));
     }
     if path.0.contains('%') {
-        return Err(Wrong::new(
+        return Err(InvalidValue::new(
             format!(
                 "the URL prefix {prefix:?} is percent-encoded, and nginx matches what it stands for"
             ),
@@ -79,14 +79,14 @@ fn static_mapping(prefix: &str, folder: &Value) -> Result<StaticMapping, Wrong> 
         ));
     }
     if path.0.split('/').any(|part| matches!(part, "." | "..")) || path.0.contains("//") {
-        return Err(Wrong::new(
+        return Err(InvalidValue::new(
             format!("the URL prefix {prefix:?} is not in its normal form"),
             "leave out .. and //",
         ));
     }
     let Value::String(text) = folder else {
-        return Err(Wrong::new(
-            format!("expected a folder below src, got {}", brief(folder)),
+        return Err(InvalidValue::new(
+            format!("expected a folder below src, got {}", describe(folder)),
             "write \"static\"",
         ));
     };
@@ -98,8 +98,8 @@ fn static_mapping(prefix: &str, folder: &Value) -> Result<StaticMapping, Wrong> 
             .all(|part| !matches!(part, "" | "." | ".."))
         && !trimmed.chars().any(char::is_control);
     if !inside {
-        return Err(Wrong::new(
-            format!("{} is not a folder below src", brief(folder)),
+        return Err(InvalidValue::new(
+            format!("{} is not a folder below src", describe(folder)),
             "write a relative path such as \"static\" or \"assets/public\", without . and ..",
         ));
     }
@@ -123,35 +123,35 @@ impl JsonSchema for StaticMap {
     }
 }
 
-/// A list of networks in CIDR notation (RFC 4632, RFC 4291); an address alone is a network of one.
+/// A list of networks in CIDR notation (RFC 4632, RFC 4291) or single addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(pub Vec<IpNet>);
 
 impl FromJson for Networks {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Value::Array(entries) = value else {
-            return Err(vec![Wrong::new(
-                format!("expected a list of networks, got {}", brief(value)),
+            return Err(vec![InvalidValue::new(
+                format!("expected a list of networks, got {}", describe(value)),
                 "write [\"10.0.0.0/8\"]",
             )]);
         };
         let mut list = Vec::new();
-        let mut wrongs = Vec::new();
+        let mut errors = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             match entry.as_str().and_then(network) {
                 Some(net) => list.push(net),
-                None => wrongs.push(Wrong {
+                None => errors.push(InvalidValue {
                     below: format!("/{index}"),
-                    what: format!("{} is not a network", brief(entry)),
+                    what: format!("{} is not a network", describe(entry)),
                     hint: "write CIDR notation: \"10.0.0.0/8\", \"fd00::/8\", or one address"
                         .to_owned(),
                 }),
             }
         }
-        if wrongs.is_empty() {
+        if errors.is_empty() {
             Ok(Self(list))
         } else {
-            Err(wrongs)
+            Err(errors)
         }
     }
 }
@@ -182,11 +182,11 @@ mod tests {
 
     #[track_caller]
     fn check<T: FromJson + std::fmt::Debug>(value: &Value, expected: &[(&str, &str)]) {
-        let wrongs = T::from_json(value).err().unwrap_or_default();
-        assert_eq!(wrongs.len(), expected.len(), "{wrongs:?}");
-        for (wrong, (below, part)) in wrongs.iter().zip(expected) {
-            assert_eq!(wrong.below, *below);
-            assert!(wrong.what.contains(part), "{wrong:?}");
+        let errors = T::from_json(value).err().unwrap_or_default();
+        assert_eq!(errors.len(), expected.len(), "{errors:?}");
+        for (error, (below, part)) in errors.iter().zip(expected) {
+            assert_eq!(error.below, *below);
+            assert!(error.what.contains(part), "{error:?}");
         }
     }
 

@@ -1,5 +1,4 @@
-//! Keys that stand twice. JSON allows it and its readers take the last one, so that a setting has no effect and nobody
-//! says why.
+//! Finds duplicate keys. JSON allows them and parsers silently use the last one, so that a setting has no effect.
 
 use std::fmt;
 
@@ -7,31 +6,31 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::problem::pointer;
 
-/// Pointers of the keys that stand twice: at the top level, and anywhere in `sections`. What is inside the service's own
-/// keys is its own business. Text that is no JSON has none.
+/// JSON pointers of duplicate keys at the top level and anywhere in `sections`. The values of the service's own keys are
+/// not searched. Empty for text that is not valid JSON.
 pub fn duplicates(text: &str, sections: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
-    let look = Look {
+    let finder = DuplicateFinder {
         at: String::new(),
         sections: Some(sections),
         found: &mut found,
     };
     let mut reader = serde_json::Deserializer::from_str(text);
-    if look.deserialize(&mut reader).is_err() {
+    if finder.deserialize(&mut reader).is_err() {
         return Vec::new();
     }
     found
 }
 
-/// Looks into one value.
-struct Look<'a> {
+/// Visits one value.
+struct DuplicateFinder<'a> {
     at: String,
-    /// At the top level, the keys to look into; none below it, where every key is.
+    /// At the top level, the keys whose values are visited. None below it, where all are.
     sections: Option<&'a [&'a str]>,
     found: &'a mut Vec<String>,
 }
 
-impl<'de> DeserializeSeed<'de> for Look<'_> {
+impl<'de> DeserializeSeed<'de> for DuplicateFinder<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -39,7 +38,7 @@ impl<'de> DeserializeSeed<'de> for Look<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Look<'_> {
+impl<'de> Visitor<'de> for DuplicateFinder<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +56,7 @@ impl<'de> Visitor<'de> for Look<'_> {
                 .sections
                 .is_none_or(|sections| sections.contains(&key.as_str()));
             if inside {
-                map.next_value_seed(Look {
+                map.next_value_seed(DuplicateFinder {
                     at,
                     sections: None,
                     found: &mut *self.found,
@@ -73,12 +72,12 @@ impl<'de> Visitor<'de> for Look<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let mut index = 0_usize;
         loop {
-            let look = Look {
+            let finder = DuplicateFinder {
                 at: format!("{}/{index}", self.at),
                 sections: None,
                 found: &mut *self.found,
             };
-            if list.next_element_seed(look)?.is_none() {
+            if list.next_element_seed(finder)?.is_none() {
                 return Ok(());
             }
             index += 1;
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_stand_twice_are_found_once() {
+    fn each_duplicate_key_is_reported_once() {
         check(r#"{"a": 1, "b": null, "a": 2, "a": 3}"#, &["/a"]);
         check(
             r#"{"nginx_config": {"gzip": true, "static": {"/a/": "x", "/a/": "y"}, "gzip": false}}"#,

@@ -1,6 +1,6 @@
-//! config.json as it is written: the keys that the launcher reads, and where each value stands.
+//! Declares the keys of config.json that the launcher reads, and parses them with their positions.
 //!
-//! A key is named once, in the structs below: reading, "did you mean" and the JSON Schema follow from them.
+//! A key is declared once, in the structs below: parsing, "did you mean" and the JSON Schema follow from them.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use super::collections::{Networks, StaticMap};
 use super::duplicates::duplicates;
+use super::durations::{DurationValue, NonZeroDuration};
 use super::log::{AccessLog, Buffer};
 use super::problem::{Findings, pointer};
-use super::spans::{Patience, Span};
 use super::uwsgi_options::UwsgiOptions;
-use super::values::{Count, Flag, FromJson, Size, UrlPath, UserName, brief};
+use super::values::{Count, Flag, FromJson, Size, UrlPath, UserName, describe};
 use crate::logs::options::OnFull;
 
-/// Declares a section: a struct of optional values with its list of keys and a reader for one key.
+/// Declares a section: a struct of optional values, the list of its keys, and a function that parses one key.
 macro_rules! section {
     (
         $(#[$meta:meta])*
@@ -29,7 +29,7 @@ macro_rules! section {
         }
 
         impl $name {
-            /// The keys of the section.
+            /// Names of the fields, which are those of the keys; `static` is `r#static` here.
             pub const KEYS: &[&str] = &[$(stringify!($field)),*];
 
             fn read(&mut self, key: &str, value: &Value, at: &str, findings: &mut Findings) {
@@ -46,30 +46,30 @@ section! {
     /// The sections `nginx_config` and `apache_config`.
     #[schemars(deny_unknown_fields)]
     pub struct ServerSection {
-        /// N: requests served at the same time, never more and never fewer. Default 17.
+        /// N: the number of slots, which is exactly how many requests are served at the same time. Default 17.
         pub wsgi_worker_threads_count: Count<1, 1024>,
-        /// P: processes among which the N requests are divided; must divide N. Default N, one request a process.
+        /// P: number of processes that share the N slots; must divide N. Default N, one request per process.
         pub wsgi_processes: Count<1, 1024>,
         /// Seconds a request may take; 0 = no limit. Default 60.
-        pub request_timeout: Span,
+        pub request_timeout: DurationValue,
         /// Seconds a request may wait for a free slot before it gets 503 with Retry-After; 0 = no limit. Default 0.
-        pub queue_timeout: Span,
-        /// Requests that may wait; beyond that 503 with Retry-After at once. Default 1024.
+        pub queue_timeout: DurationValue,
+        /// Requests that may wait; further ones get 503 with Retry-After at once. Default 1024.
         pub queue_size: Count<0, 1_000_000>,
         /// Larger request bodies get 413; 0 = no limit. Default "100m".
         pub max_body_size: Size,
-        /// Seconds until all children must be ready after the start. Default 120.
-        pub start_timeout: Patience,
+        /// Seconds within which everything must be ready after the start. Default 120.
+        pub start_timeout: NonZeroDuration,
         /// Seconds for a graceful stop before SIGKILL. Default 30.
-        pub stop_timeout: Span,
+        pub stop_timeout: DurationValue,
         /// Path that must answer 2xx or 3xx before the service is ready, and for `healthcheck`. Default none.
         pub health_check_path: UrlPath,
-        /// URL prefix to folder below src, served by nginx. Default {"/static/": "static"} when src/static exists.
+        /// Maps URL prefixes to folders below src that nginx serves. Default {"/static/": "static"} when src/static exists.
         #[schemars(rename = "static")]
         pub r#static: StaticMap,
-        /// Networks whose X-Forwarded-For, -Proto and -Host are believed; others' are dropped. Default [].
+        /// Networks whose X-Forwarded-For, -Proto and -Host headers are trusted; others' are dropped. Default [].
         pub trusted_proxies: Networks,
-        /// Compress text answers. Default true.
+        /// Compress text responses. Default true.
         pub gzip: Flag,
         /// User of nginx's and uWSGI's workers. Default www-data when the launcher is root.
         pub user: UserName,
@@ -77,13 +77,13 @@ section! {
 }
 
 section! {
-    /// The whole file. Other keys at this level belong to the service.
+    /// The top level of the file. Other keys at this level belong to the service.
     pub struct TopLevel {
         /// true: production, nginx and uWSGI. false: development, flask. Default false.
         pub use_nginx: Flag,
-        /// The same under the name of the Apache image; use_nginx wins.
+        /// Older name of use_nginx, which takes precedence.
         pub use_apache: Flag,
-        /// More uWSGI options by their own names.
+        /// Additional uWSGI options by their own names.
         pub uwsgi_config: UwsgiOptions,
     }
 }
@@ -95,30 +95,30 @@ section! {
         /// Which requests are in the log: all, errors (4xx, 5xx, and slow ones: from half of request_timeout on, or from
         /// 5 s on when there is none), off. Default all.
         pub access: AccessLog,
-        /// When stdout takes no more and the buffer is full: drop the oldest lines and count them, or block. Default drop.
+        /// When stdout is not read and the buffer is full: drop the oldest lines and count them, or block. Default drop.
         pub on_full: OnFull,
-        /// Bytes of log that are kept while stdout takes none, at least 64k. Default "8m".
+        /// Bytes of log that are kept while stdout is not read, at least 64k. Default "8m".
         pub buffer: Buffer,
     }
 }
 
-/// Keys of the whole file that hold sections.
+/// Top-level keys whose values are sections.
 pub(super) const SECTIONS: &[&str] = &["nginx_config", "apache_config", "log_config"];
 
-/// What a file says, with the pointer of each value.
+/// The parsed file before defaults are filled in.
 #[derive(Clone, Debug, Default)]
-pub struct Written {
+pub struct RawConfig {
     /// Values at the top level.
     pub top: TopLevel,
-    /// Values of the sections, those of `nginx_config` before those of `apache_config`, key by key.
+    /// `nginx_config` merged with `apache_config`; the former takes precedence key by key.
     pub server: ServerSection,
-    /// Values of `log_config`.
+    /// The section `log_config`.
     pub log: LogSection,
     origins: BTreeMap<String, String>,
 }
 
-impl Written {
-    /// The pointer of a key of the server section: where it stands, or where it would.
+impl RawConfig {
+    /// JSON pointer of a key in the server section: where it is, or where it would be set.
     pub fn at(&self, key: &str) -> String {
         self.origins
             .get(key)
@@ -127,18 +127,18 @@ impl Written {
     }
 }
 
-/// Reads the text of a config.json. Everything that is wrong goes to `findings`; what is right is kept.
-pub fn read(text: &str, findings: &mut Findings) -> Written {
-    let mut written = Written::default();
+/// Parses the text of a config.json. Adds all problems to `findings` and keeps the valid values.
+pub fn parse(text: &str, findings: &mut Findings) -> RawConfig {
+    let mut raw = RawConfig::default();
     let root = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(root)) => root,
         Ok(other) => {
             findings.problem(
                 "",
-                format!("expected an object, got {}", brief(&other)),
+                format!("expected an object, got {}", describe(&other)),
                 "write {\"use_nginx\": true}",
             );
-            return written;
+            return raw;
         }
         Err(error) => {
             let hint = if text.starts_with('\u{feff}') {
@@ -147,7 +147,7 @@ pub fn read(text: &str, findings: &mut Findings) -> Written {
                 "JSON has no comments, no trailing commas, and double quotes only"
             };
             findings.problem("", format!("not valid JSON: {error}"), hint);
-            return written;
+            return raw;
         }
     };
     for at in duplicates(text, &[SECTIONS, &["uwsgi_config"]].concat()) {
@@ -161,29 +161,31 @@ pub fn read(text: &str, findings: &mut Findings) -> Written {
         let at = pointer("", key);
         match key.as_str() {
             section if SECTIONS.contains(&section) => {}
-            known if is_key(TopLevel::KEYS, known) => written.top.read(known, value, &at, findings),
-            other => near_miss(other, &at, findings),
+            known if is_key(TopLevel::KEYS, known) => raw.top.read(known, value, &at, findings),
+            other => warn_if_misspelled(other, &at, findings),
         }
     }
     if let Some(section) = section(&root, "apache_config", findings) {
-        read_apache(section, &mut written, findings);
+        read_apache(section, &mut raw, findings);
     }
     if let Some(section) = section(&root, "nginx_config", findings) {
-        for (key, value, at) in known(section, "/nginx_config", ServerSection::KEYS, findings) {
-            written.server.read(raw_name(key), value, &at, findings);
-            written.origins.insert(key.to_owned(), at);
+        for (key, value, at) in
+            known_entries(section, "/nginx_config", ServerSection::KEYS, findings)
+        {
+            raw.server.read(rust_name(key), value, &at, findings);
+            raw.origins.insert(key.to_owned(), at);
         }
     }
     if let Some(section) = section(&root, "log_config", findings) {
-        for (key, value, at) in known(section, "/log_config", LogSection::KEYS, findings) {
-            written.log.read(key, value, &at, findings);
+        for (key, value, at) in known_entries(section, "/log_config", LogSection::KEYS, findings) {
+            raw.log.read(key, value, &at, findings);
         }
     }
-    written
+    raw
 }
 
-/// The entries of a section that is the launcher's alone, with their pointers; any other key in it is a problem.
-fn known<'a>(
+/// The entries of a section with their pointers. Reports unknown keys as problems.
+fn known_entries<'a>(
     section: &'a Map<String, Value>,
     name: &str,
     keys: &[&str],
@@ -203,22 +205,23 @@ fn known<'a>(
     entries
 }
 
-/// Apache's own settings are in the same section as the launcher's: the latter count, the former are named once.
-fn read_apache(section: &Map<String, Value>, written: &mut Written, findings: &mut Findings) {
-    let mut foreign = Vec::new();
+/// `apache_config` contains Apache's own settings beside the launcher's keys: all of the former are reported in one
+/// warning.
+fn read_apache(section: &Map<String, Value>, raw: &mut RawConfig, findings: &mut Findings) {
+    let mut ineffective = Vec::new();
     for (key, value) in section {
         if is_key(ServerSection::KEYS, key) {
             let at = pointer("/apache_config", key);
-            written.server.read(raw_name(key), value, &at, findings);
-            written.origins.insert(key.clone(), at);
+            raw.server.read(rust_name(key), value, &at, findings);
+            raw.origins.insert(key.clone(), at);
         } else {
-            foreign.push(key.as_str());
+            ineffective.push(key.as_str());
         }
     }
-    if !foreign.is_empty() {
+    if !ineffective.is_empty() {
         findings.warning(
             "/apache_config",
-            format!("no effect under nginx: {}", foreign.join(", ")),
+            format!("no effect under nginx: {}", ineffective.join(", ")),
             "remove them, or put what the service needs into nginx_config",
         );
     }
@@ -235,7 +238,7 @@ fn section<'a>(
         Some(other) => {
             findings.problem(
                 pointer("", name),
-                format!("expected an object, got {}", brief(other)),
+                format!("expected an object, got {}", describe(other)),
                 format!("write {name:?}: {{ … }}, or remove it"),
             );
             None
@@ -249,17 +252,17 @@ fn read_value<T: FromJson>(value: &Value, at: &str, findings: &mut Findings) -> 
     }
     match T::from_json(value) {
         Ok(good) => Some(good),
-        Err(wrongs) => {
-            for wrong in wrongs {
-                findings.problem(format!("{at}{}", wrong.below), wrong.what, wrong.hint);
+        Err(errors) => {
+            for error in errors {
+                findings.problem(format!("{at}{}", error.below), error.what, error.hint);
             }
             None
         }
     }
 }
 
-/// A key of the service that looks like one of the launcher's is worth a word; any other is none of our business.
-fn near_miss(key: &str, at: &str, findings: &mut Findings) {
+/// Warns about a key of the service that looks like a misspelled key of the launcher.
+fn warn_if_misspelled(key: &str, at: &str, findings: &mut Findings) {
     let known = [TopLevel::KEYS, SECTIONS].concat();
     if let Some(hint) = did_you_mean(key, &known) {
         findings.warning(
@@ -270,7 +273,8 @@ fn near_miss(key: &str, at: &str, findings: &mut Findings) {
     }
 }
 
-/// `did you mean "x"?` for the nearest of `known`, when it is near, or for the one that begins like the key.
+/// `did you mean "x"?` for the name in `known` with the smallest edit distance, if that is small enough, else for the
+/// first one that starts with the key.
 pub fn did_you_mean(key: &str, known: &[&str]) -> Option<String> {
     let key = key.to_ascii_lowercase();
     let near = known
@@ -280,7 +284,7 @@ pub fn did_you_mean(key: &str, known: &[&str]) -> Option<String> {
         .filter(|(distance, name)| *distance <= (name.len() / 4).clamp(1, 3))
         .min()
         .map(|(_, name)| name);
-    let begins = |name: &&str| key.len() >= SHORTEST_BEGINNING && plain(name).starts_with(&key);
+    let begins = |name: &&str| key.len() >= MIN_PREFIX_LENGTH && plain(name).starts_with(&key);
     near.or_else(|| {
         known
             .iter()
@@ -290,15 +294,15 @@ pub fn did_you_mean(key: &str, known: &[&str]) -> Option<String> {
     .map(|name| format!("did you mean {name:?}?"))
 }
 
-/// A key that is the beginning of a known one is a guess worth telling from this length on.
-const SHORTEST_BEGINNING: usize = 8;
+/// A shorter key is not taken for the prefix of a known name.
+const MIN_PREFIX_LENGTH: usize = 8;
 
 fn is_key(keys: &[&str], key: &str) -> bool {
     keys.iter().any(|known| plain(known) == key)
 }
 
-/// A key as Rust spells it: `static` is a keyword.
-fn raw_name(key: &str) -> &str {
+/// The name of the field for a key: `static` is a keyword of Rust.
+fn rust_name(key: &str) -> &str {
     if key == "static" { "r#static" } else { key }
 }
 

@@ -1,22 +1,22 @@
-//! Reading config.json, by small files.
+//! Parses small config files.
 
 use super::*;
 
 #[track_caller]
-fn check(text: &str, expected: &[(&str, &str, &str)]) -> Written {
+fn check(text: &str, expected: &[(&str, &str, &str)]) -> RawConfig {
     let mut findings = Findings::default();
-    let written = read(text, &mut findings);
+    let raw = parse(text, &mut findings);
     assert_eq!(findings.list.len(), expected.len(), "{findings}");
     for (finding, (at, what, hint)) in findings.list.iter().zip(expected) {
         assert_eq!(finding.at, *at);
         assert!(finding.what.contains(what), "{finding:?}");
         assert!(finding.hint.contains(hint), "{finding:?}");
     }
-    written
+    raw
 }
 
 #[test]
-fn the_service_own_keys_are_left_alone() {
+fn keys_of_the_service_are_ignored() {
     check(
         r#"{"use_nginx": true, "database": {"url": "x"}, "threads": 3}"#,
         &[],
@@ -24,7 +24,7 @@ fn the_service_own_keys_are_left_alone() {
 }
 
 #[test]
-fn near_misses_are_named() {
+fn misspelled_keys_get_a_hint() {
     check(
         r#"{"use_ngnix": true}"#,
         &[("/use_ngnix", "has no effect", "did you mean \"use_nginx\"?")],
@@ -60,14 +60,14 @@ fn near_misses_are_named() {
 }
 
 #[test]
-fn the_log_has_a_section() {
-    let written = check(
+fn log_config_is_parsed() {
+    let raw = check(
         r#"{"log_config": {"access": "errors", "on_full": "block", "buffer": "64k"}}"#,
         &[],
     );
-    assert_eq!(written.log.access, Some(AccessLog::Errors));
-    assert_eq!(written.log.on_full, Some(OnFull::Block));
-    assert_eq!(written.log.buffer, Some(Buffer(64 * 1024)));
+    assert_eq!(raw.log.access, Some(AccessLog::Errors));
+    assert_eq!(raw.log.on_full, Some(OnFull::Block));
+    assert_eq!(raw.log.buffer, Some(Buffer(64 * 1024)));
     check(
         r#"{"log_config": {"acess": "all", "level": "debug", "access": "error", "on_full": true, "buffer": "63k"}}"#,
         &[
@@ -105,8 +105,8 @@ fn the_log_has_a_section() {
 }
 
 #[test]
-fn nginx_wins_over_apache_key_by_key() {
-    let written = check(
+fn nginx_config_takes_precedence_key_by_key() {
+    let raw = check(
         r#"{"nginx_config": {"wsgi_worker_threads_count": 4},
             "apache_config": {"wsgi_worker_threads_count": "9", "stop_timeout": 5, "KeepAlive": "On", "Timeout": 3}}"#,
         &[(
@@ -115,17 +115,17 @@ fn nginx_wins_over_apache_key_by_key() {
             "remove them",
         )],
     );
-    assert_eq!(written.server.wsgi_worker_threads_count, Some(Count(4)));
+    assert_eq!(raw.server.wsgi_worker_threads_count, Some(Count(4)));
     assert_eq!(
-        written.at("wsgi_worker_threads_count"),
+        raw.at("wsgi_worker_threads_count"),
         "/nginx_config/wsgi_worker_threads_count"
     );
-    assert_eq!(written.at("stop_timeout"), "/apache_config/stop_timeout");
-    assert_eq!(written.at("gzip"), "/nginx_config/gzip");
+    assert_eq!(raw.at("stop_timeout"), "/apache_config/stop_timeout");
+    assert_eq!(raw.at("gzip"), "/nginx_config/gzip");
 }
 
 #[test]
-fn every_problem_is_found_at_once() {
+fn all_problems_are_reported_at_once() {
     check(
         r#"{"use_nginx": "true", "nginx_config": {"gzip": 1, "static": {"/x": "y"}, "user": ";"}, "apache_config": []}"#,
         &[
@@ -139,7 +139,7 @@ fn every_problem_is_found_at_once() {
 }
 
 #[test]
-fn broken_files_say_where() {
+fn invalid_json_is_reported_with_its_position() {
     check(
         "{\"use_nginx\": true,}",
         &[(
@@ -153,7 +153,7 @@ fn broken_files_say_where() {
 }
 
 #[test]
-fn a_key_that_stands_twice_is_a_problem() {
+fn duplicate_keys_are_problems() {
     check(
         r#"{"use_nginx": true, "use_nginx": false, "uwsgi_config": {"env": "A=1", "env": "B=2"}}"#,
         &[
@@ -165,9 +165,9 @@ fn a_key_that_stands_twice_is_a_problem() {
 
 #[test]
 fn null_means_default() {
-    let written = check(
+    let raw = check(
         r#"{"nginx_config": {"wsgi_processes": null}, "apache_config": null}"#,
         &[],
     );
-    assert_eq!(written.server.wsgi_processes, None);
+    assert_eq!(raw.server.wsgi_processes, None);
 }

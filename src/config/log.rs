@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::file::did_you_mean;
-use super::values::{FromJson, Size, Wrong, brief};
+use super::values::{FromJson, InvalidValue, Size, describe};
 use crate::logs::options::{OnFull, SMALLEST_BUFFER};
 
 /// Bytes that are kept when nothing is set: seconds of a busy service.
@@ -37,7 +37,7 @@ pub enum AccessLog {
 }
 
 impl FromJson for AccessLog {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         one_of(
             value,
             &[
@@ -50,7 +50,7 @@ impl FromJson for AccessLog {
 }
 
 impl FromJson for OnFull {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         one_of(value, &[("drop", Self::Drop), ("block", Self::Block)])
     }
 }
@@ -66,10 +66,10 @@ impl Default for Buffer {
 }
 
 impl FromJson for Buffer {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Size(bytes) = Size::from_json(value)?;
         if bytes < SMALLEST_BUFFER {
-            return Err(vec![Wrong::new(
+            return Err(vec![InvalidValue::new(
                 format!("{bytes} bytes is too small for the log's buffer"),
                 "use at least \"64k\"; the default is \"8m\"",
             )]);
@@ -95,7 +95,7 @@ impl JsonSchema for Buffer {
 }
 
 /// One of some words.
-fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<Wrong>> {
+fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<InvalidValue>> {
     let text = value.as_str().unwrap_or_default();
     if let Some((_, found)) = words.iter().find(|(word, _)| *word == text) {
         return Ok(*found);
@@ -103,8 +103,8 @@ fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<Wrong>> 
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     let all = quoted.join(", ");
-    Err(vec![Wrong::new(
-        format!("expected one of {all}, got {}", brief(value)),
+    Err(vec![InvalidValue::new(
+        format!("expected one of {all}, got {}", describe(value)),
         did_you_mean(text, &names).unwrap_or_else(|| format!("use one of {all}")),
     )])
 }

@@ -1,19 +1,19 @@
-//! What the service asks for: where its config.json is, what it says, what is wrong with it.
+//! The service's configuration: finds, parses and validates its config.json.
 //!
-//! Reading order: [`hermes`] finds the file, [`mod@file`] reads it key by key, [`schema`] tells editors the same, [`duplicates`] finds keys that stand twice,
-//! [`values`], [`collections`], [`uwsgi_options`] and [`log`] say what a value may be, [`problem`] is how everything that is wrong is told.
-//! [`load`] joins them into a [`Config`], which is
-//! valid by construction.
+//! Reading order: [`hermes`] finds the file, [`mod@file`] declares and parses its keys, [`schema`] describes them for
+//! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`uwsgi_options`] and
+//! [`log`] define what a value may be, and [`problem`] collects the findings with their positions. [`load`] combines
+//! them into a [`Config`].
 #![forbid(unsafe_code)]
 
 pub mod collections;
 pub mod duplicates;
+pub mod durations;
 pub mod file;
 pub mod hermes;
 pub mod log;
 pub mod problem;
 pub mod schema;
-pub mod spans;
 pub mod uwsgi_options;
 pub mod values;
 
@@ -26,87 +26,87 @@ use self::collections::StaticMapping;
 use self::log::LogConfig;
 use self::problem::Findings;
 
-/// Everything that the service asks for, with defaults filled in where they need no facts of the machine.
+/// The validated configuration. Defaults that do not depend on the host are filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The file that was read; none when the service has none.
+    /// None when the service has no config.json.
     pub file: Option<PathBuf>,
-    /// `use_nginx` or `use_apache`; none when neither stands, which means development.
+    /// `use_nginx` or `use_apache`; none when neither is set, which means development.
     pub use_nginx: Option<bool>,
-    /// Which of the two keys counts.
+    /// The name of the key that `use_nginx` was read from.
     pub mode_key: &'static str,
     /// N, requests served at the same time.
     pub slots: Setting<u32>,
-    /// P, where it is set.
+    /// P; none when the key is not set.
     pub processes: Option<Setting<u32>>,
-    /// What a request may take; zero: as long as it likes.
+    /// Counted from when the application starts on a request; zero: no limit.
     pub request_timeout: Duration,
-    /// What it may wait for a free slot; zero: as long as it takes.
+    /// The longest wait for a free slot; zero: no limit.
     pub queue_timeout: Duration,
-    /// Requests that may wait.
+    /// Requests that may wait for a slot.
     pub queue_size: Setting<u32>,
-    /// Bytes of the largest body.
+    /// In bytes; zero: no limit.
     pub max_body_size: u64,
-    /// How long the start may take.
+    /// From the start until everything is ready.
     pub start_timeout: Duration,
-    /// How long a graceful stop may take.
+    /// From the request to stop until remaining processes are killed.
     pub stop_timeout: Duration,
-    /// Path that must answer.
+    /// Path that must answer 2xx or 3xx before the service is ready.
     pub health_check_path: Option<String>,
-    /// Static folders, where they are set.
+    /// None when the key is not set, which means `src/static` if it exists.
     pub statics: Option<Setting<Vec<StaticMapping>>>,
-    /// Proxies that are believed.
+    /// Networks whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Compress text answers.
+    /// Whether nginx compresses text responses.
     pub gzip: bool,
-    /// User of the workers, where it is set.
+    /// User of the workers; none when the key is not set.
     pub user: Option<Setting<String>>,
-    /// More uWSGI options.
+    /// Name and value, in the order of the file; a name may be repeated.
     pub uwsgi_options: Vec<(String, String)>,
-    /// What is logged, and how.
+    /// The section `log_config`.
     pub log: LogConfig,
 }
 
-/// A value and the JSON pointer where it stands, or would stand.
+/// A value with its position in the file, for findings that are only known later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting<T> {
-    /// The value.
+    /// From the file, or the default.
     pub value: T,
-    /// Where it stands.
+    /// JSON pointer (RFC 6901) of the key that sets the value, or would set it.
     pub at: String,
     /// Whether the file sets it.
     pub set: bool,
 }
 
-/// Requests served at the same time when nothing is set: what the Apache image did.
+/// Slots when `wsgi_worker_threads_count` is not set: as many as the Apache image had.
 pub const DEFAULT_SLOTS: u32 = 17;
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_QUEUE_SIZE: u32 = 1024;
 const DEFAULT_MAX_BODY_SIZE: u64 = 100 * 1024 * 1024;
-/// Imports that load models or wait for a database take their time; a minute more costs nothing but patience.
+/// Generous, because imports that load models or wait for a database are slow and a longer timeout does no harm.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(120);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reads the text of `file` (none: the service has no config.json, every key has its default).
+/// Parses `text`, the content of `file` (none: the service has no config.json, and every key has its default).
 ///
-/// The `Config` is whole even when there are problems, so that later checks can add theirs; nothing may be started
-/// with it then.
+/// Returns a complete `Config` even when there are problems, so that later checks can add theirs; such a `Config` must
+/// not be started.
 pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
-    let mut findings = Findings::of(file.clone());
-    let written = text.map_or_else(file::Written::default, |text| {
-        file::read(text, &mut findings)
+    let mut findings = Findings::new(file.clone());
+    let raw = text.map_or_else(file::RawConfig::default, |text| {
+        file::parse(text, &mut findings)
     });
-    let server = &written.server;
+    let server = &raw.server;
     let slots = Setting {
         value: server
             .wsgi_worker_threads_count
             .map_or(DEFAULT_SLOTS, |n| n.0),
-        at: written.at("wsgi_worker_threads_count"),
+        at: raw.at("wsgi_worker_threads_count"),
         set: server.wsgi_worker_threads_count.is_some(),
     };
     let processes = server.wsgi_processes.map(|p| Setting {
         value: p.0,
-        at: written.at("wsgi_processes"),
+        at: raw.at("wsgi_processes"),
         set: true,
     });
     if let Some(processes) = &processes {
@@ -114,12 +114,8 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
     }
     let config = Config {
         file,
-        use_nginx: written
-            .top
-            .use_nginx
-            .or(written.top.use_apache)
-            .map(|flag| flag.0),
-        mode_key: match (&written.top.use_nginx, &written.top.use_apache) {
+        use_nginx: raw.top.use_nginx.or(raw.top.use_apache).map(|flag| flag.0),
+        mode_key: match (&raw.top.use_nginx, &raw.top.use_apache) {
             (None, Some(_)) => "use_apache",
             _ => "use_nginx",
         },
@@ -127,11 +123,13 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         processes,
         request_timeout: server
             .request_timeout
-            .map_or(DEFAULT_REQUEST_TIMEOUT, |span| span.0),
-        queue_timeout: server.queue_timeout.map_or(Duration::ZERO, |span| span.0),
+            .map_or(DEFAULT_REQUEST_TIMEOUT, |duration| duration.0),
+        queue_timeout: server
+            .queue_timeout
+            .map_or(Duration::ZERO, |duration| duration.0),
         queue_size: Setting {
             value: server.queue_size.map_or(DEFAULT_QUEUE_SIZE, |n| n.0),
-            at: written.at("queue_size"),
+            at: raw.at("queue_size"),
             set: server.queue_size.is_some(),
         },
         max_body_size: server
@@ -139,14 +137,14 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             .map_or(DEFAULT_MAX_BODY_SIZE, |size| size.0),
         start_timeout: server
             .start_timeout
-            .map_or(DEFAULT_START_TIMEOUT, |span| span.0),
+            .map_or(DEFAULT_START_TIMEOUT, |duration| duration.0),
         stop_timeout: server
             .stop_timeout
-            .map_or(DEFAULT_STOP_TIMEOUT, |span| span.0),
+            .map_or(DEFAULT_STOP_TIMEOUT, |duration| duration.0),
         health_check_path: server.health_check_path.as_ref().map(|path| path.0.clone()),
         statics: server.r#static.as_ref().map(|map| Setting {
             value: map.0.clone(),
-            at: written.at("static"),
+            at: raw.at("static"),
             set: true,
         }),
         trusted_proxies: server
@@ -157,19 +155,19 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         gzip: server.gzip.is_none_or(|flag| flag.0),
         user: server.user.as_ref().map(|user| Setting {
             value: user.0.clone(),
-            at: written.at("user"),
+            at: raw.at("user"),
             set: true,
         }),
-        uwsgi_options: written
+        uwsgi_options: raw
             .top
             .uwsgi_config
             .as_ref()
             .map(|options| options.0.clone())
             .unwrap_or_default(),
         log: LogConfig {
-            access: written.log.access.unwrap_or_default(),
-            on_full: written.log.on_full.unwrap_or_default(),
-            buffer: written.log.buffer.unwrap_or_default(),
+            access: raw.log.access.unwrap_or_default(),
+            on_full: raw.log.on_full.unwrap_or_default(),
+            buffer: raw.log.buffer.unwrap_or_default(),
         },
     };
     (config, findings)
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nginx_name_wins() {
+    fn use_nginx_takes_precedence() {
         let apache = check(r#"{"use_apache": true}"#, &[]);
         assert_eq!(
             (apache.use_nginx, apache.mode_key),

@@ -1,49 +1,49 @@
-//! What is wrong with an input: place, value, cause and what to do. Every problem of an input is reported at once.
+//! Findings in a configuration: position, cause and hint. All of them are collected, so that they are reported at once.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The service is not started with it.
+    /// The service is not started.
     Problem,
-    /// The service runs; someone should look.
+    /// The service is started.
     Warning,
 }
 
-/// One finding in a configuration.
+/// One problem or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether it stops the service.
+    /// Whether it prevents the start.
     pub severity: Severity,
-    /// JSON pointer (RFC 6901) of the value, or empty for the whole file.
+    /// JSON pointer (RFC 6901) of the value; empty for the whole file.
     pub at: String,
-    /// What is wrong, with the value.
+    /// The message, which includes the value.
     pub what: String,
-    /// What to do; may be empty.
+    /// How to fix it; may be empty.
     pub hint: String,
 }
 
-/// All findings of one file, in the order of the file's keys.
+/// All findings of one file, in the order in which they were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// The file, where there is one.
+    /// None when the service has no config.json.
     pub file: Option<PathBuf>,
-    /// What was found.
+    /// Problems and warnings mixed.
     pub list: Vec<Finding>,
 }
 
 impl Findings {
-    /// Findings of `file`.
-    pub fn of(file: Option<PathBuf>) -> Self {
+    /// No findings yet.
+    pub fn new(file: Option<PathBuf>) -> Self {
         Self {
             file,
             list: Vec::new(),
         }
     }
 
-    /// Adds a problem.
+    /// Adds a finding that prevents the start.
     pub fn problem(
         &mut self,
         at: impl Into<String>,
@@ -53,7 +53,7 @@ impl Findings {
         self.add(Severity::Problem, at.into(), what.into(), hint.into());
     }
 
-    /// Adds a warning.
+    /// Adds a finding that does not prevent the start.
     pub fn warning(
         &mut self,
         at: impl Into<String>,
@@ -77,17 +77,12 @@ impl Findings {
         self.problems().next().is_some()
     }
 
-    /// The findings that stop the service.
+    /// The findings that prevent the start.
     pub fn problems(&self) -> impl Iterator<Item = &Finding> {
         self.list.iter().filter(|f| f.severity == Severity::Problem)
     }
 
-    /// The findings that do not.
-    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
-        self.list.iter().filter(|f| f.severity == Severity::Warning)
-    }
-
-    /// The place of a finding as people read it: file and pointer.
+    /// The position of a finding for a message: file and JSON pointer.
     pub fn place(&self, finding: &Finding) -> String {
         let file = self
             .file
@@ -100,7 +95,7 @@ impl Findings {
         }
     }
 
-    /// Writes one finding as a block of two or three lines.
+    /// Formats a finding as a block of two or three lines.
     pub fn show(&self, finding: &Finding) -> String {
         let kind = match finding.severity {
             Severity::Problem => "problem",
@@ -131,7 +126,7 @@ impl fmt::Display for Findings {
     }
 }
 
-/// Text of a config file as it may reach a terminal: control characters escaped, so that a value cannot forge output.
+/// Escapes control characters, so that a value from a config file cannot forge output on a terminal.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -154,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pointers_escape_as_rfc_6901_says() {
+    fn pointers_are_escaped_by_rfc_6901() {
         assert_eq!(
             pointer("/nginx_config/static", "/a~b/"),
             "/nginx_config/static/~1a~0b~1"

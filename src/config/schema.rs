@@ -1,4 +1,4 @@
-//! JSON Schema of config.json, made from the same types that read it.
+//! JSON Schema of config.json, derived from the types that parse it.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
@@ -17,9 +17,9 @@ pub fn schema() -> Schema {
         top: TopLevel,
         /// How the service runs in production.
         nginx_config: Option<ServerSection>,
-        /// The same under the name of the Apache image; nginx_config wins key by key, Apache's own keys have no effect.
+        /// Older name of nginx_config, which takes precedence key by key. Apache's own keys have no effect.
         apache_config: Option<ApacheSection>,
-        /// What is in the log, and what becomes of it when stdout takes no more.
+        /// What is logged, and what happens when stdout is not read.
         log_config: Option<LogSection>,
     }
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schema_speaks_to_its_users() {
+    fn schema_has_a_description_for_users() {
         let schema = schema();
         let text = schema.get("description").and_then(Value::as_str).unwrap();
         assert!(text.starts_with("What the launcher reads of"), "{text}");

@@ -1,4 +1,4 @@
-//! `uwsgi_config`: which uWSGI options a service may set, and what to use instead of the others.
+//! `uwsgi_config`: the uWSGI options that a service may set, and what to use instead of those it may not.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::problem::pointer;
-use super::values::{FromJson, Wrong, brief};
+use super::values::{FromJson, InvalidValue, describe};
 
-/// `uwsgi_config`: more uWSGI options, in the order they are written.
+/// Name and value of each option, in the order of the file; a list becomes several options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UwsgiOptions(pub Vec<(String, String)>);
 
-/// uWSGI options that the launcher owns, each with what to use instead.
-const OWNED: &[(&[&str], &str)] = &[
+/// uWSGI options that the launcher sets itself, with the hint what to use instead.
+const RESERVED: &[(&[&str], &str)] = &[
     (
         &[
             "processes",
@@ -171,47 +171,47 @@ const OWNED: &[(&[&str], &str)] = &[
 ];
 
 impl FromJson for UwsgiOptions {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Value::Object(entries) = value else {
-            return Err(vec![Wrong::new(
-                format!("expected an object, got {}", brief(value)),
+            return Err(vec![InvalidValue::new(
+                format!("expected an object, got {}", describe(value)),
                 "write {\"max-requests\": 5000}",
             )]);
         };
         let mut list = Vec::new();
-        let mut wrongs = Vec::new();
+        let mut errors = Vec::new();
         for (name, setting) in entries {
             match uwsgi_option(name, setting) {
                 Ok(values) => list.extend(values.into_iter().map(|v| (name.clone(), v))),
-                Err(wrong) => wrongs.push(Wrong {
+                Err(error) => errors.push(InvalidValue {
                     below: pointer("", name),
-                    ..wrong
+                    ..error
                 }),
             }
         }
-        if wrongs.is_empty() {
+        if errors.is_empty() {
             Ok(Self(list))
         } else {
-            Err(wrongs)
+            Err(errors)
         }
     }
 }
 
-fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, Wrong> {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if name.is_empty() || !name.bytes().all(fine) {
-        return Err(Wrong::new(
+fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, InvalidValue> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if name.is_empty() || !name.bytes().all(allowed) {
+        return Err(InvalidValue::new(
             format!("{name:?} is not the name of a uWSGI option"),
             "use letters, digits and -",
         ));
     }
-    // uWSGI takes - and _ alike in some options and not in others; the check must not be passed by by spelling.
+    // uWSGI treats - and _ alike in some options only; the check must not be bypassed by the spelling.
     let plain = name.replace('_', "-");
-    if let Some((_, instead)) = OWNED
+    if let Some((_, instead)) = RESERVED
         .iter()
         .find(|(names, _)| names.contains(&plain.as_str()))
     {
-        return Err(Wrong::new(
+        return Err(InvalidValue::new(
             format!("the uWSGI option {name} is set by the launcher"),
             *instead,
         ));
@@ -222,30 +222,33 @@ fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, Wrong> {
     }
 }
 
-fn uwsgi_value(value: &Value) -> Result<String, Wrong> {
+fn uwsgi_value(value: &Value) -> Result<String, InvalidValue> {
     match value {
         Value::Bool(flag) => Ok(flag.to_string()),
         Value::Number(number) => Ok(number.to_string()),
         Value::String(text) => {
             if text.chars().any(char::is_control) {
-                return Err(Wrong::new(
-                    format!("{} holds a line break or control character", brief(value)),
+                return Err(InvalidValue::new(
+                    format!(
+                        "{} holds a line break or control character",
+                        describe(value)
+                    ),
                     "write one line",
                 ));
             }
-            // uWSGI expands these in every value, there is no way to quote them, and @(exec://…) runs a command.
+            // uWSGI expands these in every value, they cannot be quoted, and @(exec://…) runs a command.
             if ["$(", "@(", "%("].iter().any(|mark| text.contains(mark)) {
-                return Err(Wrong::new(
-                    format!("{} holds a uWSGI placeholder", brief(value)),
+                return Err(InvalidValue::new(
+                    format!("{} holds a uWSGI placeholder", describe(value)),
                     "write the value itself instead of $(…), @(…) or %(…)",
                 ));
             }
             Ok(text.clone())
         }
-        Value::Null | Value::Array(_) | Value::Object(_) => Err(Wrong::new(
+        Value::Null | Value::Array(_) | Value::Object(_) => Err(InvalidValue::new(
             format!(
                 "expected text, a number, true or false, or a list of these, got {}",
-                brief(value)
+                describe(value)
             ),
             "",
         )),
@@ -274,16 +277,16 @@ mod tests {
 
     #[track_caller]
     fn check<T: FromJson + std::fmt::Debug>(value: &Value, expected: &[(&str, &str)]) {
-        let wrongs = T::from_json(value).err().unwrap_or_default();
-        assert_eq!(wrongs.len(), expected.len(), "{wrongs:?}");
-        for (wrong, (below, part)) in wrongs.iter().zip(expected) {
-            assert_eq!(wrong.below, *below);
-            assert!(wrong.what.contains(part), "{wrong:?}");
+        let errors = T::from_json(value).err().unwrap_or_default();
+        assert_eq!(errors.len(), expected.len(), "{errors:?}");
+        for (error, (below, part)) in errors.iter().zip(expected) {
+            assert_eq!(error.below, *below);
+            assert!(error.what.contains(part), "{error:?}");
         }
     }
 
     #[test]
-    fn uwsgi_options_that_the_launcher_owns_are_refused() {
+    fn reserved_uwsgi_options_are_rejected() {
         let options = UwsgiOptions::from_json(
             &json!({"max-requests": 5000, "memory-report": true, "env": ["A=1", "B=2"]}),
         )

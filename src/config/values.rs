@@ -1,23 +1,23 @@
-//! The kinds of values that config.json may hold, each parsed once into a type that cannot be wrong.
+//! Types of the values in config.json. Each is validated when it is parsed.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-/// Why a value is refused.
+/// Why a value is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// JSON pointer below the value, empty for the value itself.
+pub struct InvalidValue {
+    /// JSON pointer relative to the value; empty for the value itself.
     pub below: String,
-    /// What is wrong.
+    /// The message, which includes the value.
     pub what: String,
-    /// What to do.
+    /// How to fix it; may be empty.
     pub hint: String,
 }
 
-impl Wrong {
-    /// The value itself is wrong.
+impl InvalidValue {
+    /// The value itself is invalid, not a part of it.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             below: String::new(),
@@ -26,19 +26,19 @@ impl Wrong {
         }
     }
 
-    pub(super) fn kind(expected: &str, got: &Value, hint: impl Into<String>) -> Self {
-        Self::new(format!("expected {expected}, got {}", brief(got)), hint)
+    pub(super) fn wrong_type(expected: &str, got: &Value, hint: impl Into<String>) -> Self {
+        Self::new(format!("expected {expected}, got {}", describe(got)), hint)
     }
 }
 
-/// A value of config.json with rules of its own.
+/// A type that validates a JSON value.
 pub trait FromJson: Sized {
-    /// Reads the value, or says everything that is wrong with it.
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>>;
+    /// Parses the value, or returns everything that is wrong with it.
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>>;
 }
 
-/// The value as it may be shown in a message: its kind and a start of it.
-pub fn brief(value: &Value) -> String {
+/// A value for a message: its type and its first 60 characters.
+pub fn describe(value: &Value) -> String {
     let text = value.to_string();
     let short = match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -59,14 +59,14 @@ pub fn brief(value: &Value) -> String {
 pub struct Flag(pub bool);
 
 impl FromJson for Flag {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         match value {
             Value::Bool(flag) => Ok(Self(*flag)),
             Value::String(text) if ["true", "false"].contains(&text.to_lowercase().as_str()) => {
                 let hint = format!("write {} without quotes", text.to_lowercase());
-                Err(vec![Wrong::kind("true or false", value, hint)])
+                Err(vec![InvalidValue::wrong_type("true or false", value, hint)])
             }
-            other => Err(vec![Wrong::kind(
+            other => Err(vec![InvalidValue::wrong_type(
                 "true or false",
                 other,
                 "write true or false",
@@ -75,20 +75,20 @@ impl FromJson for Flag {
     }
 }
 
-/// A whole number within limits. Text of digits is taken too: Apache's `Define` made no difference between the two,
-/// so configurations that move over may have either.
+/// An integer from `MIN` to `MAX`. Accepts text of digits too: Apache's `Define` made no difference between the two, so
+/// configurations written for Apache may contain either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count<const MIN: u32, const MAX: u32>(pub u32);
 
 impl<const MIN: u32, const MAX: u32> FromJson for Count<MIN, MAX> {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let number = match value {
             Value::Number(n) => n.as_i64().or_else(|| n.as_f64().and_then(whole)),
             Value::String(text) => text.trim().parse::<i64>().ok(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         let Some(number) = number else {
-            return Err(vec![Wrong::kind(
+            return Err(vec![InvalidValue::wrong_type(
                 "a whole number",
                 value,
                 format!("write a number from {MIN} to {MAX}"),
@@ -96,7 +96,7 @@ impl<const MIN: u32, const MAX: u32> FromJson for Count<MIN, MAX> {
         };
         match u32::try_from(number) {
             Ok(n) if (MIN..=MAX).contains(&n) => Ok(Self(n)),
-            _ => Err(vec![Wrong::new(
+            _ => Err(vec![InvalidValue::new(
                 format!("{number} is out of range"),
                 format!("use a number from {MIN} to {MAX}"),
             )]),
@@ -104,7 +104,7 @@ impl<const MIN: u32, const MAX: u32> FromJson for Count<MIN, MAX> {
     }
 }
 
-/// A number that JSON Schema calls an integer although it is written with a point (17.0).
+/// Converts a number such as 17.0, which JSON Schema regards as an integer.
 fn whole(number: f64) -> Option<i64> {
     let fits = number.fract() == 0.0 && number.abs() < f64::from(u32::MAX);
     #[expect(
@@ -133,15 +133,15 @@ impl<const MIN: u32, const MAX: u32> JsonSchema for Count<MIN, MAX> {
     }
 }
 
-/// A size in bytes: a number, or text with `k`, `m`, `g` (powers of 1024, as nginx counts).
+/// A size in bytes: a number, or text with `k`, `m`, `g` (powers of 1024, as in nginx).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-/// Largest size that is taken: 1 TiB.
-const LARGEST_SIZE: f64 = 1_099_511_627_776.0;
+/// 1 TiB.
+const MAX_SIZE: f64 = 1_099_511_627_776.0;
 
 impl FromJson for Size {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let bytes = match value {
             Value::Number(n) => n.as_f64(),
             Value::String(text) => {
@@ -157,7 +157,7 @@ impl FromJson for Size {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         match bytes {
-            Some(b) if (0.0..=LARGEST_SIZE).contains(&b) && b.fract() == 0.0 => {
+            Some(b) if (0.0..=MAX_SIZE).contains(&b) && b.fract() == 0.0 => {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -166,12 +166,12 @@ impl FromJson for Size {
                 let whole = b as u64;
                 Ok(Self(whole))
             }
-            Some(b) => Err(vec![Wrong::new(
+            Some(b) => Err(vec![InvalidValue::new(
                 format!("{b} bytes is out of range"),
                 "use whole bytes up to 1024g",
             )]),
-            None => Err(vec![Wrong::new(
-                format!("expected a size, got {}", brief(value)),
+            None => Err(vec![InvalidValue::new(
+                format!("expected a size, got {}", describe(value)),
                 "write bytes (1048576) or \"512k\", \"100m\", \"2g\"",
             )]),
         }
@@ -194,7 +194,7 @@ impl JsonSchema for Size {
     }
 }
 
-/// A number followed by one of `units`; the empty unit, where it is listed, stands last.
+/// Parses a number followed by one of `units`. The empty unit must be the last one.
 pub(super) fn parse_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let text = text.trim();
     let (number, factor) = units.iter().find_map(|(unit, factor)| {
@@ -208,35 +208,35 @@ pub(super) fn parse_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     number.parse::<f64>().ok().map(|n| n * factor)
 }
 
-/// The path of a URL: starts with `/`, printable ASCII without spaces (RFC 3986, with any query left out).
+/// The path of a URL without a query: starts with `/`, printable ASCII without spaces (RFC 3986).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlPath(pub String);
 
 impl FromJson for UrlPath {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Value::String(text) = value else {
-            return Err(vec![Wrong::kind(
+            return Err(vec![InvalidValue::wrong_type(
                 "a path of a URL",
                 value,
                 "write \"/health\"",
             )]);
         };
         if !text.starts_with('/') {
-            return Err(vec![Wrong::new(
-                format!("{} does not start with /", brief(value)),
+            return Err(vec![InvalidValue::new(
+                format!("{} does not start with /", describe(value)),
                 "begin it with /",
             )]);
         }
-        let fine = |b: u8| {
+        let allowed = |b: u8| {
             b.is_ascii_graphic()
                 && !matches!(
                     b,
                     b'"' | b'\\' | b'#' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'
                 )
         };
-        if !text.bytes().all(fine) || text.len() > 1024 {
-            return Err(vec![Wrong::new(
-                format!("{} is not a URL path", brief(value)),
+        if !text.bytes().all(allowed) || text.len() > 1024 {
+            return Err(vec![InvalidValue::new(
+                format!("{} is not a URL path", describe(value)),
                 "use printable ASCII without spaces, percent-encoded where needed, at most 1024 bytes",
             )]);
         }
@@ -259,18 +259,19 @@ impl JsonSchema for UrlPath {
 pub struct UserName(pub String);
 
 impl FromJson for UserName {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Value::String(text) = value else {
-            return Err(vec![Wrong::kind(
+            return Err(vec![InvalidValue::wrong_type(
                 "the name of a user",
                 value,
                 "write \"www-data\"",
             )]);
         };
-        let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-        if text.is_empty() || text.len() > 32 || text.starts_with('-') || !text.bytes().all(fine) {
-            return Err(vec![Wrong::new(
-                format!("{} is not a user name", brief(value)),
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        if text.is_empty() || text.len() > 32 || text.starts_with('-') || !text.bytes().all(allowed)
+        {
+            return Err(vec![InvalidValue::new(
+                format!("{} is not a user name", describe(value)),
                 "use a name from /etc/passwd",
             )]);
         }

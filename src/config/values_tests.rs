@@ -1,17 +1,17 @@
-//! The kinds of values, by tables.
+//! Valid and invalid values of each type.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
-use crate::config::spans::{Patience, Span};
+use crate::config::durations::{DurationValue, NonZeroDuration};
 
 #[track_caller]
 fn check<T: FromJson + std::fmt::Debug + PartialEq>(value: &Value, expected: Result<T, &str>) {
     match (T::from_json(value), expected) {
         (Ok(got), Ok(want)) => assert_eq!(got, want),
-        (Err(wrong), Err(part)) => assert!(wrong[0].what.contains(part), "{wrong:?}"),
+        (Err(error), Err(part)) => assert!(error[0].what.contains(part), "{error:?}"),
         (got, want) => panic!("{value}: got {got:?}, want {want:?}"),
     }
 }
@@ -29,20 +29,23 @@ fn counts() {
 
 #[test]
 fn durations() {
-    check(&json!(30), Ok(Span(Duration::from_secs(30))));
-    check(&json!(0.5), Ok(Span(Duration::from_millis(500))));
-    check(&json!("500ms"), Ok(Span(Duration::from_millis(500))));
-    check(&json!(" 30 s "), Ok(Span(Duration::from_secs(30))));
-    check(&json!("2m"), Ok(Span(Duration::from_secs(120))));
-    check(&json!("7"), Ok(Span(Duration::from_secs(7))));
-    check::<Span>(&json!(-1), Err("out of range"));
-    check::<Span>(&json!("2 days"), Err("expected a duration"));
-    check::<Span>(&json!("inf"), Err("expected a duration"));
-    check::<Span>(&json!(1e300), Err("out of range"));
-    check::<Span>(&json!(0.0001), Err("out of range"));
-    check(&json!(0), Ok(Span(Duration::ZERO)));
-    check::<Patience>(&json!(0), Err("no time at all"));
-    check(&json!(2), Ok(Patience(Duration::from_secs(2))));
+    check(&json!(30), Ok(DurationValue(Duration::from_secs(30))));
+    check(&json!(0.5), Ok(DurationValue(Duration::from_millis(500))));
+    check(
+        &json!("500ms"),
+        Ok(DurationValue(Duration::from_millis(500))),
+    );
+    check(&json!(" 30 s "), Ok(DurationValue(Duration::from_secs(30))));
+    check(&json!("2m"), Ok(DurationValue(Duration::from_secs(120))));
+    check(&json!("7"), Ok(DurationValue(Duration::from_secs(7))));
+    check::<DurationValue>(&json!(-1), Err("out of range"));
+    check::<DurationValue>(&json!("2 days"), Err("expected a duration"));
+    check::<DurationValue>(&json!("inf"), Err("expected a duration"));
+    check::<DurationValue>(&json!(1e300), Err("out of range"));
+    check::<DurationValue>(&json!(0.0001), Err("out of range"));
+    check(&json!(0), Ok(DurationValue(Duration::ZERO)));
+    check::<NonZeroDuration>(&json!(0), Err("no time at all"));
+    check(&json!(2), Ok(NonZeroDuration(Duration::from_secs(2))));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::files;
 use crate::config::hermes::Env;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::machine::Machine;
-use crate::machine::programs::{self, Python};
+use crate::host::Host;
+use crate::host::programs::{self, Python};
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
 use crate::programs::{nginx, uwsgi};
@@ -32,7 +32,7 @@ pub(crate) struct SharedSockets {
 }
 
 /// Fails when a program is missing, with what installs it.
-pub(crate) fn require_programs(machine: &Machine, env: &Env) -> Result<(), Failure> {
+pub(crate) fn require_programs(host: &Host, env: &Env) -> Result<(), Failure> {
     let path = OsString::from(env.get("PATH").cloned().unwrap_or_default());
     let missing = |program, hint: &str| {
         if let Some(file) = programs::not_executable(program, &path) {
@@ -47,10 +47,10 @@ pub(crate) fn require_programs(machine: &Machine, env: &Env) -> Result<(), Failu
             hint: hint.to_owned(),
         })
     };
-    if machine.nginx.is_none() {
+    if host.nginx.is_none() {
         return missing("nginx", "apt-get install nginx-light");
     }
-    match &machine.uwsgi {
+    match &host.uwsgi {
         None => missing("uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"),
         Some(uwsgi) if uwsgi.python == Python::Missing => missing(
             "uWSGI's plugin python3",

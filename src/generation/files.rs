@@ -7,7 +7,7 @@ use nix::fcntl::Flock;
 
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::machine::access;
+use crate::host::access;
 use crate::plan::Plan;
 use crate::render::{self, Rendered};
 use crate::sys::files::{self, Lock, Owner, WriteError};
@@ -27,15 +27,15 @@ pub(crate) fn has_snippets(plan: &Plan) -> bool {
 pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failure> {
     let runtime = &plan.layout.runtime;
     if !context.is_among_others {
-        files::make(runtime)?;
-    } else if let Some(what) = files::make_among_others(runtime)? {
+        files::create_missing_folder(runtime)?;
+    } else if let Some(what) = files::create_in_shared_folder(runtime)? {
         return Err(Failure::Closed {
             what,
             hint: "remove it".to_owned(),
         });
     }
     if let Some(user) = &plan.user
-        && let Some(closed) = access::first_closed(runtime, &[], user)
+        && let Some(closed) = access::first_denied(runtime, &[], user)
     {
         return Err(Failure::Closed {
             what: format!("the user {} {}", user.name, closed.what()),
@@ -43,11 +43,11 @@ pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failu
         });
     }
     match files::lock(&runtime.join("lock"))? {
-        Lock::Ours(lock) => {
+        Lock::Acquired(lock) => {
             remove_generations(runtime)?;
             Ok(lock)
         }
-        Lock::Theirs(pid) => Err(Failure::Occupied {
+        Lock::HeldBy(pid) => Err(Failure::Occupied {
             folder: runtime.clone(),
             pid,
         }),
@@ -72,12 +72,12 @@ pub(crate) fn write(plan: &Plan) -> Result<(), Failure> {
 fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     let layout = &plan.layout;
     files::remove(&layout.folder())?;
-    files::folder(&layout.folder(), 0o755, None)?;
-    files::folder(&layout.nginx(), 0o755, None)?;
-    files::folder(&layout.nginx().join("temp"), 0o755, None)?;
+    files::create_folder(&layout.folder(), 0o755, None)?;
+    files::create_folder(&layout.nginx(), 0o755, None)?;
+    files::create_folder(&layout.nginx().join("temp"), 0o755, None)?;
     write_rendered(&layout.folder(), rendered)?;
     // Handed over last: what root writes into a folder of another user's, that user may have led elsewhere by a link.
-    files::folder(&layout.uwsgi(), 0o755, owner(plan))?;
+    files::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;
     Ok(())
 }
 
@@ -86,7 +86,7 @@ fn is_generation(folder: &Path) -> bool {
     let real = folder.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     real && (folder.join("uwsgi/uwsgi.ini").is_file()
         || folder.join("nginx/nginx.conf").is_file()
-        || files::holds_nothing(folder))
+        || files::contains_no_files(folder))
 }
 
 /// Removes the generations of an earlier run; the lock says that it is over. Other folders stay, whatever their name.
@@ -114,7 +114,7 @@ pub(crate) fn write_rendered(folder: &Path, rendered: &[Rendered]) -> Result<(),
     for file in rendered {
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {
-            files::folder(parent, 0o755, None)?;
+            files::create_folder(parent, 0o755, None)?;
         }
         files::write(&path, &file.text, 0o644)?;
     }

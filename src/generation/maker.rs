@@ -12,7 +12,7 @@ use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::context::{self, Context};
 use crate::exit::{Failure, Problems};
-use crate::machine::User;
+use crate::host::User;
 use crate::plan::Plan;
 use crate::programs::nginx::config_test;
 use crate::supervise::generation::{GenerationMaker, Made, Settings};
@@ -57,12 +57,12 @@ impl Maker {
 
     async fn prepare(&self, generation: u32, programs: &ShortPrograms) -> Result<Made, Failure> {
         let mut context = context::load(&self.options)?;
-        let machine = context.machine(programs).await;
+        let host = context.host(programs).await;
         let layout = context.layout(generation);
-        let plan = context.plan(&machine, layout, self.sockets.addresses.clone());
+        let plan = context.plan(&host, layout, self.sockets.addresses.clone());
         self.require_what_stays(&context, &plan)?;
         context.insist()?;
-        children::require_programs(&machine, &context.env)?;
+        children::require_programs(&host, &context.env)?;
         files::write(&plan)?;
         let made = self.assemble(&context, &plan, programs).await;
         if made.is_err() {

@@ -1,4 +1,4 @@
-//! The plan in words: each number with its reason, for someone who knows neither nginx nor uWSGI.
+//! Describes the plan for people who know neither nginx nor uWSGI: each value with its reason.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,23 +7,23 @@ use super::units::{seconds, size};
 use super::{Plan, StaticFolder};
 use crate::config::Config;
 use crate::config::problem::printable;
+use crate::host::Host;
+use crate::host::programs::Python;
 use crate::logs::options::{AccessFilter, OnFull};
-use crate::machine::Machine;
-use crate::machine::programs::Python;
 
-/// One line of the explanation.
+/// One entry of the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What it is about.
+    /// Subject, such as "processes".
     pub label: &'static str,
-    /// What will be.
+    /// What is planned.
     pub value: String,
-    /// Why.
+    /// The reason, mostly with the key that changes it; may be empty.
     pub why: String,
 }
 
-/// The plan, line by line.
-pub fn explain(plan: &Plan, config: &Config, machine: &Machine) -> Vec<Line> {
+/// Explains the plan, in the order in which `check` prints it.
+pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
     let line = |label, value: String, why: String| Line { label, value, why };
     let mut lines = vec![
         line(
@@ -50,11 +50,11 @@ pub fn explain(plan: &Plan, config: &Config, machine: &Machine) -> Vec<Line> {
         line(
             "waiting",
             format!("up to {}", plan.queue),
-            waiting_reason(plan, machine),
+            waiting_reason(plan, host),
         ),
-        line("nginx", nginx_value(plan), cpus_reason(machine)),
+        line("nginx", nginx_value(plan), cpus_reason(host)),
         line("uWSGI", uwsgi_value(plan), uwsgi_reason(plan)),
-        user(plan, machine),
+        user(plan, host),
         line(
             "request bodies",
             format!("up to {}", size(plan.max_body_size)),
@@ -100,7 +100,7 @@ pub fn explain(plan: &Plan, config: &Config, machine: &Machine) -> Vec<Line> {
     lines
 }
 
-/// The lines as text: label, value, and the reason below it.
+/// Formats the lines as text: label and value, and the reason below them.
 pub fn text(lines: &[Line]) -> String {
     let mut out = String::new();
     for line in lines {
@@ -176,7 +176,7 @@ fn processes_reason(plan: &Plan, config: &Config) -> String {
     )
 }
 
-fn waiting_reason(plan: &Plan, machine: &Machine) -> String {
+fn waiting_reason(plan: &Plan, host: &Host) -> String {
     let mut why = match plan.timeouts.queue {
         Some(limit) => format!(
             "requests that come while all slots are busy wait up to {} for one, then get 503 (queue_timeout)",
@@ -185,7 +185,7 @@ fn waiting_reason(plan: &Plan, machine: &Machine) -> String {
         None => "requests that come while all slots are busy wait for one".to_owned(),
     };
     why.push_str("; more get 503 at once (queue_size)");
-    if plan.queue == machine.somaxconn {
+    if plan.queue == host.somaxconn {
         // Writing to a String cannot fail.
         let _ = write!(why, "; this system allows no more (net.core.somaxconn)");
     }
@@ -208,17 +208,14 @@ fn nginx_value(plan: &Plan) -> String {
     )
 }
 
-fn cpus_reason(machine: &Machine) -> String {
-    let plural = if machine.cpus == 1 { "CPU" } else { "CPUs" };
-    match machine.cpu_quota {
+fn cpus_reason(host: &Host) -> String {
+    let plural = if host.cpus == 1 { "CPU" } else { "CPUs" };
+    match host.cpu_quota {
         Some(quota) => format!(
             "the control group gives {quota:.1} of {} {plural}",
-            machine.cpus
+            host.cpus
         ),
-        None => format!(
-            "this machine gives {} {plural}, without a quota",
-            machine.cpus
-        ),
+        None => format!("this machine gives {} {plural}, without a quota", host.cpus),
     }
 }
 
@@ -244,8 +241,8 @@ fn uwsgi_reason(plan: &Plan) -> String {
     }
 }
 
-fn user(plan: &Plan, machine: &Machine) -> Line {
-    let (value, why) = match (&plan.user, &machine.worker_user) {
+fn user(plan: &Plan, host: &Host) -> Line {
+    let (value, why) = match (&plan.user, &host.worker_user) {
         (Some(user), _) => (
             user.name.clone(),
             "nginx's workers and uWSGI run as this user, the launcher as root",

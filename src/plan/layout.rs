@@ -1,8 +1,8 @@
-//! Every path below the runtime folder: one function for each, so that no two places spell a path.
+//! The paths below the runtime folder. Each is defined only here.
 //!
 //! ```text
-//! RUNTIME/app.sock              the application's socket, owned by the launcher over all generations
-//! RUNTIME/control.sock          commands
+//! RUNTIME/app.sock              the application's socket, bound by the launcher and shared by all generations
+//! RUNTIME/control.sock          the control socket
 //! RUNTIME/GENERATION/nginx/     nginx.conf, mime.types, nginx.pid, nginx.sock, draining, temp folders
 //! RUNTIME/GENERATION/uwsgi/     uwsgi.ini, entry module, stats.sock, master.fifo; belongs to the workers' user
 //! ```
@@ -14,16 +14,16 @@ use serde::Serialize;
 /// The paths of one generation of configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Layout {
-    /// The runtime folder.
+    /// The option `--runtime-dir`, or its default.
     pub runtime: PathBuf,
-    /// Counts configurations, from 1.
+    /// Number of the generation, from 1.
     pub generation: u32,
-    /// Whether this is the canary of the generation, with everything of its own.
+    /// Whether this is the canary of the generation, which has its own folder and application socket.
     pub canary: bool,
 }
 
 impl Layout {
-    /// The application's socket.
+    /// The socket between nginx and the application; a canary has a private one.
     pub fn app_socket(&self) -> PathBuf {
         if self.canary {
             return self.folder().join("app.sock");
@@ -37,42 +37,42 @@ impl Layout {
         self.runtime.join(format!("{}{suffix}", self.generation))
     }
 
-    /// nginx's part of it.
+    /// The folder of nginx's files.
     pub fn nginx(&self) -> PathBuf {
         self.folder().join("nginx")
     }
 
-    /// nginx's main file.
+    /// nginx's main configuration file.
     pub fn nginx_conf(&self) -> PathBuf {
         self.nginx().join("nginx.conf")
     }
 
-    /// A private socket on which nginx tells that it serves.
+    /// A private socket of nginx for the readiness probe and its connection counts.
     pub fn nginx_socket(&self) -> PathBuf {
         self.nginx().join("nginx.sock")
     }
 
-    /// While this file exists, nginx closes each connection after the answer.
+    /// While this file exists, nginx closes each connection after the response.
     pub fn draining(&self) -> PathBuf {
         self.nginx().join("draining")
     }
 
-    /// uWSGI's part of it.
+    /// The folder of uWSGI's files; belongs to the workers' user.
     pub fn uwsgi(&self) -> PathBuf {
         self.folder().join("uwsgi")
     }
 
-    /// uWSGI's main file.
+    /// uWSGI's configuration file.
     pub fn uwsgi_ini(&self) -> PathBuf {
         self.uwsgi().join("uwsgi.ini")
     }
 
-    /// Where uWSGI tells what its workers do.
+    /// uWSGI's stats socket, which reports the state of its workers.
     pub fn uwsgi_stats(&self) -> PathBuf {
         self.uwsgi().join("stats.sock")
     }
 
-    /// Where uWSGI takes commands.
+    /// uWSGI's master FIFO, which accepts commands.
     pub fn uwsgi_fifo(&self) -> PathBuf {
         self.uwsgi().join("master.fifo")
     }

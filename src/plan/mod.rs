@@ -1,8 +1,8 @@
-//! What will run, as a value: a pure function of what the service asks for and what the machine has.
+//! The plan: what will run, computed from the configuration and the host by a pure function.
 //!
-//! [`plan`] decides, [`sizing`] counts, [`timeouts`] chains deadlines, [`layout`] names the paths,
-//! [`mod@log`] is the log's part, [`explain`] tells people. Nothing here touches the file system, the clock or the
-//! environment.
+//! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`timeouts`] derives the deadlines,
+//! [`layout`] defines the paths, [`mod@log`] plans the log, [`explain`] describes the plan for people. Nothing here
+//! accesses the file system, the clock or the environment.
 #![forbid(unsafe_code)]
 
 pub mod explain;
@@ -24,21 +24,21 @@ use self::timeouts::Timeouts;
 use crate::config::Config;
 use crate::config::file::did_you_mean;
 use crate::config::problem::{Findings, pointer};
+use crate::host::programs::{Nginx, Python, Uwsgi, Venv};
+use crate::host::{Host, User};
 use crate::logs::options::LogOptions;
-use crate::machine::programs::{Nginx, Python, Uwsgi, Venv};
-use crate::machine::{Machine, User};
 
-/// User of the workers when the launcher is root and nothing else is set.
+/// User of the workers when the launcher is root and the configuration sets none.
 pub const DEFAULT_USER: &str = "www-data";
 
-/// What the command line and the search add to the configuration.
+/// What the plan depends on beside the configuration and the host.
 #[derive(Clone, Debug)]
-pub struct Request {
-    /// Service name.
+pub struct PlanInput {
+    /// Service name, for logs, metrics and process titles.
     pub name: String,
-    /// Service folder.
+    /// Service folder, which contains `src/main.py`.
     pub root: PathBuf,
-    /// Addresses for clients.
+    /// Addresses on which nginx serves clients.
     pub listen: Vec<SocketAddr>,
     /// Runtime folder and generation.
     pub layout: Layout,
@@ -47,59 +47,59 @@ pub struct Request {
 /// What will run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
-    /// Service name.
+    /// Service name, for logs, metrics and process titles.
     pub name: String,
-    /// Service folder.
+    /// Service folder, which contains `src/main.py`.
     pub root: PathBuf,
-    /// Addresses for clients.
+    /// Addresses on which nginx serves clients.
     pub listen: Vec<SocketAddr>,
-    /// Paths.
+    /// Runtime folder and generation.
     pub layout: Layout,
     /// N, requests served at the same time: processes × threads.
     pub slots: u32,
     /// uWSGI processes.
     pub processes: u32,
-    /// Threads of each.
+    /// Threads of each uWSGI process.
     pub threads: u32,
     /// Requests that may wait for a free slot.
     pub queue: u32,
-    /// Backlog of the application's socket.
+    /// Backlog of the application's socket; larger than `queue` where the host allows it.
     pub backlog: u32,
-    /// The chain of deadlines.
+    /// Deadlines of a request.
     pub timeouts: Timeouts,
     /// nginx worker processes.
     pub nginx_workers: u32,
-    /// Connections of each.
+    /// Connections of each nginx worker.
     pub nginx_connections: u32,
-    /// User of the workers; none when the launcher is not root and everything runs as it does.
+    /// User of the workers; none when the launcher is not root and everything runs as its own user.
     pub user: Option<User>,
-    /// Bytes of the largest request body.
+    /// In bytes; zero: no limit.
     pub max_body_size: u64,
-    /// How long the start may take.
+    /// From the start until everything is ready.
     pub start_timeout: Duration,
-    /// How long a graceful stop may take.
+    /// From the request to stop until remaining processes are killed.
     pub stop_timeout: Duration,
-    /// Path that must answer.
+    /// Path that must answer 2xx or 3xx before the service is ready.
     pub health_check_path: Option<String>,
     /// Folders that nginx serves.
     pub statics: Vec<StaticFolder>,
-    /// Proxies that are believed.
+    /// Networks whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Compress text answers.
+    /// Whether nginx compresses text responses.
     pub gzip: bool,
     /// The service's snippets for nginx's server block.
     pub server_snippets: Vec<PathBuf>,
     /// The service's snippets for nginx's http block.
     pub http_snippets: Vec<PathBuf>,
-    /// nginx, where it is installed.
+    /// None when nginx is not installed.
     pub nginx: Option<Nginx>,
-    /// uWSGI, where it is installed.
+    /// None when uWSGI is not installed.
     pub uwsgi: Option<Uwsgi>,
-    /// The service's virtual environment, where uWSGI has to be told of it.
+    /// The service's virtual environment; none when uWSGI itself is installed in it and needs no option for it.
     pub venv: Option<Venv>,
-    /// More uWSGI options.
+    /// Additional options from `uwsgi_config`.
     pub uwsgi_options: Vec<(String, String)>,
-    /// The log.
+    /// What is logged, and how much is buffered.
     pub log: LogOptions,
 }
 
@@ -108,20 +108,20 @@ pub struct Plan {
 pub struct StaticFolder {
     /// URL prefix, with `/` at both ends.
     pub prefix: String,
-    /// The folder.
+    /// Absolute path.
     pub folder: PathBuf,
 }
 
-/// Plans the service. What does not fit the machine is added to `findings`.
-pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut Findings) -> Plan {
+/// Plans the service. Adds to `findings` what the host cannot provide.
+pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findings) -> Plan {
     let processes = config
         .processes
         .as_ref()
         .map_or(config.slots.value, |p| p.value);
     let slots = config.slots.value;
-    let cpus = sizing::effective_cpus(machine.cpus, machine.cpu_quota);
+    let cpus = sizing::effective_cpus(host.cpus, host.cpu_quota);
     let threads = (slots / processes.max(1)).max(1);
-    let (queue, backlog) = sizing::queue(config.queue_size.value, slots, machine.somaxconn);
+    let (queue, backlog) = sizing::queue(config.queue_size.value, slots, host.somaxconn);
     if config.queue_size.set && queue < config.queue_size.value {
         findings.warning(
             &config.queue_size.at,
@@ -130,11 +130,11 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         );
     }
     let rounds = queue.div_ceil(slots) + 1;
-    if let Some(limit) = machine.memory_limit {
+    if let Some(limit) = host.memory_limit {
         sizing::check_memory(processes, limit, &config.slots.at, findings);
     }
-    check_uwsgi_options(config, machine, findings);
-    if let (Some(closed), Some(user)) = (&machine.folder.closed, &machine.worker_user) {
+    check_uwsgi_options(config, host, findings);
+    if let (Some(closed), Some(user)) = (&host.folder.closed, &host.worker_user) {
         findings.warning(
             "",
             format!(
@@ -147,9 +147,9 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         );
     }
     Plan {
-        name: request.name,
-        listen: request.listen,
-        layout: request.layout,
+        name: input.name,
+        listen: input.listen,
+        layout: input.layout,
         slots,
         processes,
         threads,
@@ -162,43 +162,43 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         ),
         backlog,
         nginx_workers: sizing::nginx_workers(cpus),
-        nginx_connections: sizing::nginx_connections(slots, backlog, machine.open_files),
-        user: worker_user(config, machine, findings),
+        nginx_connections: sizing::nginx_connections(slots, backlog, host.open_files),
+        user: worker_user(config, host, findings),
         max_body_size: config.max_body_size,
         start_timeout: config.start_timeout,
         stop_timeout: config.stop_timeout,
         health_check_path: config.health_check_path.clone(),
-        statics: statics(config, machine, &request.root, findings),
+        statics: statics(config, host, &input.root, findings),
         trusted_proxies: config.trusted_proxies.clone(),
         gzip: config.gzip,
-        server_snippets: machine.folder.server_snippets.clone(),
-        http_snippets: machine.folder.http_snippets.clone(),
-        nginx: machine.nginx.clone(),
-        venv: venv_for(machine, findings),
-        uwsgi: machine.uwsgi.clone(),
+        server_snippets: host.folder.server_snippets.clone(),
+        http_snippets: host.folder.http_snippets.clone(),
+        nginx: host.nginx.clone(),
+        venv: venv_for(host, findings),
+        uwsgi: host.uwsgi.clone(),
         uwsgi_options: config.uwsgi_options.clone(),
         log: log::log(config),
-        root: request.root,
+        root: input.root,
     }
 }
 
-/// uWSGI is strict, and names an option that it does not know only after the start has failed.
-fn check_uwsgi_options(config: &Config, machine: &Machine, findings: &mut Findings) {
-    let Some(known) = &machine.uwsgi_options else {
+/// Reports unknown uWSGI options. uWSGI itself (`strict`) reports one only when the start fails.
+fn check_uwsgi_options(config: &Config, host: &Host, findings: &mut Findings) {
+    let Some(known) = &host.uwsgi_options else {
         return;
     };
-    let asked = |name: &str| config.uwsgi_options.iter().any(|(asked, _)| asked == name);
-    // With these the service adds names of its own.
-    if asked("declare-option") || asked("declare-option2") {
+    let is_set = |name: &str| config.uwsgi_options.iter().any(|(set, _)| set == name);
+    // These options define further ones.
+    if is_set("declare-option") || is_set("declare-option2") {
         return;
     }
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let mut told: Vec<&str> = Vec::new();
+    let mut reported: Vec<&str> = Vec::new();
     for (name, _) in &config.uwsgi_options {
-        if known.contains(&name.as_str()) || told.contains(&name.as_str()) {
+        if known.contains(&name.as_str()) || reported.contains(&name.as_str()) {
             continue;
         }
-        told.push(name);
+        reported.push(name);
         let dashed = name.replace('_', "-");
         let hint = if known.contains(&dashed.as_str()) {
             Some(format!("did you mean {dashed:?}?"))
@@ -213,10 +213,10 @@ fn check_uwsgi_options(config: &Config, machine: &Machine, findings: &mut Findin
     }
 }
 
-fn worker_user(config: &Config, machine: &Machine, findings: &mut Findings) -> Option<User> {
+fn worker_user(config: &Config, host: &Host, findings: &mut Findings) -> Option<User> {
     let wanted = config.user.as_ref();
-    if machine.root {
-        if machine.worker_user.is_none() {
+    if host.root {
+        if host.worker_user.is_none() {
             let at = wanted.map_or_else(|| "/nginx_config/user".to_owned(), |user| user.at.clone());
             let name = wanted.map_or(DEFAULT_USER, |user| user.value.as_str());
             findings.problem(
@@ -225,9 +225,9 @@ fn worker_user(config: &Config, machine: &Machine, findings: &mut Findings) -> O
                 "name a user of /etc/passwd, or create it with useradd",
             );
         }
-        return machine.worker_user.clone();
+        return host.worker_user.clone();
     }
-    if let (Some(wanted), Some(own)) = (wanted, &machine.worker_user)
+    if let (Some(wanted), Some(own)) = (wanted, &host.worker_user)
         && wanted.value != own.name
     {
         findings.warning(
@@ -244,12 +244,12 @@ fn worker_user(config: &Config, machine: &Machine, findings: &mut Findings) -> O
 
 fn statics(
     config: &Config,
-    machine: &Machine,
+    host: &Host,
     root: &std::path::Path,
     findings: &mut Findings,
 ) -> Vec<StaticFolder> {
     let src = root.join("src");
-    let exists = |folder: &str| machine.folder.statics.iter().any(|found| found == folder);
+    let exists = |folder: &str| host.folder.statics.iter().any(|found| found == folder);
     let Some(wanted) = &config.statics else {
         let default = StaticFolder {
             prefix: "/static/".to_owned(),
@@ -285,10 +285,11 @@ fn statics(
         .collect()
 }
 
-/// uWSGI with Debian's plugin has to be told of a virtual environment, which must be of the plugin's Python.
-fn venv_for(machine: &Machine, findings: &mut Findings) -> Option<Venv> {
-    let venv = machine.folder.venv.clone()?;
-    let uwsgi = machine.uwsgi.as_ref()?;
+/// The virtual environment to set in uWSGI's configuration. With Debian's plugin it must be made for the plugin's Python
+/// version.
+fn venv_for(host: &Host, findings: &mut Findings) -> Option<Venv> {
+    let venv = host.folder.venv.clone()?;
+    let uwsgi = host.uwsgi.as_ref()?;
     if uwsgi.path.starts_with(&venv.path) {
         return None;
     }

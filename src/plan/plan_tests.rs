@@ -1,14 +1,14 @@
-//! Plans, by configurations and machines.
+//! Findings of plans, from small config files and hosts.
 
 use super::*;
-use crate::machine::Folder;
-use crate::machine::access::{Closed, Need};
+use crate::host::Folder;
+use crate::host::access::{Closed, Need};
 
-/// Plans a service with this text of config.json on a machine that knows four of uWSGI's options.
+/// Plans a service with this config.json on a host whose uWSGI has four options.
 #[track_caller]
 fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
     let (config, mut findings) = crate::config::load(None, Some(text));
-    let machine = Machine {
+    let host = Host {
         cpus: 1,
         cpu_quota: None,
         memory_limit: None,
@@ -34,7 +34,7 @@ fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
             ..Folder::default()
         },
     };
-    let request = Request {
+    let input = PlanInput {
         name: "x".to_owned(),
         root: PathBuf::from("/opt/x"),
         listen: Vec::new(),
@@ -44,7 +44,7 @@ fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
             canary: false,
         },
     };
-    plan(request, &config, &machine, &mut findings);
+    plan(input, &config, &host, &mut findings);
     assert_eq!(findings.list.len(), expected.len(), "{findings}");
     for (finding, (at, what, hint)) in findings.list.iter().zip(expected) {
         assert_eq!(finding.at, *at);
@@ -54,7 +54,7 @@ fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn options_that_uwsgi_does_not_know_are_problems() {
+fn unknown_uwsgi_options_are_problems() {
     check(
         r#"{"uwsgi_config": {"max-requests": 5, "R": 5, "env": ["A=1", "B=2"]}}"#,
         None,
@@ -85,7 +85,7 @@ fn options_that_uwsgi_does_not_know_are_problems() {
 }
 
 #[test]
-fn a_folder_that_is_closed_to_the_workers_is_a_warning() {
+fn a_folder_that_the_workers_cannot_read_is_a_warning() {
     let closed = Closed {
         path: PathBuf::from("/opt/x"),
         mode: 0o700,

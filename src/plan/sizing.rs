@@ -1,19 +1,19 @@
-//! How many of everything: nginx workers, connections, backlog; and whether memory suffices.
+//! Calculates the number of nginx workers, their connections and the backlog, and checks the memory limit.
 
 use crate::config::problem::Findings;
 
-/// More nginx workers bring nothing for one service: one moves tens of thousands of requests a second.
-const MOST_NGINX_WORKERS: u32 = 4;
-/// Idle keep-alive connections that each nginx worker keeps beside the requests under way.
+/// More nginx workers do not help a single service: one forwards tens of thousands of requests per second.
+const MAX_NGINX_WORKERS: u32 = 4;
+/// Idle keep-alive connections of each nginx worker, in addition to the in-flight requests.
 const IDLE_CONNECTIONS: u32 = 1024;
 /// File descriptors that nginx needs besides its connections: listeners, logs, channels, static files.
 const OTHER_FILES: u64 = 256;
-/// Memory of a forked process of a small Flask service before it has done any work (16 cost 36 MiB together).
-const LEAST_MEMORY_PER_PROCESS: u64 = 4 * 1024 * 1024;
-/// Memory of the launcher, nginx and uWSGI's master with a small application.
+/// Minimum memory of a forked process of a small Flask service that is still idle, in bytes (16 use 36 MiB together).
+const MIN_MEMORY_PER_PROCESS: u64 = 4 * 1024 * 1024;
+/// Memory of the launcher, nginx and uWSGI's master with a small application, in bytes.
 const BASE_MEMORY: u64 = 40 * 1024 * 1024;
 
-/// CPUs that can be used: what the affinity mask allows, or the quota, rounded up, when it is less.
+/// Usable CPUs: those in the affinity mask, or the quota rounded up if that is less.
 pub fn effective_cpus(allowed: u32, quota: Option<f64>) -> u32 {
     let quota = quota.map_or(allowed, |q| {
         #[expect(
@@ -27,12 +27,12 @@ pub fn effective_cpus(allowed: u32, quota: Option<f64>) -> u32 {
     allowed.min(quota).max(1)
 }
 
-/// nginx workers for a number of CPUs.
+/// One worker per CPU, up to a maximum.
 pub fn nginx_workers(cpus: u32) -> u32 {
-    cpus.clamp(1, MOST_NGINX_WORKERS)
+    cpus.clamp(1, MAX_NGINX_WORKERS)
 }
 
-/// Connections of one nginx worker. A request takes two (client and uWSGI), and one worker may get them all.
+/// Connections of one nginx worker. A request needs two (client and uWSGI), and one worker may get all requests.
 pub fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u32 {
     let wanted = 2 * (slots + backlog) + IDLE_CONNECTIONS;
     let possible = u32::try_from(open_files.saturating_sub(OTHER_FILES))
@@ -41,17 +41,17 @@ pub fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u32 {
     wanted.min(possible)
 }
 
-/// Requests that may wait, and the backlog of the application's socket for them: the kernel cuts a backlog to
-/// `somaxconn` in silence (listen(2)), and uWSGI refuses to start. The backlog has room for a request per slot besides,
-/// so that it does not overflow (a 502) while workers that died are being replaced.
+/// Requests that may wait, and the backlog of the application's socket for them. Both are limited to `somaxconn`: the
+/// kernel silently truncates a larger backlog (listen(2)), and uWSGI refuses to start with one. The backlog has room for
+/// one more request per slot, so that it does not overflow (a 502) while dead workers are being replaced.
 pub fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
     let somaxconn = somaxconn.max(1);
     (wanted.min(somaxconn), (wanted + slots).min(somaxconn))
 }
 
-/// Warns when so many processes cannot fit into the memory limit whatever the application does.
+/// Warns when the processes exceed the memory limit (in bytes) even with a minimal application.
 pub fn check_memory(processes: u32, limit: u64, at: &str, findings: &mut Findings) {
-    let needed = BASE_MEMORY + u64::from(processes) * LEAST_MEMORY_PER_PROCESS;
+    let needed = BASE_MEMORY + u64::from(processes) * MIN_MEMORY_PER_PROCESS;
     if needed > limit {
         let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
         findings.warning(
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_the_system_hold() {
+    fn system_limits_are_respected() {
         assert_eq!(queue(1024, 17, 4096), (1024, 1041));
         assert_eq!(queue(1024, 17, 128), (128, 128));
         assert_eq!(queue(0, 4, 4096), (0, 4));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_memory_is_said() {
+    fn too_little_memory_is_a_warning() {
         let mut findings = Findings::default();
         check_memory(
             17,

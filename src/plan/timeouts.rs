@@ -1,54 +1,56 @@
-//! One chain of deadlines, so that a request that takes too long is ended where it hurts least.
+//! One chain of deadlines, so that a request that takes too long is ended with the least damage.
 //!
 //! ```text
-//! T            the entry module raises in the guilty request: 504, neighbours untouched
-//! T + 2 s      harakiri kills the worker, when the request could not be interrupted (threads = 1)
-//! T + 3 s      the launcher does, with threads, where harakiri is wrong
-//! wait + T + 4 nginx gives up waiting for an answer; only a dead uWSGI gets there
-//! T / 2        until then a request whose worker died is tried once more, if its method is idempotent
+//! T            the entry module raises an exception in the request: 504, other requests unaffected
+//! T + 2 s      harakiri kills the worker if the request could not be interrupted (threads = 1)
+//! T + 3 s      with threads the launcher kills the worker, because harakiri is unreliable there
+//! wait + T + 4 nginx's read timeout; only reached when uWSGI is dead
+//! T / 2        until then a request whose worker died is retried once, if its method is idempotent
 //! ```
 //!
-//! T counts from the moment the application starts on a request; nginx's clock also counts the wait for a free slot, so
-//! it comes last.
+//! T is counted from when the application starts on a request. nginx's clock also includes the wait for a free slot, so
+//! it must be the last one.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Seconds after T at which harakiri fires. uWSGI counts whole seconds: 2.0.21 kills up to 1.5 s late, 2.0.31 up to 1 s
-/// early, so this leaves the timer of the entry module at least a second.
+/// Seconds from T to harakiri. uWSGI counts whole seconds: 2.0.21 kills up to 1.5 s late, 2.0.31 up to 1 s early, so the
+/// timer of the entry module has at least one second.
 const HARAKIRI_MARGIN: u64 = 2;
-/// Seconds after T at which the launcher ends a worker whose requests share it.
+/// From T until the launcher kills a worker with several threads.
 const HARD_END_MARGIN: Duration = Duration::from_secs(3);
-/// Seconds after T at which nothing of a request can be left.
+/// From T until a request has certainly ended.
 const END_MARGIN: Duration = Duration::from_secs(4);
-/// How long nginx waits when requests may take for ever.
-const FOR_EVER: Duration = Duration::from_secs(86_400);
-/// How long a request may have run to be tried again, when requests may take for ever.
+/// nginx's read timeout when requests have no limit, and its upper bound otherwise.
+const MAX_READ_TIMEOUT: Duration = Duration::from_secs(86_400);
+/// The retry limit when requests have no time limit.
 const REPLAY_WITHOUT_LIMIT: Duration = Duration::from_secs(30);
 
-/// The chain.
+/// The chain of deadlines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Timeouts {
-    /// T: what a request may take; none: as long as it likes.
+    /// T, the request timeout; none: no limit.
     pub request: Option<Duration>,
-    /// What it may wait for a free slot; none: as long as it takes.
+    /// The longest wait for a free slot; none: no limit.
     pub queue: Option<Duration>,
     /// uWSGI's harakiri, in seconds; none with threads, and without T.
     pub harakiri: Option<u64>,
-    /// When the launcher kills a worker with an overdue request; none with one request per process.
+    /// Age of a request at which the launcher kills its worker; none with one request per process.
     pub hard_end: Option<Duration>,
-    /// nginx's patience for an answer.
+    /// nginx's read timeout for a response of the application.
     pub read: Duration,
-    /// How long a request may have run to be tried again.
+    /// A request that has run for longer than this is not retried when its worker dies.
     pub replay: Duration,
-    /// From this many seconds on the death of a worker means that time was up (504), not a crash (502).
+    /// If a worker dies this many seconds or more after a request began, the request has timed out (504) instead of
+    /// crashed (502).
     pub late: Option<u64>,
-    /// How long a retiring uWSGI may take.
+    /// Limit for a uWSGI of the old generation to finish its requests.
     pub retire: Option<Duration>,
 }
 
-/// The chain for what is asked. `rounds` is how often all slots are filled before the last waiting request gets one.
+/// Derives all deadlines from those of the configuration (zero: no limit). `rounds` is how many times all slots are
+/// refilled until the last waiting request gets one.
 pub fn timeouts(request: Duration, queue: Duration, threads: u32, rounds: u32) -> Timeouts {
     let queue = (!queue.is_zero()).then_some(queue);
     if request.is_zero() {
@@ -57,7 +59,7 @@ pub fn timeouts(request: Duration, queue: Duration, threads: u32, rounds: u32) -
             queue,
             harakiri: None,
             hard_end: None,
-            read: FOR_EVER,
+            read: MAX_READ_TIMEOUT,
             replay: REPLAY_WITHOUT_LIMIT,
             late: None,
             retire: None,
@@ -71,7 +73,7 @@ pub fn timeouts(request: Duration, queue: Duration, threads: u32, rounds: u32) -
         queue,
         harakiri: single.then(|| whole_seconds(request) + HARAKIRI_MARGIN),
         hard_end: (!single).then(|| request + HARD_END_MARGIN),
-        read: (wait + end).min(FOR_EVER),
+        read: (wait + end).min(MAX_READ_TIMEOUT),
         replay: request / 2,
         late: Some(request.as_secs() + 1),
         retire: Some(end),
@@ -79,8 +81,8 @@ pub fn timeouts(request: Duration, queue: Duration, threads: u32, rounds: u32) -
 }
 
 /// Seconds, rounded up.
-fn whole_seconds(span: Duration) -> u64 {
-    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
@@ -98,14 +100,14 @@ mod tests {
                 chain.read > harakiri && chain.retire.unwrap() > harakiri,
                 "{chain:?}"
             );
-            // The earliest harakiri is a second before its number: a death then is already late.
+            // Harakiri may come a second early: a death at that time must already count as late.
             assert!(Duration::from_secs(chain.late.unwrap() + 1) <= harakiri);
             assert!(Duration::from_secs(chain.late.unwrap()) > request);
         }
     }
 
     #[test]
-    fn threads_are_ended_by_the_launcher() {
+    fn with_threads_the_launcher_kills_instead_of_harakiri() {
         let chain = timeouts(Duration::from_secs(60), Duration::from_secs(5), 4, 61);
         assert_eq!(
             (chain.harakiri, chain.hard_end),

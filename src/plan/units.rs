@@ -1,13 +1,13 @@
-//! Quantities as people write them.
+//! Formats durations and sizes for people.
 
 use std::time::Duration;
 
 /// Seconds, or milliseconds below one.
-pub(super) fn seconds(span: Duration) -> String {
-    if span.subsec_millis() == 0 {
-        format!("{} s", span.as_secs())
+pub(super) fn seconds(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
     } else {
-        format!("{} ms", span.as_millis())
+        format!("{} ms", duration.as_millis())
     }
 }
 

@@ -1,7 +1,7 @@
-//! The plan as files: nginx's and uWSGI's, as text. Nothing is written here.
+//! Renders the plan to the files of nginx and uWSGI, as text. Nothing is written to disk here.
 //!
-//! The templates are nginx/nginx.conf and uwsgi/uwsgi.ini at the top of the repository; `nginx` and `uwsgi` feed
-//! them, [`quote`] keeps every value in its place.
+//! The templates are nginx/nginx.conf and uwsgi/uwsgi.ini at the top of the repository; `nginx` and `uwsgi` supply their
+//! values, [`quote`] prevents a value from changing the structure of a file.
 #![forbid(unsafe_code)]
 
 mod nginx;
@@ -15,27 +15,27 @@ use askama::Template as _;
 use self::quote::Unquotable;
 use crate::plan::Plan;
 
-/// A file to be written.
+/// A rendered file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
-    /// Path below the folder of the generation.
+    /// Relative to the folder of the generation.
     pub path: PathBuf,
-    /// Its text.
+    /// The complete content.
     pub text: String,
 }
 
-/// Why there are no files.
+/// Why the plan cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// A path cannot be written into a file.
+    /// A value cannot be represented in its file.
     #[error(transparent)]
     Unquotable(#[from] Unquotable),
-    /// A template failed: a bug.
+    /// A template failed, which is a bug.
     #[error("cannot render a template: {0}")]
     Template(#[from] askama::Error),
 }
 
-/// Renders all files of a plan.
+/// Renders all files of a generation.
 pub fn render(plan: &Plan) -> Result<Vec<Rendered>, RenderError> {
     let file = |path: &str, text: String| Rendered {
         path: PathBuf::from(path),

@@ -1,19 +1,19 @@
-//! The plan as nginx/nginx.conf sees it: every value quoted for its place.
+//! Values for the templates of nginx, each quoted for its context.
 
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 
 use super::quote;
-use crate::machine::User;
+use crate::host::User;
 use crate::plan::{Plan, StaticFolder};
 
-/// Seconds that a draining nginx may take beyond the stop timeout before it cuts the connections that are left.
+/// Seconds beyond the longer of stop timeout and read timeout, after which a draining nginx closes its remaining
+/// connections.
 const SHUTDOWN_MARGIN: u64 = 5;
-/// File descriptors beside connections, see `plan::sizing`.
+/// File descriptors in addition to those of connections, see `plan::sizing`.
 const OTHER_FILES: u32 = 256;
 
-/// nginx/nginx.conf.
 #[derive(Template)]
 #[template(path = "nginx/nginx.conf", config = "src/render/askama.toml")]
 pub(super) struct NginxConf<'a> {
@@ -51,7 +51,6 @@ struct StaticView {
     draining: String,
 }
 
-/// nginx/uwsgi_params.
 #[derive(Template)]
 #[template(
     path = "nginx/uwsgi_params",
@@ -82,7 +81,7 @@ impl<'a> NginxConf<'a> {
             workers: plan.nginx_workers,
             connections: plan.nginx_connections,
             open_files: plan.nginx_connections + OTHER_FILES,
-            // A retiring nginx has requests that may take as long as any; at a stop the launcher keeps the time.
+            // After a reload the old nginx may have requests of any duration; the launcher enforces the stop timeout.
             shutdown_timeout: plan.stop_timeout.max(plan.timeouts.read).as_secs() + SHUTDOWN_MARGIN,
             mime_types: quote::nginx_include(&text(&layout.nginx().join("mime.types"))),
             uwsgi_params: quote::nginx_include(&text(&layout.nginx().join("uwsgi_params"))),
@@ -118,7 +117,7 @@ impl<'a> NginxConf<'a> {
 }
 
 impl NginxConf<'_> {
-    /// A folder for bodies that do not fit into memory.
+    /// The quoted path of a temporary folder for bodies that do not fit into memory.
     fn temp(&self, name: &str) -> String {
         quote::nginx(&text(&self.temp.join(name)))
     }
@@ -135,13 +134,13 @@ fn static_view((index, folder): (usize, &StaticFolder)) -> StaticView {
     }
 }
 
-/// A key of `map` for one path, with or without a query. A regular expression, because plain keys ignore case
-/// (`ngx_http_map_module`), and /HEALTH is an ordinary request.
+/// A key of nginx's `map` that matches one path with or without a query. A regular expression, because plain keys ignore
+/// case (`ngx_http_map_module`), and /HEALTH is an ordinary request.
 fn map_key(path: &str) -> String {
     quote::nginx(&format!("~^{}(\\?|$)", quote::regex(path)))
 }
 
-/// Text inside a comment: nothing may end the line.
+/// Replaces control characters, so that the name cannot end the comment that contains it.
 fn comment(name: &str) -> String {
     name.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

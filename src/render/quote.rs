@@ -1,17 +1,17 @@
-//! Quoting by rule: no name, path or value can break out of its place in a file.
+//! Quotes values for nginx, uWSGI and PCRE, so that no name, path or value can change the structure of a file.
 
-/// A value that its file has no way to hold.
+/// A value that cannot be represented in its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot use the path {value:?}: {why}")]
 pub struct Unquotable {
-    /// The value.
+    /// The value before quoting.
     pub value: String,
-    /// Why it cannot be held.
+    /// The reason, as the end of a sentence.
     pub why: &'static str,
 }
 
-/// A string where nginx expands no variables. Inside double quotes a backslash keeps quotes and backslashes
-/// (`ngx_conf_read_token`); line breaks may stand as they are.
+/// A quoted string for a context in which nginx expands no variables. Inside double quotes a backslash escapes quotes
+/// and backslashes (`ngx_conf_read_token`); line breaks need no escape.
 pub fn nginx(value: &str) -> String {
     let mut out = String::with_capacity(value.len() + 2);
     out.push('"');
@@ -25,12 +25,13 @@ pub fn nginx(value: &str) -> String {
     out
 }
 
-/// A string where nginx expands variables: a dollar sign is written by a variable that holds one.
+/// A quoted string for a context in which nginx expands variables: each dollar sign becomes `${dollar}`, a variable whose
+/// value is a dollar sign.
 pub fn nginx_with_variables(value: &str) -> String {
     nginx(value).replace('$', "${dollar}")
 }
 
-/// A path that nginx's `include` shall take to the letter (it treats `*`, `?` and `[` as patterns, glob(7)).
+/// A quoted path for nginx's `include`, which would treat `*`, `?` and `[` as patterns (glob(7)).
 pub fn nginx_include(path: &str) -> String {
     let mut literal = String::with_capacity(path.len());
     let pattern = path.contains(['*', '?', '[']);
@@ -43,8 +44,8 @@ pub fn nginx_include(path: &str) -> String {
     nginx(&literal)
 }
 
-/// A value of uwsgi.ini. `%` starts a magic variable and is doubled; `$(`, `@(` and `%(` cannot be quoted: uWSGI expands
-/// them wherever they come from, even out of the environment (tried with 2.0.21).
+/// A value for uwsgi.ini. `%` starts a magic variable and is doubled. `$(`, `@(` and `%(` cannot be quoted: uWSGI expands
+/// them even in values that come from the environment (tried with 2.0.21).
 pub fn uwsgi(value: &str) -> Result<String, Unquotable> {
     let why = if value.chars().any(char::is_control) {
         "uWSGI's configuration cannot hold line breaks and control characters"
@@ -63,7 +64,7 @@ pub fn uwsgi(value: &str) -> Result<String, Unquotable> {
     })
 }
 
-/// A regular expression that matches `text` and nothing else (PCRE).
+/// A regular expression (PCRE) that matches exactly `text`.
 pub fn regex(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -75,10 +76,11 @@ pub fn regex(text: &str) -> String {
     out
 }
 
-/// A regular expression for whole numbers of at least `least` (PCRE), to be followed by what ends a number.
-pub fn at_least(least: u64) -> String {
-    let digits = least.to_string();
-    let mut ways = vec![digits.clone()];
+/// A regular expression (PCRE) for integers of at least `minimum`; the caller must append a pattern for the character
+/// after the number.
+pub fn at_least(minimum: u64) -> String {
+    let digits = minimum.to_string();
+    let mut alternatives = vec![digits.clone()];
     for (place, digit) in digits.bytes().enumerate() {
         if digit < b'9' {
             let rest = digits.len() - place - 1;
@@ -87,15 +89,15 @@ pub fn at_least(least: u64) -> String {
             } else {
                 String::new()
             };
-            ways.push(format!(
+            alternatives.push(format!(
                 "{}[{}-9]{any}",
                 &digits[..place],
                 char::from(digit + 1)
             ));
         }
     }
-    ways.push(format!("[1-9][0-9]{{{},}}", digits.len()));
-    format!("({})", ways.join("|"))
+    alternatives.push(format!("[1-9][0-9]{{{},}}", digits.len()));
+    format!("({})", alternatives.join("|"))
 }
 
 #[cfg(test)]
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_from_a_limit_on() {
+    fn numbers_of_at_least_a_minimum() {
         assert_eq!(at_least(4), "(4|[5-9]|[1-9][0-9]{1,})");
         assert_eq!(at_least(61), "(61|[7-9][0-9]{1}|6[2-9]|[1-9][0-9]{2,})");
         assert_eq!(at_least(99), "(99|[1-9][0-9]{2,})");

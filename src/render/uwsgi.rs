@@ -1,17 +1,16 @@
-//! The plan as uwsgi/uwsgi.ini sees it: every value quoted for its place.
+//! Values for the template uwsgi/uwsgi.ini, each quoted for its context.
 
 use std::path::Path;
 
 use askama::Template;
 
 use super::quote::{self, Unquotable};
-use crate::machine::programs::{Python, Version};
+use crate::host::programs::{Python, Version};
 use crate::plan::Plan;
 
-/// The first uWSGI with `py-call-uwsgi-fork-hooks`; an older one would refuse to start with it (`strict`).
+/// The first uWSGI with `py-call-uwsgi-fork-hooks`; with an unknown option an older one would not start (`strict`).
 const FORK_HOOKS_SINCE: Version = Version(2, 0, 21);
 
-/// uwsgi/uwsgi.ini.
 #[derive(Template)]
 #[template(path = "uwsgi/uwsgi.ini", config = "src/render/askama.toml")]
 pub(super) struct UwsgiIni {
@@ -33,7 +32,7 @@ pub(super) struct UwsgiIni {
 impl UwsgiIni {
     pub(super) fn new(plan: &Plan) -> Result<Self, Unquotable> {
         let path = |path: &Path| quote::uwsgi(&path.display().to_string());
-        let name = plain_name(&plan.name);
+        let name = sanitize_name(&plan.name);
         let python = plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python);
         Ok(Self {
             plugin: !matches!(python, Some(Python::BuiltIn)),
@@ -64,8 +63,8 @@ impl UwsgiIni {
     }
 }
 
-/// The service's name for process titles and comments: what is not plain becomes a dash.
-fn plain_name(name: &str) -> String {
+/// The service's name for process titles and comments: only `[A-Za-z0-9._-]`, other characters become dashes.
+fn sanitize_name(name: &str) -> String {
     name.chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {

@@ -1,4 +1,4 @@
-//! Writing below the runtime folder.
+//! Writes files and folders below the runtime folder, and takes locks.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -9,24 +9,24 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-/// Why something could not be written.
+/// A file or folder could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}", path.display())]
 pub struct WriteError {
-    /// The file or folder.
+    /// The path as it was passed, even when a parent of it is the cause.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system call.
     pub source: io::Error,
 }
 
-/// Bytes of a lock file that are read: a process number and a line end have fewer.
-const LONGEST_PID: u64 = 32;
+/// Bytes of a lock file that are read; more than a process ID and a line end need.
+const MAX_PID_LENGTH: u64 = 32;
 
-/// The owner of a file: user and group.
+/// User and group ID.
 pub type Owner = (u32, u32);
 
-/// Makes a folder and its parents; an existing folder gets the mode and the owner too.
-pub fn folder(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(), WriteError> {
+/// Creates a folder and its parents. Sets mode and owner of an existing folder too.
+pub fn create_folder(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(), WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
@@ -37,21 +37,21 @@ pub fn folder(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(), WriteE
         .create(path)
         .map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
-    own(path, owner).map_err(failed)
+    set_owner(path, owner).map_err(failed)
 }
 
-/// Makes a folder and its parents where they are missing; one that exists stays as it is.
-pub fn make(path: &Path) -> Result<(), WriteError> {
+/// Creates a folder and its parents where they are missing. Does not change an existing folder.
+pub fn create_missing_folder(path: &Path) -> Result<(), WriteError> {
     if path.is_dir() {
         return Ok(());
     }
-    folder(path, 0o755, None)
+    create_folder(path, 0o755, None)
 }
 
-/// Makes a folder among those of other users, as in /tmp, where everybody may have made one by its name before: says what
-/// is wrong when it is not a real folder, ours, that only we may write. One that is cannot be replaced by others, as they
-/// may not rename or remove what is ours there (sticky bit).
-pub fn make_among_others(path: &Path) -> Result<Option<String>, WriteError> {
+/// Creates a folder in one that other users may write to, such as /tmp, where any of them may have created it before.
+/// Returns what is wrong unless it is a real folder (no link) of the launcher's user that nobody else may write to. Other
+/// users cannot replace such a folder afterwards, because the sticky bit forbids them to rename or remove it.
+pub fn create_in_shared_folder(path: &Path) -> Result<Option<String>, WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
@@ -65,37 +65,37 @@ pub fn make_among_others(path: &Path) -> Result<Option<String>, WriteError> {
         Err(error) => return Err(failed(error)),
     }
     let meta = std::fs::symlink_metadata(path).map_err(failed)?;
-    let us = nix::unistd::geteuid().as_raw();
-    let wrong = not_ours(meta.is_dir(), meta.uid(), meta.mode(), us);
-    Ok(wrong.map(|wrong| format!("{} {wrong}", path.display())))
+    let own_uid = nix::unistd::geteuid().as_raw();
+    let problem = ownership_problem(meta.is_dir(), meta.uid(), meta.mode(), own_uid);
+    Ok(problem.map(|problem| format!("{} {problem}", path.display())))
 }
 
-fn not_ours(is_dir: bool, owner: u32, mode: u32, us: u32) -> Option<String> {
+fn ownership_problem(is_dir: bool, owner: u32, mode: u32, own_uid: u32) -> Option<String> {
     let mode = mode & 0o7777;
     if !is_dir {
         return Some(format!("is not a folder, and belongs to user {owner}"));
     }
-    if owner != us {
+    if owner != own_uid {
         return Some(format!(
-            "belongs to user {owner} (mode {mode:04o}), not to user {us}"
+            "belongs to user {owner} (mode {mode:04o}), not to user {own_uid}"
         ));
     }
     (mode & 0o022 != 0).then(|| format!("may be written by others (mode {mode:04o}, user {owner})"))
 }
 
-/// Whether a folder holds no file: it is empty, or has folders in it that are.
-pub fn holds_nothing(path: &Path) -> bool {
+/// Whether a folder and its subfolders contain no file; false for a folder that cannot be read.
+pub fn contains_no_files(path: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(path) else {
         return false;
     };
     entries.into_iter().all(|entry| {
         entry.is_ok_and(|entry| {
-            entry.file_type().is_ok_and(|kind| kind.is_dir()) && holds_nothing(&entry.path())
+            entry.file_type().is_ok_and(|kind| kind.is_dir()) && contains_no_files(&entry.path())
         })
     })
 }
 
-/// Writes a file at once: readers see the old text or the new, never a half.
+/// Writes a file atomically: readers see the old text or the new one.
 pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
@@ -109,7 +109,7 @@ pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), WriteError> {
     std::fs::rename(&new, path).map_err(failed)
 }
 
-/// Removes a file or a whole folder; that it is not there is no error.
+/// Removes a file or a folder with its content. A path that does not exist is no error.
 pub fn remove(path: &Path) -> Result<(), WriteError> {
     let result = match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
@@ -125,23 +125,24 @@ pub fn remove(path: &Path) -> Result<(), WriteError> {
     }
 }
 
-fn own(path: &Path, owner: Option<Owner>) -> io::Result<()> {
+fn set_owner(path: &Path, owner: Option<Owner>) -> io::Result<()> {
     match owner {
         Some((uid, gid)) => chown(path, Some(uid), Some(gid)),
         None => Ok(()),
     }
 }
 
-/// Who has a lock.
+/// The result of [`lock`].
 #[derive(Debug)]
 pub enum Lock {
-    /// We, as long as the value lives.
-    Ours(Flock<File>),
-    /// Someone else: this process, where the file names it.
-    Theirs(Option<u32>),
+    /// Released when the value is dropped.
+    Acquired(Flock<File>),
+    /// Another process has it: the process ID, if the file contains one.
+    HeldBy(Option<u32>),
 }
 
-/// Takes a lock and writes our process number into its file, for those who come later.
+/// Tries to take an exclusive lock, and writes the launcher's process ID into the file, for the message of the next one
+/// that tries.
 pub fn lock(path: &Path) -> Result<Lock, WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
@@ -156,27 +157,27 @@ pub fn lock(path: &Path) -> Result<Lock, WriteError> {
         .map_err(failed)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => {
-            // The number only helps a message: the lock holds without it, on a full disk for example.
-            drop(note_pid(&lock));
-            Ok(Lock::Ours(lock))
+            // The lock holds without the process ID, for example on a full disk; only a message lacks it then.
+            drop(write_pid(&lock));
+            Ok(Lock::Acquired(lock))
         }
-        Err((file, Errno::EWOULDBLOCK)) => Ok(Lock::Theirs(noted_pid(&file))),
+        Err((file, Errno::EWOULDBLOCK)) => Ok(Lock::HeldBy(read_pid(&file))),
         Err((_, error)) => Err(failed(error.into())),
     }
 }
 
-fn note_pid(mut file: &File) -> io::Result<()> {
+fn write_pid(mut file: &File) -> io::Result<()> {
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())
 }
 
-fn noted_pid(file: &File) -> Option<u32> {
+fn read_pid(file: &File) -> Option<u32> {
     let mut text = String::new();
-    file.take(LONGEST_PID).read_to_string(&mut text).ok()?;
+    file.take(MAX_PID_LENGTH).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 
-/// Whether a folder can be made, or is there and can be written.
+/// Whether a folder is writable, or could be created because its nearest existing parent is.
 pub fn is_writable(path: &Path) -> bool {
     if path.is_dir() {
         return nix::unistd::access(
@@ -194,10 +195,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_replaced_whole_and_removed_once() {
+    fn files_are_replaced_and_removed() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a/b/x");
-        folder(file.parent().unwrap(), 0o700, None).unwrap();
+        create_folder(file.parent().unwrap(), 0o700, None).unwrap();
         write(&file, "one", 0o600).unwrap();
         write(&file, "two", 0o600).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
@@ -212,52 +213,52 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_exists_keeps_its_mode() {
+    fn an_existing_folder_keeps_its_mode() {
         let dir = tempfile::tempdir().unwrap();
         let old = dir.path().join("old");
         std::fs::create_dir(&old).unwrap();
         std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o711)).unwrap();
-        make(&old).unwrap();
+        create_missing_folder(&old).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(&old), 0o711);
-        make(&dir.path().join("new")).unwrap();
+        create_missing_folder(&dir.path().join("new")).unwrap();
         assert_eq!(mode(&dir.path().join("new")), 0o755);
     }
 
     #[test]
-    fn among_others_only_a_real_folder_of_ours_will_do() {
+    fn in_a_shared_folder_only_a_real_folder_of_this_user_is_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let new = dir.path().join("new");
         for _ in 0..2 {
-            assert_eq!(make_among_others(&new).unwrap(), None);
+            assert_eq!(create_in_shared_folder(&new).unwrap(), None);
         }
         let meta = std::fs::metadata(&new).unwrap();
         assert_eq!(meta.permissions().mode() & 0o7777, 0o755);
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&new, &link).unwrap();
-        let wrong = make_among_others(&link).unwrap().unwrap();
+        let wrong = create_in_shared_folder(&link).unwrap().unwrap();
         let start = format!("{} is not a folder", link.display());
         assert!(wrong.starts_with(&start), "{wrong}");
         std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o1777)).unwrap();
-        let wrong = make_among_others(&new).unwrap().unwrap();
+        let wrong = create_in_shared_folder(&new).unwrap().unwrap();
         assert!(wrong.contains("(mode 1777, user "), "{wrong}");
-        assert!(make_among_others(&dir.path().join("a/b")).is_err());
+        assert!(create_in_shared_folder(&dir.path().join("a/b")).is_err());
     }
 
     #[test]
-    fn owner_and_mode_of_a_folder_decide() {
+    fn ownership_depends_on_owner_and_mode() {
         for mode in [0o40_755, 0o40_700, 0o41_755] {
-            assert_eq!(not_ours(true, 1000, mode, 1000), None);
+            assert_eq!(ownership_problem(true, 1000, mode, 1000), None);
         }
-        assert!(not_ours(true, 1000, 0o40_775, 1000).is_some());
-        assert!(not_ours(true, 1000, 0o40_757, 1000).is_some());
-        assert!(not_ours(false, 1000, 0o100_644, 1000).is_some());
+        assert!(ownership_problem(true, 1000, 0o40_775, 1000).is_some());
+        assert!(ownership_problem(true, 1000, 0o40_757, 1000).is_some());
+        assert!(ownership_problem(false, 1000, 0o100_644, 1000).is_some());
         assert_eq!(
-            not_ours(true, 1001, 0o40_777, 1000).unwrap(),
+            ownership_problem(true, 1001, 0o40_777, 1000).unwrap(),
             "belongs to user 1001 (mode 0777), not to user 1000"
         );
-        // root may use all folders, and must not use this one either.
-        assert!(not_ours(true, 1000, 0o40_755, 0).is_some());
+        // root could use any folder, but must not use that of another user.
+        assert!(ownership_problem(true, 1000, 0o40_755, 0).is_some());
     }
 
     #[test]
@@ -266,27 +267,27 @@ mod tests {
         let path = dir.path().join("lock");
         std::fs::write(&path, "4194303 and more than that").unwrap();
         let first = lock(&path).unwrap();
-        assert!(matches!(first, Lock::Ours(_)), "{first:?}");
+        assert!(matches!(first, Lock::Acquired(_)), "{first:?}");
         let second = lock(&path).unwrap();
         assert!(
-            matches!(second, Lock::Theirs(Some(pid)) if pid == std::process::id()),
+            matches!(second, Lock::HeldBy(Some(pid)) if pid == std::process::id()),
             "{second:?}"
         );
     }
 
     #[test]
-    fn folders_in_a_folder_are_nothing() {
+    fn empty_subfolders_are_not_files() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(holds_nothing(dir.path()));
+        assert!(contains_no_files(dir.path()));
         std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        assert!(holds_nothing(dir.path()));
+        assert!(contains_no_files(dir.path()));
         std::fs::write(dir.path().join("a/b/c"), "").unwrap();
-        assert!(!holds_nothing(dir.path()));
+        assert!(!contains_no_files(dir.path()));
     }
 
     #[test]
-    fn what_cannot_be_written_is_named() {
-        let error = folder(Path::new("/proc/none/x"), 0o700, None)
+    fn errors_name_the_path() {
+        let error = create_folder(Path::new("/proc/none/x"), 0o700, None)
             .unwrap_err()
             .to_string();
         assert!(error.starts_with("cannot write /proc/none/x: "), "{error}");

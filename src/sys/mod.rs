@@ -1,17 +1,19 @@
-//! The only place that calls the kernel for what the standard library lacks, and the only `unsafe`.
+//! System calls that the standard library lacks; the only module with `unsafe` code.
 //!
-//! [`process`] starts children and signals them, [`reap`] is the only one that waits for them, [`signals`] turns raw
-//! signals into what they mean, [`sockets`] binds, [`filter`] closes the door, [`files`] writes, [`ports`] finds out who holds a port, [`terminal`] hands a
-//! terminal over.
+//! [`process`] starts children and signals them, [`reap`] alone waits for them, [`signals`] turns signals into their
+//! meaning, [`sockets`] binds the listeners, [`socket_filter`] stops new connections on one, [`files`] writes files and
+//! takes locks, [`ports`] finds the process that holds a port, `procfs` reads sockets from /proc, [`terminal`] changes
+//! the foreground process group.
 
 pub mod files;
-pub mod filter;
 pub mod ports;
 pub mod process;
+pub(crate) mod procfs;
 pub mod reap;
 pub mod runtime;
 pub mod short_programs;
 pub mod signals;
-pub mod sock_diag;
+pub(crate) mod sock_diag;
+pub mod socket_filter;
 pub mod sockets;
 pub mod terminal;

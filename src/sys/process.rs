@@ -1,10 +1,10 @@
-//! Starting children and signalling them.
+//! Starts children and signals them.
 //!
-//! A child gets: its own process group, so that what is left of it can be killed as a whole; no blocked and no ignored
-//! signals (both are inherited otherwise); /dev/null as stdin (uWSGI takes a socket there for its own); only the
-//! descriptors that it is given; its user; and a signal at the death of the launcher. That one is bound to the
-//! launcher's *thread* (prctl(2)), so children are started on the main thread, which lives as long as the launcher; and
-//! it is forgotten when a process changes its user, so the user is changed before it is set.
+//! A child gets its own process group, so that its survivors can be killed together; no blocked and no ignored signals
+//! (both would be inherited); /dev/null as stdin (uWSGI would serve on a socket there); only the descriptors listed for
+//! it; its user; and a parent-death signal. The latter is bound to the launcher's *thread* (prctl(2)), so children are
+//! started on the main thread, which lives as long as the launcher. It is cleared when a process changes its user, so
+//! it is set after that.
 #![expect(
     unsafe_code,
     reason = "pre_exec and sched_setscheduler have no safe form"
@@ -23,30 +23,30 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
 use nix::unistd::{Gid, Pid, Uid};
 
-/// Most open files of a child that sizes its tables by the limit: uWSGI allocates for each possible descriptor, and
-/// container runtimes set limits of a thousand million.
-const MOST_OPEN_FILES: u64 = 65_536;
+/// Upper bound for the soft limit on open files: uWSGI allocates memory for each possible descriptor, and container
+/// runtimes set limits of up to 10^9.
+const MAX_OPEN_FILES: u64 = 65_536;
 
-/// Everything about a child's start.
+/// How to start a child.
 #[derive(Debug)]
 pub struct Spawn<'a> {
-    /// The program, with its path.
+    /// Path of the program.
     pub program: &'a Path,
-    /// Its arguments, without the program's name.
+    /// Arguments without the program's name.
     pub args: &'a [OsString],
-    /// Its whole environment; none: the launcher's own.
+    /// The complete environment, nothing is inherited; none: the launcher's own.
     pub env: Option<Vec<(OsString, OsString)>>,
-    /// Its working folder; none: the launcher's own.
+    /// Working directory; none: the launcher's own.
     pub cwd: Option<&'a Path>,
-    /// Its stdout and stderr; none: the launcher's own, with stdin.
+    /// Stdout and stderr, with /dev/null as stdin. None: stdin, stdout and stderr are the launcher's.
     pub output: Option<(BorrowedFd<'a>, BorrowedFd<'a>)>,
-    /// Descriptors that it inherits, with the same numbers.
+    /// Other descriptors that the child inherits, under the same numbers.
     pub inherit: Vec<BorrowedFd<'a>>,
-    /// The user that it runs as; none: the launcher's own.
+    /// None: the launcher's own user.
     pub user: Option<&'a Credentials>,
     /// Whether it runs under `SCHED_BATCH` (sched(7)): longer time slices, fewer switches between many processes.
     pub batch: bool,
-    /// The signal that it gets when the launcher dies.
+    /// The signal that the kernel sends it when the launcher dies.
     pub death_signal: Signal,
 }
 
@@ -59,7 +59,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Looks up the groups of a user.
+    /// Looks up the supplementary groups of a user; without an entry in /etc/group it has only `gid`.
     pub fn of(name: &str, uid: u32, gid: u32) -> Self {
         let gid = Gid::from_raw(gid);
         let groups = std::ffi::CString::new(name)
@@ -78,9 +78,9 @@ impl Credentials {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run {}: {source}", program.display())]
 pub struct SpawnError {
-    /// The program.
+    /// Path of the program, as in [`Spawn`].
     pub program: PathBuf,
-    /// What the system said.
+    /// The error of fork, of exec, or of a step between them.
     pub source: io::Error,
 }
 
@@ -109,7 +109,7 @@ impl SpawnError {
     }
 }
 
-/// Starts a child in a process group of its own.
+/// Starts a child in a process group of its own, whose ID is the child's.
 pub fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
     let failed = |source| SpawnError {
         program: spawn.program.to_owned(),
@@ -128,7 +128,7 @@ pub fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
         let stderr = stderr.try_clone_to_owned().map_err(failed)?;
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     }
-    let child = InChild {
+    let setup = ChildSetup {
         inherit: spawn
             .inherit
             .iter()
@@ -141,16 +141,16 @@ pub fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
     };
     // SAFETY: between fork and exec, `prepare` only makes system calls on values that were made before the fork: it
     // allocates nothing and takes no lock.
-    unsafe { command.pre_exec(move || child.prepare()) };
+    unsafe { command.pre_exec(move || setup.prepare()) };
     let started = command.spawn().map_err(failed)?;
-    // The number of a process is positive and fits (PID_MAX_LIMIT is 2^22).
+    // A process ID is positive and fits (PID_MAX_LIMIT is 2^22).
     Ok(Pid::from_raw(
         i32::try_from(started.id()).unwrap_or(i32::MAX),
     ))
 }
 
-/// What is done in the child, between fork and exec.
-struct InChild {
+/// The steps between fork and exec, in the child.
+struct ChildSetup {
     inherit: Vec<RawFd>,
     user: Option<Credentials>,
     batch: bool,
@@ -158,18 +158,18 @@ struct InChild {
     launcher: Pid,
 }
 
-impl InChild {
+impl ChildSetup {
     fn prepare(&self) -> io::Result<()> {
         for fd in &self.inherit {
-            // SAFETY: the descriptor is open: the launcher keeps its sockets and pipes for as long as it lives.
+            // SAFETY: the descriptor is open: `Spawn` borrows it until the call of `spawn` returns.
             let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
         }
-        default_signals()?;
+        reset_signals()?;
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, soft.min(MOST_OPEN_FILES), hard)?;
+        setrlimit(Resource::RLIMIT_NOFILE, soft.min(MAX_OPEN_FILES), hard)?;
         if self.batch {
-            batch_scheduling();
+            set_batch_scheduling();
         }
         if let Some(user) = &self.user {
             nix::unistd::setgroups(&user.groups)?;
@@ -178,31 +178,31 @@ impl InChild {
         }
         nix::sys::prctl::set_pdeathsig(self.death_signal)?;
         if nix::unistd::getppid() != self.launcher {
-            // The launcher died in the meantime: nobody would send the signal.
+            // The launcher died before the call above: the kernel would not send the signal any more.
             return Err(Errno::ESRCH.into());
         }
         Ok(())
     }
 }
 
-/// No signal blocked, none ignored.
-fn default_signals() -> io::Result<()> {
+/// Unblocks all signals and resets their dispositions.
+fn reset_signals() -> io::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     for signal in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
-        // SAFETY: the default disposition runs no code of ours.
+        // SAFETY: the default disposition runs no code of this program.
         unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
     }
     Ok(())
 }
 
-/// Failure is no reason not to start: some sandboxes forbid the call, and all that is lost is a little throughput.
-fn batch_scheduling() {
+/// Ignores failure: some sandboxes forbid the call, and without it only some throughput is lost.
+fn set_batch_scheduling() {
     let param = libc::sched_param { sched_priority: 0 };
     // SAFETY: `param` outlives the call, and 0 means the calling process.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
 }
 
-/// Signals one process. A process that is gone is no error.
+/// Signals one process. Ignores a process that no longer exists and logs any other error.
 pub fn signal(pid: Pid, signal: Signal) {
     if let Err(error) = kill(pid, signal)
         && error != Errno::ESRCH
@@ -211,7 +211,7 @@ pub fn signal(pid: Pid, signal: Signal) {
     }
 }
 
-/// Signals a process group. A group that is gone is no error.
+/// Signals a process group. Ignores a group that no longer exists and logs any other error.
 pub fn signal_group(group: Pid, signal: Signal) {
     if let Err(error) = killpg(group, signal)
         && error != Errno::ESRCH
@@ -220,12 +220,12 @@ pub fn signal_group(group: Pid, signal: Signal) {
     }
 }
 
-/// Whether anybody is left of a process group.
-pub fn has_members(group: Pid) -> bool {
+/// Whether a process group has any process left.
+pub fn group_exists(group: Pid) -> bool {
     killpg(group, None) != Err(Errno::ESRCH)
 }
 
-/// The processes that another one has started (proc(5), `children`).
+/// Children of a process, zombies included (proc(5), `children`).
 fn children_of(pid: Pid) -> Vec<Pid> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let text = text.unwrap_or_default();
@@ -233,33 +233,33 @@ fn children_of(pid: Pid) -> Vec<Pid> {
     numbers.map(Pid::from_raw).collect()
 }
 
-/// Whether a process was started by another one.
+/// Whether `pid` is a child of `parent`.
 pub fn is_child_of(pid: Pid, parent: Pid) -> bool {
     children_of(parent).contains(&pid)
 }
 
-/// Whether a process has started one that lives: what has died stays in the list until it is waited for.
+/// Whether a process has a child that is not a zombie.
 pub fn has_living_children(pid: Pid) -> bool {
     children_of(pid).into_iter().any(|child| {
         let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        // The name before the state may hold anything, parentheses too (proc(5), `stat`).
+        // The command name before the state may contain anything, also parentheses (proc(5), `stat`).
         let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
         state.is_some_and(|state| !state.starts_with(['Z', 'X']))
     })
 }
 
-/// Kills the processes that another one has started.
+/// Sends SIGKILL to the children of a process.
 pub fn kill_children_of(pid: Pid) {
     for child in children_of(pid) {
         signal(child, Signal::SIGKILL);
     }
 }
 
-/// Kills everything else in this process namespace (kill(2) with -1 spares the caller and PID 1). For PID 1 alone: what
-/// left its process group by setsid(2) is still a child of the container.
+/// As PID 1, kills all other processes of the PID namespace (kill(2) with -1 spares the caller), including those that
+/// left their process group with setsid(2). Otherwise does nothing.
 pub fn kill_everything_else() {
     if is_init() {
-        // Nobody left is the usual answer, and no reason to tell.
+        // Usually no process is left, which is an error of the call.
         let _: nix::Result<()> = kill(Pid::from_raw(-1), Signal::SIGKILL);
     }
 }
@@ -269,8 +269,9 @@ pub fn is_init() -> bool {
     nix::unistd::getpid().as_raw() == 1
 }
 
-/// Makes orphans of our children our children, so that they are reaped; PID 1 has that by birth.
-pub fn adopt_orphans() {
+/// Becomes a subreaper (prctl(2)): orphaned descendants are reparented to the launcher, which reaps them. PID 1 gets the
+/// orphans of its namespace anyway.
+pub fn become_subreaper() {
     if !is_init()
         && let Err(error) = nix::sys::prctl::set_child_subreaper(true)
     {

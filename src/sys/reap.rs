@@ -1,7 +1,8 @@
-//! The only wait: for our own children and, as PID 1 or subreaper, for every orphan.
+//! Waits for the launcher's children and, as PID 1 or subreaper, for orphans.
 //!
 //! A second waiter would steal exit statuses (measured: 178 of 500 lost beside tokio's own waits), so nothing else in
-//! this program waits, but [`crate::sys::short_programs`] for its programs where there is no loop. Children are started on the thread that reaps, so a fast exit cannot be missed between start and
+//! this program waits, except [`crate::sys::short_programs`] for its programs where there is no loop. Children are started
+//! on the thread that reaps, so a fast exit cannot be missed between start and
 //! registration.
 #![expect(
     unsafe_code,
@@ -21,14 +22,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
-    /// It returned this code.
+    /// Exit code.
     Code(u8),
-    /// This signal ended it.
+    /// Number of the signal that killed it; may be a real-time signal, which has no name.
     Signal(i32),
 }
 
 impl Exit {
-    /// The code that a shell would give: 128 + n for a signal.
+    /// The code that a shell reports: 128 + n for signal n.
     pub fn code(self) -> u8 {
         match self {
             Self::Code(code) => code,
@@ -49,27 +50,27 @@ impl fmt::Display for Exit {
     }
 }
 
-/// A child that ended, or stopped for job control.
+/// A child or orphan that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reaped {
-    /// Its process id.
+    /// Free for reuse by the kernel once `reap_all` has returned.
     pub pid: Pid,
-    /// How it ended.
+    /// Exit code or signal.
     pub exit: Exit,
 }
 
-/// Reaps every process that has ended. `before` sees each while it is still a zombie: its process group cannot have
-/// been given to anyone else then, so the group may be signalled without a race.
-pub fn reap_all(mut before: impl FnMut(Reaped)) -> Vec<Reaped> {
+/// Reaps all processes that have ended. Calls `before_reap` for each while it is still a zombie: its process group ID
+/// cannot have been reused then, so the group may be signalled without a race.
+pub fn reap_all(mut before_reap: impl FnMut(Reaped)) -> Vec<Reaped> {
     let mut reaped = Vec::new();
     loop {
-        let next = match ended(libc::P_ALL, 0, libc::WNOWAIT) {
+        let next = match wait_exited(libc::P_ALL, 0, libc::WNOWAIT) {
             Ok(Some(next)) => next,
             Err(Errno::EINTR) => continue,
             Ok(None) | Err(_) => return reaped,
         };
-        before(next);
-        match ended(libc::P_PID, next.pid.as_raw().cast_unsigned(), 0) {
+        before_reap(next);
+        match wait_exited(libc::P_PID, next.pid.as_raw().cast_unsigned(), 0) {
             Ok(Some(ended)) => reaped.push(ended),
             Ok(None) | Err(Errno::EINTR) => {}
             Err(_) => return reaped,
@@ -78,14 +79,14 @@ pub fn reap_all(mut before: impl FnMut(Reaped)) -> Vec<Reaped> {
 }
 
 /// Reaps one child, if it has ended. Only for a child that [`reap_all`] cannot meet, because no loop runs.
-pub fn reap_one(pid: Pid) -> Option<Exit> {
-    let reaped = ended(libc::P_PID, pid.as_raw().cast_unsigned(), 0);
+pub(crate) fn reap_one(pid: Pid) -> Option<Exit> {
+    let reaped = wait_exited(libc::P_PID, pid.as_raw().cast_unsigned(), 0);
     reaped.ok().flatten().map(|ended| ended.exit)
 }
 
-/// waitid(2) for what has ended. nix's wrapper gives an error for a real-time signal, which it has no name for, and one
-/// orphan that died of such a signal would hide all who end after it.
-fn ended(
+/// waitid(2) for a process that has ended, without blocking. nix's wrapper returns an error for a real-time signal,
+/// which has no name there, so that one orphan killed by such a signal would hide all that end after it.
+fn wait_exited(
     kind: libc::idtype_t,
     id: libc::id_t,
     flags: libc::c_int,
@@ -95,9 +96,9 @@ fn ended(
     // SAFETY: the pointer is valid for a siginfo_t, which the kernel fills or leaves as it is.
     let result = unsafe { libc::waitid(kind, id, info.as_mut_ptr(), flags) };
     Errno::result(result)?;
-    // SAFETY: all of its fields are numbers and padding, for which zeroes are a value.
+    // SAFETY: all of its fields are numbers and padding, for which zeroes are valid.
     let info = unsafe { info.assume_init() };
-    // SAFETY: waitid gives the fields of SIGCHLD, or has left zeroes.
+    // SAFETY: waitid has filled the fields of SIGCHLD, or has left zeroes.
     let pid = unsafe { info.si_pid() };
     // SAFETY: as above.
     let status = unsafe { info.si_status() };
@@ -110,7 +111,7 @@ fn ended(
     Ok((pid.as_raw() != 0).then_some(Reaped { pid, exit }))
 }
 
-/// Whether a child was stopped by job control (Ctrl-Z). It is told of once.
+/// Whether a child was stopped by job control (Ctrl-Z). True only once for each stop.
 pub fn is_stopped(pid: Pid) -> bool {
     let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
     matches!(waitid(Id::Pid(pid), flags), Ok(WaitStatus::Stopped(..)))
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exits_read_like_a_shell_s() {
+    fn exits_are_reported_as_by_a_shell() {
         assert_eq!(Exit::Code(22).code(), 22);
         assert_eq!(Exit::Signal(9).code(), 137);
         assert_eq!(Exit::Signal(9).to_string(), "signal 9 (SIGKILL)");
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn any_signal_is_an_end() {
+    fn real_time_signals_are_reported_too() {
         for number in [9, 34, 40, 64] {
             #[expect(clippy::zombie_processes, reason = "it is waited for below")]
             let child = std::process::Command::new("sh")
@@ -138,9 +139,9 @@ mod tests {
                 .spawn()
                 .unwrap();
             let exit = loop {
-                match ended(libc::P_PID, child.id(), 0).unwrap() {
+                match wait_exited(libc::P_PID, child.id(), 0).unwrap() {
                     Some(ended) => break ended.exit,
-                    // The pause between two looks, not a wait for anything.
+                    // The interval between two polls.
                     None => std::thread::sleep(std::time::Duration::from_millis(5)),
                 }
             };

@@ -1,4 +1,4 @@
-//! Signals as what they mean.
+//! Turns signals into their meaning for the launcher.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -7,23 +7,23 @@ use std::task::Poll;
 use nix::sys::signal::{SigSet, Signal as Kernel};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// What a signal asks of the launcher.
+/// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// TERM, INT or QUIT: stop gracefully; again: faster.
+    /// TERM, INT or QUIT: graceful stop; each repetition is more urgent.
     Stop,
-    /// HUP: new configuration and code.
+    /// HUP: load new configuration and code.
     Reload,
-    /// USR1: say how things are.
+    /// USR1: write the status to the log.
     Report,
-    /// CHLD: a child ended.
+    /// CHLD: a child or orphan has ended.
     Child,
 }
 
-/// The signals that are handled. A handler is installed when this is made, and stays.
+/// Handlers of the signals that the launcher handles; they stay installed.
 ///
-/// PID 1 is spared every signal it has no handler for (`pid_namespaces(7)`), so what is not listed here has no effect in
-/// a container.
+/// The kernel discards signals to PID 1 that have no handler (`pid_namespaces(7)`), so signals that are not listed here
+/// have no effect in a container.
 #[derive(Debug)]
 pub struct Signals {
     term: Stream,
@@ -34,8 +34,7 @@ pub struct Signals {
     chld: Stream,
 }
 
-/// What ends a process or asks something of the launcher.
-fn meant_for_us() -> SigSet {
+fn handled_signals() -> SigSet {
     [
         Kernel::SIGTERM,
         Kernel::SIGINT,
@@ -47,15 +46,15 @@ fn meant_for_us() -> SigSet {
     .collect()
 }
 
-/// Holds signals back until there are handlers ([`Signals::new`], [`Forwarded::new`]). PID 1 never gets to know of those
-/// that come before, and any other process would die of them without a word. To be called before threads are started.
-pub fn hold() {
+/// Blocks the signals until their handlers are installed ([`Signals::new`], [`ForwardedSignals::new`]). Before that, the
+/// kernel would discard them for PID 1 and silently kill any other process. Must be called before threads are started.
+pub fn block_until_handled() {
     // It can only fail for a set of another size than the kernel's.
-    let _: nix::Result<()> = meant_for_us().thread_block();
+    let _: nix::Result<()> = handled_signals().thread_block();
 }
 
-fn release() -> io::Result<()> {
-    Ok(meant_for_us().thread_unblock()?)
+fn unblock() -> io::Result<()> {
+    Ok(handled_signals().thread_unblock()?)
 }
 
 impl Signals {
@@ -69,11 +68,11 @@ impl Signals {
             usr1: signal(SignalKind::user_defined1())?,
             chld: signal(SignalKind::child())?,
         };
-        release()?;
+        unblock()?;
         Ok(signals)
     }
 
-    /// The next signal. Losing the future loses no signal.
+    /// Waits for the next signal. Cancel safe.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.term.recv() => Signal::Stop,
@@ -86,23 +85,23 @@ impl Signals {
     }
 }
 
-/// Signals that development mode passes on to flask, as they come.
+/// Handlers of the signals that development mode forwards to flask unchanged.
 #[derive(Debug)]
-pub struct Forwarded {
+pub struct ForwardedSignals {
     streams: Vec<(Kernel, Stream)>,
     chld: Stream,
 }
 
-/// What development mode hears.
+/// A signal in development mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// Pass this on.
+pub enum ForwardedEvent {
+    /// To be forwarded.
     Signal(Kernel),
-    /// A child ended or was stopped.
+    /// A child has ended or was stopped.
     Child,
 }
 
-impl Forwarded {
+impl ForwardedSignals {
     /// Installs the handlers. Needs a running tokio runtime.
     pub fn new() -> io::Result<Self> {
         let forwarded = [
@@ -123,19 +122,19 @@ impl Forwarded {
             streams,
             chld: signal(SignalKind::child())?,
         };
-        release()?;
+        unblock()?;
         Ok(forwarded)
     }
 
-    /// The next one. Losing the future loses no signal.
-    pub async fn next(&mut self) -> Heard {
+    /// Waits for the next signal. Cancel safe.
+    pub async fn next(&mut self) -> ForwardedEvent {
         std::future::poll_fn(|context| {
             if self.chld.poll_recv(context).is_ready() {
-                return Poll::Ready(Heard::Child);
+                return Poll::Ready(ForwardedEvent::Child);
             }
             for (kind, stream) in &mut self.streams {
                 if stream.poll_recv(context).is_ready() {
-                    return Poll::Ready(Heard::Signal(*kind));
+                    return Poll::Ready(ForwardedEvent::Signal(*kind));
                 }
             }
             Poll::Pending

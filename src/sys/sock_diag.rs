@@ -32,7 +32,7 @@ struct Entry {
 
 /// Names of the sockets that these (by inode) are connected to, where they have one and somebody has accepted. Datagrams are left out: they come
 /// whole, whoever sends them.
-pub fn named_peers(inodes: &[u32]) -> io::Result<Vec<String>> {
+pub(crate) fn named_peers(inodes: &[u32]) -> io::Result<Vec<String>> {
     let table = connected()?;
     let mut names: Vec<String> = inodes
         .iter()

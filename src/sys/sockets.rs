@@ -1,6 +1,6 @@
-//! The listening sockets, bound before any child exists and kept until the end.
+//! Binds the listening sockets.
 //!
-//! They are non-blocking: nginx does not set that on sockets it inherits, and its workers then freeze in accept(2).
+//! They are non-blocking: nginx does not set that on inherited sockets, and its workers would then block in accept(2).
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -15,51 +15,51 @@ use nix::sys::socket::{
     self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, setsockopt, sockopt,
 };
 
-/// Backlog of the TCP sockets; the kernel cuts it to net.core.somaxconn.
+/// Backlog of the TCP sockets; the kernel limits it to net.core.somaxconn.
 const TCP_BACKLOG: i32 = 4096;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Someone else listens there.
+    /// Another process listens there.
     #[error("cannot listen on {address}: the address is in use{}\n  hint: stop that process, or choose another address with --listen (clients) or --admin (health and status)", holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default())]
     InUse {
         /// The address.
         address: SocketAddr,
-        /// The process that holds it, where it can be found.
+        /// The process that holds it, as "nginx (pid 12)", where it can be found.
         holder: Option<String>,
     },
-    /// A port below 1024 needs a right.
+    /// A port below 1024 needs a capability.
     #[error(
         "cannot listen on {address}: no permission for a port below {limit}\n  hint: choose another port with --listen 8080, or give the container the capability NET_BIND_SERVICE (or sysctl net.ipv4.ip_unprivileged_port_start=0)"
     )]
     NoPermission {
         /// The address.
         address: SocketAddr,
-        /// The first port that everyone may have.
+        /// The first port that needs no capability.
         limit: u16,
     },
-    /// A path does not fit into a Unix socket's address.
+    /// A path does not fit into the address of a Unix socket.
     #[error("cannot make the socket {}: its path has {} bytes, a Unix socket's has at most 107\n  hint: choose a shorter folder with --runtime-dir", path.display(), path.as_os_str().len())]
     TooLong {
         /// The path.
         path: PathBuf,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("cannot listen on {address}: {source}")]
     Refused {
-        /// The address or path.
+        /// A TCP address, or the path of a Unix socket.
         address: String,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
-/// A bound TCP socket.
+/// A listening TCP socket.
 #[derive(Debug)]
 pub struct Tcp {
     listener: TcpListener,
-    /// The address that it has: with port 0 the one that the system chose.
+    /// The actual address: for port 0, with the port that the kernel has chosen.
     pub address: SocketAddr,
 }
 
@@ -70,7 +70,7 @@ impl AsFd for Tcp {
 }
 
 impl Tcp {
-    /// Hands the socket to code that accepts on it.
+    /// For a listener that the launcher itself accepts on.
     pub fn into_listener(self) -> TcpListener {
         self.listener
     }
@@ -94,7 +94,7 @@ pub fn tcp(address: SocketAddr) -> Result<Tcp, BindError> {
         }),
         Err(Errno::EACCES) => Err(BindError::NoPermission {
             address,
-            limit: first_free_port(),
+            limit: first_unprivileged_port(),
         }),
         Err(error) => Err(refused(error.into())),
     }
@@ -116,7 +116,7 @@ fn bind_tcp(address: SocketAddr) -> nix::Result<OwnedFd> {
     match address {
         SocketAddr::V4(v4) => socket::bind(fd.as_raw_fd(), &SockaddrIn::from(v4))?,
         SocketAddr::V6(v6) => {
-            // 0.0.0.0 and [::] may then stand side by side, and nginx assumes it of its own IPv6 sockets.
+            // Allows 0.0.0.0 and [::] with the same port, and nginx expects it of IPv6 sockets.
             setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
             socket::bind(fd.as_raw_fd(), &SockaddrIn6::from(v6))?;
         }
@@ -125,21 +125,21 @@ fn bind_tcp(address: SocketAddr) -> nix::Result<OwnedFd> {
     Ok(fd)
 }
 
-fn first_free_port() -> u16 {
+fn first_unprivileged_port() -> u16 {
     std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(1024)
 }
 
-/// Binds and listens on a path. What stands there from an earlier run is removed.
+/// Binds and listens on a path. Removes a file at that path, which an earlier run has left.
 pub fn unix(
     path: &Path,
     backlog: u32,
     mode: u32,
     owner: Option<(u32, u32)>,
 ) -> Result<UnixListener, BindError> {
-    // sun_path of unix(7), with the NUL.
+    // The size of sun_path in unix(7), less the terminating NUL.
     if path.as_os_str().len() > 107 {
         return Err(BindError::TooLong {
             path: path.to_owned(),
@@ -155,7 +155,7 @@ pub fn unix(
     }
     let listener = UnixListener::bind(path).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
-    // The standard library listens with 128.
+    // The standard library has called listen with a backlog of 128.
     set_backlog(&listener, backlog).map_err(refused)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(refused)?;
     if let Some((uid, gid)) = owner {
@@ -164,7 +164,7 @@ pub fn unix(
     Ok(listener)
 }
 
-/// Sets how many connections may wait; a second listen(2) on a socket does just that.
+/// Changes the backlog of a listening socket, by a second listen(2).
 pub fn set_backlog(listener: &impl AsFd, backlog: u32) -> io::Result<()> {
     let backlog = Backlog::new(i32::try_from(backlog).unwrap_or(i32::MAX))
         .or_else(|_| Backlog::new(TCP_BACKLOG))?;

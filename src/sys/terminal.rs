@@ -1,4 +1,5 @@
-//! The terminal of development mode: whoever is in front gets what is typed (tcsetpgrp(3), termios(3)).
+//! Changes the foreground process group of the terminal in development mode: it gets input, Ctrl-C and Ctrl-Z
+//! (tcsetpgrp(3), termios(3)).
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -6,25 +7,25 @@ use std::fs::File;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
-/// The controlling terminal, while the launcher's own group is in front.
+/// The controlling terminal of a launcher that was started in the foreground.
 #[derive(Debug)]
 pub struct Terminal(File);
 
 impl Terminal {
-    /// The terminal; none without one, or when another group is in front (a job in the background).
-    pub fn in_front() -> Option<Self> {
+    /// None without a controlling terminal, or when the launcher is a background job.
+    pub fn if_foreground() -> Option<Self> {
         let file = File::options()
             .read(true)
             .write(true)
             .open("/dev/tty")
             .ok()?;
-        let front = tcgetpgrp(&file).ok()?;
-        (front == getpgrp()).then_some(Self(file))
+        let foreground = tcgetpgrp(&file).ok()?;
+        (foreground == getpgrp()).then_some(Self(file))
     }
 
-    /// Puts a process group in front.
-    pub fn give_to(&self, group: Pid) {
-        // A group in the background that does this is stopped by SIGTTOU, unless it blocks it.
+    /// Makes `group` the foreground process group.
+    pub fn set_foreground(&self, group: Pid) {
+        // tcsetpgrp sends SIGTTOU to a caller in the background, which stops it unless the signal is blocked.
         let mut block = SigSet::empty();
         block.add(Signal::SIGTTOU);
         let mut before = SigSet::empty();
@@ -32,14 +33,14 @@ impl Terminal {
             return;
         }
         if let Err(error) = tcsetpgrp(&self.0, group) {
-            tracing::debug!(%error, "Cannot hand over the terminal.");
+            tracing::debug!(%error, "Cannot change the foreground process group.");
         }
-        // What could be set a line above can be set back.
+        // Restoring the mask cannot fail, as setting it has succeeded.
         let _: nix::Result<()> = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
     }
 
-    /// Puts the launcher's own group in front.
+    /// Makes the launcher's own group the foreground process group.
     pub fn take_back(&self) {
-        self.give_to(getpgrp());
+        self.set_foreground(getpgrp());
     }
 }

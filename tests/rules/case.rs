@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use microservice_flask::config::problem::Findings;
 use microservice_flask::config::{self, Config};
-use microservice_flask::machine::Machine;
+use microservice_flask::host::Host;
 use microservice_flask::plan::layout::Layout;
 use microservice_flask::plan::{self, Plan};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub(crate) struct Case {
     folder: PathBuf,
     /// None where the service has no config.json.
     pub(crate) text: Option<String>,
-    pub(crate) machine: Option<Machine>,
+    pub(crate) host: Option<Host>,
     pub(crate) request: Request,
 }
 
@@ -64,7 +64,7 @@ impl Case {
         let json = |name: &str, error: serde_json::Error| -> ! {
             panic!("{}/{name}: {error}", folder.display())
         };
-        let machine = file("machine.json").map(|text| {
+        let host = file("machine.json").map(|text| {
             serde_json::from_str(&text).unwrap_or_else(|error| json("machine.json", error))
         });
         let request = file("request.json").map_or_else(
@@ -77,7 +77,7 @@ impl Case {
         );
         Self {
             text: file("config.json"),
-            machine,
+            host,
             request,
             folder,
         }
@@ -101,8 +101,8 @@ impl Case {
     }
 
     /// The plan with the folders that are pinned.
-    pub(crate) fn plan(&self, config: &Config, machine: &Machine, findings: &mut Findings) -> Plan {
-        let request = plan::Request {
+    pub(crate) fn plan(&self, config: &Config, host: &Host, findings: &mut Findings) -> Plan {
+        let request = plan::PlanInput {
             name: self.request.name.clone(),
             root: self.request.root.clone(),
             listen: self.request.listen.clone(),
@@ -112,7 +112,7 @@ impl Case {
                 generation: 1,
             },
         };
-        plan::plan(request, config, machine, findings)
+        plan::plan(request, config, host, findings)
     }
 
     /// Compares with a file of the case, or writes it under `UPDATE_GOLDEN=1`. What differs joins `broken`.

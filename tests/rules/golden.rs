@@ -1,4 +1,4 @@
-//! tests/golden: what comes of a configuration and a machine is pinned, and the real programs take it.
+//! tests/golden: what comes of a configuration and a host is pinned, and the real programs take it.
 
 use std::path::Path;
 
@@ -17,14 +17,11 @@ fn text<'a>(files: &'a [Rendered], path: &str) -> &'a str {
 }
 
 fn check(case: &Case, broken: &mut Vec<String>) {
-    let machine = case
-        .machine
-        .as_ref()
-        .expect("a golden case has a machine.json");
+    let host = case.host.as_ref().expect("a golden case has a host.json");
     let (config, mut findings) = case.load();
-    let plan = case.plan(&config, machine, &mut findings);
+    let plan = case.plan(&config, host, &mut findings);
     assert!(!findings.has_problems(), "{}: {findings}", case.name());
-    let mut told = explain::text(&explain::explain(&plan, &config, machine));
+    let mut told = explain::text(&explain::explain(&plan, &config, host));
     if !findings.list.is_empty() {
         told = format!("{findings}\n\n{told}");
     }

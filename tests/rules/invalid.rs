@@ -1,6 +1,6 @@
 //! tests/invalid: what a wrong configuration is told, word by word.
 //!
-//! A case with a machine.json is planned too: some things are wrong only on some machines.
+//! A case with a host.json is planned too: some things are wrong only on some hosts.
 
 use crate::case::{self, nothing};
 
@@ -9,8 +9,8 @@ fn problems_are_as_pinned() {
     let mut broken = Vec::new();
     for case in case::cases("invalid") {
         let (config, mut findings) = case.load();
-        if let Some(machine) = &case.machine {
-            case.plan(&config, machine, &mut findings);
+        if let Some(host) = &case.host {
+            case.plan(&config, host, &mut findings);
         }
         assert!(
             !findings.list.is_empty(),

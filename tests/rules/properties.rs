@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use microservice_flask::machine::programs::Venv;
+use microservice_flask::host::programs::Venv;
 use microservice_flask::plan::{Plan, StaticFolder};
 use microservice_flask::render;
 use microservice_flask::render::quote;
@@ -57,7 +57,7 @@ fn values(text: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = 
 fn plan(values: &Values) -> Plan {
     let case = case::golden("everything");
     let (config, mut findings) = case.load();
-    let mut plan = case.plan(&config, case.machine.as_ref().unwrap(), &mut findings);
+    let mut plan = case.plan(&config, case.host.as_ref().unwrap(), &mut findings);
     plan.name.clone_from(&values.name);
     plan.root = PathBuf::from(format!("/srv/{}", values.root));
     plan.layout.runtime = PathBuf::from(format!("/run/r{}r", values.runtime));

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use microservice_flask::machine::programs::{self, Python};
+use microservice_flask::host::programs::{self, Python};
 use microservice_flask::plan::Plan;
 use microservice_flask::plan::layout::Layout;
 use microservice_flask::render;
@@ -51,9 +51,9 @@ fn path() -> OsString {
 impl Trial {
     /// Moves the plan of a case, and writes its files as the launcher does.
     pub(crate) fn new(case: &Case) -> Self {
-        let machine = case.machine.as_ref().unwrap();
+        let host = case.host.as_ref().unwrap();
         let (config, mut findings) = case.load();
-        let mut plan = case.plan(&config, machine, &mut findings);
+        let mut plan = case.plan(&config, host, &mut findings);
         let folder = tempfile::Builder::new().prefix("t").tempdir().unwrap();
         let root = folder.path().join(plan.root.file_name().unwrap());
         let moved = |path: &Path| root.join(path.strip_prefix(&plan.root).unwrap());
@@ -91,7 +91,7 @@ impl Trial {
             generation: 1,
         };
         plan.root = root;
-        // What the machine of the case has is not what this machine has.
+        // The case names programs of another host; these are the installed ones.
         plan.venv = None;
         plan.user = plan.user.filter(|_| !nix::unistd::geteuid().is_root());
         plan.uwsgi = block_on(programs::uwsgi(&path(), None, &ShortPrograms::alone())).unwrap();

@@ -8,7 +8,7 @@ use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::reload::LAST_CONNECTIONS;
 use crate::supervise::program::Program;
-use crate::sys::filter;
+use crate::sys::socket_filter;
 
 /// Makes a child close its clients' connections.
 pub(super) fn begin(plan: &ChildPlan) {
@@ -44,7 +44,7 @@ pub(super) async fn wait(id: ChildId, pid: Pid, program: Program, events: EventS
 /// waits in it.
 pub(super) fn refuse_new_connections(plan: &mut ChildPlan) {
     for socket in plan.sockets.list.drain(..) {
-        if let Err(error) = filter::refuse_new_connections(&socket) {
+        if let Err(error) = socket_filter::drop_new_connections(&socket) {
             tracing::debug!(%error, "Clients that connect at this very moment may be reset.");
         }
     }

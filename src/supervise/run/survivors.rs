@@ -15,7 +15,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Sends an event when no process is left of a group.
 pub(super) async fn wait(id: ChildId, group: Pid, events: EventSender) {
-    while process::has_members(group) {
+    while process::group_exists(group) {
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     events.machine(Event::SurvivorsGone(id)).await;

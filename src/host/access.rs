@@ -64,7 +64,7 @@ impl Closed {
 
 /// The first that is closed to the user on the way to `folder`, the folder itself, and then among `inside` it. What
 /// does not exist is open.
-pub fn first_closed(folder: &Path, inside: &[(&str, Need)], user: &User) -> Option<Closed> {
+pub fn first_denied(folder: &Path, inside: &[(&str, Need)], user: &User) -> Option<Closed> {
     let mut way: Vec<(PathBuf, Need)> = folder
         .ancestors()
         .map(|path| (path.to_owned(), Need::Enter))
@@ -136,7 +136,7 @@ mod tests {
             home: PathBuf::from("/"),
         };
         let inside = [("src", Need::List), ("src/main.py", Need::Read)];
-        let look = || first_closed(&root, &inside, &user);
+        let look = || first_denied(&root, &inside, &user);
         assert_eq!(look(), None);
         mode(&root.join("src"), 0o711);
         let closed = look().unwrap();

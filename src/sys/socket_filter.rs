@@ -1,9 +1,9 @@
-//! Closing a door without slamming it: a listening socket takes no new connections, while those that have begun get in.
+//! Stops new connections on a listening socket while those in its accept queue are still accepted.
 //!
-//! Closing a listening socket resets every connection that waits in its queue, handshake complete and request sent. So
-//! before the last owner closes it, a classic BPF filter (socket(7), `SO_ATTACH_FILTER`) drops SYN packets; the queue
-//! empties by being accepted; then it is closed. A client whose SYN was dropped sends it again after a second and is
-//! refused, which clients and proxies know how to retry, because nothing of a request was sent.
+//! Closing a listening socket resets every connection in its accept queue, although the handshake is complete and the
+//! request may have been sent. So before the last owner closes it, a classic BPF filter (socket(7), `SO_ATTACH_FILTER`)
+//! drops SYN packets, the remaining connections are accepted, and then the socket is closed. A client whose SYN was
+//! dropped sends it again after a second and is refused; it can retry safely, because it has sent nothing of a request.
 #![expect(
     unsafe_code,
     reason = "setsockopt with SO_ATTACH_FILTER has no safe form"
@@ -12,16 +12,16 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _};
 
-/// Offset of the flags in the TCP header (RFC 9293, 3.1), at which the filter of a TCP socket starts.
-const FLAGS: u32 = 13;
+/// Offset of the flags in the TCP header (RFC 9293, 3.1); the filter of a TCP socket sees packets from that header on.
+const FLAGS_OFFSET: u32 = 13;
 const SYN: u32 = 0x02;
 const ACK: u32 = 0x10;
 
-/// Lets no new connection begin on a listening TCP socket, for all processes that share it.
-pub fn refuse_new_connections(listener: &impl AsFd) -> io::Result<()> {
+/// Drops SYN packets to a listening TCP socket, for all processes that share it.
+pub fn drop_new_connections(listener: &impl AsFd) -> io::Result<()> {
     let statement = |code: u32, k: u32| instruction(code, 0, 0, k);
     let mut program = [
-        statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, FLAGS),
+        statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, FLAGS_OFFSET),
         statement(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, SYN | ACK),
         instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
         statement(libc::BPF_RET | libc::BPF_K, 0),
@@ -52,7 +52,7 @@ pub fn refuse_new_connections(listener: &impl AsFd) -> io::Result<()> {
 }
 
 fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
-    // Every code of classic BPF fits into 16 bits (linux/bpf_common.h).
+    // All opcodes of classic BPF fit into 16 bits (linux/bpf_common.h).
     libc::sock_filter {
         code: u16::try_from(code).unwrap_or(u16::MAX),
         jt,
@@ -70,11 +70,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_that_have_begun_get_in_and_no_others() {
+    fn queued_connections_are_served_and_new_ones_are_not() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = TcpStream::connect(address).unwrap();
-        refuse_new_connections(&listener).unwrap();
+        drop_new_connections(&listener).unwrap();
         let late = TcpStream::connect_timeout(&address, Duration::from_millis(200));
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         waiting.write_all(b"request").unwrap();

@@ -1,4 +1,4 @@
-//! Facts of the machine that the plan depends on: CPUs, memory, limits, users, programs, and what the service folder holds.
+//! Properties of the host that the plan depends on: CPUs, memory, limits, users, programs, and what the service folder holds.
 //!
 //! [`probe`] gathers them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx, uWSGI
 //! and Python, [`access`] finds what is closed to the workers.
@@ -19,7 +19,7 @@ use crate::sys::short_programs::ShortPrograms;
 
 /// The facts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Machine {
+pub struct Host {
     /// CPUs that the affinity mask allows.
     pub cpus: u32,
     /// CPUs' worth of time that the control group allows.
@@ -99,7 +99,7 @@ const NEEDED: &[(&str, Need)] = &[("src", Need::List), ("src/main.py", Need::Rea
 const DEFAULT_SOMAXCONN: u32 = 4096;
 
 /// Gathers the facts. What cannot be found out is left at what the kernel does by default.
-pub async fn probe(wanted: &Wanted<'_>, runner: &ShortPrograms) -> Machine {
+pub async fn probe(wanted: &Wanted<'_>, runner: &ShortPrograms) -> Host {
     let limits = cgroup::limits(Path::new("/"));
     let root = nix::unistd::geteuid().is_root();
     let worker_user = if root {
@@ -120,14 +120,14 @@ pub async fn probe(wanted: &Wanted<'_>, runner: &ShortPrograms) -> Machine {
         closed: worker_user
             .as_ref()
             .filter(|_| root)
-            .and_then(|user| access::first_closed(wanted.root, NEEDED, user)),
+            .and_then(|user| access::first_denied(wanted.root, NEEDED, user)),
     };
     let uwsgi = programs::uwsgi(wanted.path, folder.venv.as_ref(), runner).await;
     let uwsgi_options = match &uwsgi {
         Some(uwsgi) if wanted.uwsgi_options => programs::uwsgi_options(uwsgi, runner).await,
         Some(_) | None => None,
     };
-    Machine {
+    Host {
         cpus: affinity(),
         cpu_quota: limits.cpus,
         memory_limit: limits.memory,

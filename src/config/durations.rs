@@ -6,19 +6,19 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::values::{FromJson, Wrong, parse_unit};
+use super::values::{FromJson, InvalidValue, parse_unit};
 
-/// A duration: seconds as a number, or text with a unit (`"500ms"`, `"30s"`, `"2m"`, `"1h"`).
+/// Seconds as a number, or text with a unit (`"500ms"`, `"30s"`, `"2m"`, `"1h"`). May be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub struct DurationValue(pub Duration);
 
-/// Shortest duration but none, in seconds. Less is a mistake in the unit, and would end every request.
-const SHORTEST_SPAN: f64 = 0.01;
-/// Longest duration that is taken, in seconds: a day. More is a mistake in the unit.
-const LONGEST_SPAN: f64 = 86_400.0;
+/// Shortest duration apart from zero. A shorter one is a mistake in the unit, and would end every request.
+const MIN_SECONDS: f64 = 0.01;
+/// Longest duration: a day. A longer one is a mistake in the unit.
+const MAX_SECONDS: f64 = 86_400.0;
 
-impl FromJson for Span {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
+impl FromJson for DurationValue {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let hint = "write seconds (30) or \"500ms\", \"30s\", \"2m\"";
         let seconds = match value {
             Value::Number(n) => n.as_f64(),
@@ -35,45 +35,45 @@ impl FromJson for Span {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         match seconds {
-            Some(s) if s == 0.0 || (SHORTEST_SPAN..=LONGEST_SPAN).contains(&s) => {
+            Some(s) if s == 0.0 || (MIN_SECONDS..=MAX_SECONDS).contains(&s) => {
                 Ok(Self(Duration::from_secs_f64(s)))
             }
-            Some(s) => Err(vec![Wrong::new(
+            Some(s) => Err(vec![InvalidValue::new(
                 format!("{s} seconds is out of range"),
                 "use 0, or 10 milliseconds to 24 hours",
             )]),
-            None => Err(vec![Wrong::kind("a duration", value, hint)]),
+            None => Err(vec![InvalidValue::wrong_type("a duration", value, hint)]),
         }
     }
 }
 
-/// A duration that cannot be none.
+/// Like [`DurationValue`], but not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience(pub Duration);
+pub struct NonZeroDuration(pub Duration);
 
-impl FromJson for Patience {
-    fn from_json(value: &Value) -> Result<Self, Vec<Wrong>> {
-        match Span::from_json(value)? {
-            Span(Duration::ZERO) => Err(vec![Wrong::new(
+impl FromJson for NonZeroDuration {
+    fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
+        match DurationValue::from_json(value)? {
+            DurationValue(Duration::ZERO) => Err(vec![InvalidValue::new(
                 "0 seconds leave no time at all",
                 "use 10 milliseconds to 24 hours",
             )]),
-            Span(time) => Ok(Self(time)),
+            DurationValue(time) => Ok(Self(time)),
         }
     }
 }
 
-impl JsonSchema for Patience {
+impl JsonSchema for NonZeroDuration {
     fn schema_name() -> Cow<'static, str> {
-        Span::schema_name()
+        DurationValue::schema_name()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Span::json_schema(generator)
+        DurationValue::json_schema(generator)
     }
 }
 
-impl JsonSchema for Span {
+impl JsonSchema for DurationValue {
     fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }
@@ -82,7 +82,7 @@ impl JsonSchema for Span {
         json_schema!({
             "description": "Seconds as a number, or text with a unit: \"500ms\", \"30s\", \"2m\", \"1h\"",
             "anyOf": [
-                { "type": "number", "minimum": 0, "maximum": LONGEST_SPAN },
+                { "type": "number", "minimum": 0, "maximum": MAX_SECONDS },
                 { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*(ms|s|m|h)?\\s*$" },
             ],
         })
