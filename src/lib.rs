@@ -27,9 +27,10 @@
 //! | `supervise` | `health`, `logs`, `status`, `sys` |
 //! | `health` | `http` |
 //! | `render` | `plan`, `machine` |
-//! | `plan` | `config`, `machine` |
+//! | `plan` | `config`, `logs` (its options), `machine` |
+//! | `config` | `logs` (its options) |
 //! | `telemetry` | `logs` |
-//! | `cli`, `config`, `machine`, `status`, `http`, `logs`, `sys` | nothing of ours |
+//! | `cli`, `machine`, `status`, `http`, `logs`, `sys` | nothing of ours |
 //!
 //! # Invariants
 //!

@@ -1,4 +1,4 @@
-//! The log of `run`: from the plan's words to the log's own, and its start.
+//! The log of `run`: its format, and its start.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -6,43 +6,27 @@ use std::os::fd::AsFd as _;
 use super::context::Context;
 use super::run;
 use crate::cli::ServiceOptions;
-use crate::config;
 use crate::exit::Failure;
-use crate::logs::{self, Access, Logs, OnFull, Options};
-use crate::plan::{self, Plan};
+use crate::logs::{self, Format, Logs};
+use crate::plan::Plan;
 
-// What the configuration takes is what the log can do.
-const _: () = assert!(config::log::SMALLEST_BUFFER == logs::ring::SMALLEST as u64);
-
-/// What the log is asked to be.
-pub fn options(options: &ServiceOptions, context: &Context, plan: &Plan) -> Options {
+/// How records look, by the command line, stdout and `NO_COLOR`.
+pub(crate) fn format(options: &ServiceOptions, context: &Context) -> Format {
     let no_color = context
         .env
         .get("NO_COLOR")
         .is_some_and(|value| !value.is_empty());
-    Options {
-        format: run::log_format(options.log_format, no_color),
-        on_full: match plan.log.on_full {
-            config::log::OnFull::Drop => OnFull::Drop,
-            config::log::OnFull::Block => OnFull::Block,
-        },
-        buffer: usize::try_from(plan.log.buffer).unwrap_or(usize::MAX),
-        access: match plan.log.access {
-            plan::log::Access::All => Access::All,
-            plan::log::Access::Errors { slow } => Access::Errors { slow },
-            plan::log::Access::Off => Access::Off,
-        },
-    }
+    run::log_format(options.log_format, no_color)
 }
 
-/// Starts the log and sends the launcher's own events through it.
-pub fn start(options: Options, plan: &Plan) -> Result<Logs, Failure> {
+/// Starts the log and sends the launcher's own events to it.
+pub(crate) fn start(format: Format, plan: &Plan) -> Result<Logs, Failure> {
     let refused = |what| move |source: io::Error| Failure::System { what, source };
     let out = io::stdout()
         .as_fd()
         .try_clone_to_owned()
         .map_err(refused("duplicate stdout"))?;
-    let logs = logs::start(options, out).map_err(refused("start the log"))?;
+    let logs = logs::start(format, plan.log, out).map_err(refused("start the log"))?;
     if let Some(user) = &plan.user {
         // nginx opens its stdout again by name (/dev/stdout), and so may the application.
         for source in logs::Source::PIPED {
@@ -57,6 +41,6 @@ pub fn start(options: Options, plan: &Plan) -> Result<Logs, Failure> {
             })?;
         }
     }
-    crate::telemetry::init(logs.sink()).map_err(|error| Failure::Bug(error.to_string()))?;
+    crate::telemetry::init(logs.emitter()).map_err(|error| Failure::Bug(error.to_string()))?;
     Ok(logs)
 }

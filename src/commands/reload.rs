@@ -12,11 +12,10 @@ use hyper::Method;
 
 use super::context::{self, Context};
 use super::generation::{self, Sockets};
-use super::{ask, complain, log, nginx_test, print};
+use super::{ask, complain, nginx_test, print};
 use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::exit::Failure;
-use crate::logs::Options;
 use crate::machine::User;
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
@@ -127,8 +126,7 @@ async fn prepare(
     context.insist()?;
     generation::insist_on_programs(&machine, &context.env)?;
     generation::write(&plan)?;
-    let log = log::options(options, &context, &plan);
-    let made = make(&context, &plan, log, sockets, current, helpers).await;
+    let made = make(&context, &plan, sockets, current, helpers).await;
     if made.is_err() {
         for canary in [true, false] {
             let layout = Layout {
@@ -144,7 +142,6 @@ async fn prepare(
 async fn make(
     context: &Context,
     plan: &Plan,
-    log: Options,
     sockets: &Sockets,
     current: &RefCell<Current>,
     helpers: &Helpers,
@@ -176,7 +173,7 @@ async fn make(
         start_timeout: plan.start_timeout,
         stop_timeout: plan.stop_timeout,
         folder: plan.layout.folder(),
-        log,
+        log: plan.log,
         committed: Box::new(|| {}),
     };
     Ok((prepared, next))

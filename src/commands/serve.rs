@@ -65,7 +65,7 @@ pub fn serve(
     let application = sockets::unix(&path, plan.backlog, 0o660, generation::owner(&plan))?;
     process::adopt_orphans();
 
-    let logs = log::start(log::options(options, &context, &plan), &plan)?;
+    let logs = log::start(log::format(options, &context), &plan)?;
     announce(&context, &plan);
     let application: Arc<OwnedFd> = Arc::new(application.into());
     let into_fd = |socket: Tcp| Arc::new(OwnedFd::from(socket.into_listener()));

@@ -9,7 +9,7 @@ use super::{ask, print};
 use crate::cli::{ServiceOptions, StatusArgs};
 use crate::control::routes::Health;
 use crate::exit::Failure;
-use crate::logs::gist;
+use crate::logs::summary_line;
 use crate::status::{ChildStatus, LogStatus, StatusReport};
 
 /// The whole health check: the platform ends its scripts after ten seconds, and the health path alone may take eight.
@@ -132,7 +132,7 @@ fn text(report: &StatusReport) -> String {
     if !report.last_errors.is_empty() {
         let _ = writeln!(out, "\nlast errors");
         for error in &report.last_errors {
-            let line = gist(&error.message);
+            let line = summary_line(&error.message);
             let _ = writeln!(out, "  {} {} {line}", error.ts, error.source);
         }
     }

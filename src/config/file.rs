@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 
 use super::collections::{Networks, StaticMap};
 use super::duplicates::duplicates;
-use super::log::{AccessLog, Buffer, OnFull};
+use super::log::{AccessLog, Buffer};
 use super::problem::{Findings, pointer};
 use super::spans::{Patience, Span};
 use super::uwsgi_options::UwsgiOptions;
 use super::values::{Count, Flag, FromJson, Size, UrlPath, UserName, brief};
+use crate::logs::options::OnFull;
 
 /// Declares a section: a struct of optional values with its list of keys and a reader for one key.
 macro_rules! section {

@@ -23,8 +23,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::collections::StaticMapping;
-use self::log::LogConfig;
 use self::problem::Findings;
+use crate::logs::options::LogOptions;
 
 /// Everything that the service asks for, with defaults filled in where they need no facts of the machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +63,8 @@ pub struct Config {
     pub user: Option<Setting<String>>,
     /// More uWSGI options.
     pub uwsgi_options: Vec<(String, String)>,
-    /// What is logged, and how.
-    pub log: LogConfig,
+    /// What is logged, and what happens when the log is not read.
+    pub log: LogOptions,
 }
 
 /// A value and the JSON pointer where it stands, or would stand.
@@ -112,6 +112,9 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
     if let Some(processes) = &processes {
         check_divides(processes, slots.value, &mut findings);
     }
+    let request_timeout = server
+        .request_timeout
+        .map_or(DEFAULT_REQUEST_TIMEOUT, |span| span.0);
     let config = Config {
         file,
         use_nginx: written
@@ -125,9 +128,7 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         },
         slots,
         processes,
-        request_timeout: server
-            .request_timeout
-            .map_or(DEFAULT_REQUEST_TIMEOUT, |span| span.0),
+        request_timeout,
         queue_timeout: server.queue_timeout.map_or(Duration::ZERO, |span| span.0),
         queue_size: Setting {
             value: server.queue_size.map_or(DEFAULT_QUEUE_SIZE, |n| n.0),
@@ -166,10 +167,14 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             .as_ref()
             .map(|options| options.0.clone())
             .unwrap_or_default(),
-        log: LogConfig {
-            access: written.log.access.unwrap_or_default(),
+        log: LogOptions {
+            access: written
+                .log
+                .access
+                .unwrap_or_default()
+                .filter(request_timeout),
             on_full: written.log.on_full.unwrap_or_default(),
-            buffer: written.log.buffer.unwrap_or_default(),
+            buffer: written.log.buffer.unwrap_or_default().0,
         },
     };
     (config, findings)

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::log::Access;
 use super::units::{seconds, size};
 use super::{Plan, StaticFolder};
 use crate::config::Config;
-use crate::config::log::OnFull;
 use crate::config::problem::printable;
+use crate::logs::options::{AccessFilter, OnFull};
 use crate::machine::Machine;
 use crate::machine::programs::Python;
 
@@ -306,14 +305,14 @@ fn health(plan: &Plan) -> Line {
 
 fn log(plan: &Plan) -> Line {
     let value = match plan.log.access {
-        Access::All => "every request but health checks".to_owned(),
-        Access::Errors { slow } => {
+        AccessFilter::All => "every request but health checks".to_owned(),
+        AccessFilter::Errors { slow } => {
             format!(
                 "requests answered 4xx or 5xx, and those that take {} or longer",
                 seconds(slow)
             )
         }
-        Access::Off => "no requests".to_owned(),
+        AccessFilter::Off => "no requests".to_owned(),
     };
     let full = match plan.log.on_full {
         OnFull::Drop => "then the oldest lines are dropped and counted",
@@ -324,7 +323,7 @@ fn log(plan: &Plan) -> Line {
         value,
         why: format!(
             "and everything that is printed; up to {} wait while stdout takes none, {full} (log_config)",
-            size(plan.log.buffer)
+            size(plan.log.buffer as u64)
         ),
     }
 }

@@ -1,13 +1,11 @@
 //! What will run, as a value: a pure function of what the service asks for and what the machine has.
 //!
 //! [`plan`] decides, [`sizing`] counts, [`timeouts`] chains deadlines, [`layout`] names the paths,
-//! [`mod@log`] is the log's part, [`explain`] tells people. Nothing here touches the file system, the clock or the
-//! environment.
+//! [`explain`] tells people. Nothing here touches the file system, the clock or the environment.
 #![forbid(unsafe_code)]
 
 pub mod explain;
 pub mod layout;
-pub mod log;
 pub mod sizing;
 pub mod timeouts;
 mod units;
@@ -24,6 +22,7 @@ use self::timeouts::Timeouts;
 use crate::config::Config;
 use crate::config::file::did_you_mean;
 use crate::config::problem::{Findings, pointer};
+use crate::logs::options::LogOptions;
 use crate::machine::programs::{Nginx, Python, Uwsgi, Venv};
 use crate::machine::{Machine, User};
 
@@ -98,8 +97,8 @@ pub struct Plan {
     pub venv: Option<Venv>,
     /// More uWSGI options.
     pub uwsgi_options: Vec<(String, String)>,
-    /// The log.
-    pub log: log::Log,
+    /// What is logged, and what happens when the log is not read.
+    pub log: LogOptions,
 }
 
 /// A folder that nginx serves.
@@ -176,7 +175,7 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         venv: venv_for(machine, findings),
         uwsgi: machine.uwsgi.clone(),
         uwsgi_options: config.uwsgi_options.clone(),
-        log: log::log(config),
+        log: config.log,
         root: request.root,
     }
 }

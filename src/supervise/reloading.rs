@@ -13,7 +13,7 @@ use super::helper::Helpers;
 use super::report::Facts;
 use super::runner::{LAST_ENTRY, News, Runner, tell_loop};
 use super::state::{Child, ChildId, Phase, ReloadOutcome};
-use crate::logs::Options;
+use crate::logs::LogOptions;
 use crate::sys::files;
 
 /// Makes a generation: reads, validates, plans, writes. It may ask for short programs to be run.
@@ -36,7 +36,7 @@ pub struct Prepared {
     /// Its folder, to be removed when it fails.
     pub folder: PathBuf,
     /// What the log is asked to be once it serves.
-    pub log: Options,
+    pub log: LogOptions,
     /// Called once it serves.
     pub committed: Box<dyn FnOnce()>,
 }
@@ -77,7 +77,7 @@ struct Pending {
     facts: Facts,
     stop_timeout: Duration,
     folder: PathBuf,
-    log: Options,
+    log: LogOptions,
     committed: Box<dyn FnOnce()>,
 }
 

@@ -246,7 +246,7 @@ impl Runner {
         }
         self.note_proxy();
         if matches!(self.supervisor.phase, Phase::Stopping { .. }) {
-            self.logs.parts_leave();
+            self.logs.children_stopping();
         }
         for (child, task) in self.supervisor.children.iter().zip(&mut self.tasks) {
             let wanted = matches!(

@@ -9,17 +9,23 @@ use std::{
 
 use serde_json::Value;
 
-use crate::logs::{Access, Counters, Format, Logs, OnFull, Options, Source, Summary};
+use crate::logs::{
+    AccessFilter, Counters, Format, LogOptions, Logs, OnFull, Source, Summary, start,
+};
 
-/// Nothing that works takes longer.
+/// Longer than anything that works takes.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
-pub(super) const OPTIONS: Options = Options {
-    format: Format::Json,
+pub(super) const OPTIONS: LogOptions = LogOptions {
     on_full: OnFull::Drop,
     buffer: 8 << 20,
-    access: Access::All,
+    access: AccessFilter::All,
 };
+
+/// A log in JSON with [`OPTIONS`].
+pub(super) fn start_with_defaults(out: OwnedFd) -> Logs {
+    start(Format::Json, OPTIONS, out).unwrap()
+}
 
 pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -29,7 +35,7 @@ pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A child's view of a pipe.
+/// The end of a pipe that a child has.
 pub(super) fn writer(logs: &Logs, source: Source) -> File {
     File::from(logs.pipe(source).try_clone_to_owned().unwrap())
 }
@@ -62,12 +68,12 @@ pub(super) fn lines_of(records: &[Value], source: Source) -> u64 {
         .count() as u64
 }
 
-/// Reads while the log ends, so that it can.
+/// Ends the log, and reads meanwhile so that it can end.
 pub(super) fn finish_reading(logs: Logs, out: impl Read + Send) -> (Vec<Value>, Summary) {
     read_to_end(out, || logs.finish(DEADLINE))
 }
 
-/// The same with a last word of the launcher's.
+/// The same with a final record of the launcher.
 pub(super) fn finish_reading_with(
     logs: Logs,
     out: impl Read + Send,
