@@ -1,22 +1,29 @@
 //! The log of `run`: its format, and its start.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 
 use super::context::Context;
-use super::run;
-use crate::cli::ServiceOptions;
+use crate::cli::{LogFormat, ServiceOptions};
 use crate::exit::Failure;
 use crate::logs::{self, Format, Logs};
 use crate::plan::Plan;
 
-/// How records look, by the command line, stdout and `NO_COLOR`.
+/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only without `NO_COLOR`
+/// (<https://no-color.org>).
 pub(crate) fn format(options: &ServiceOptions, context: &Context) -> Format {
+    let terminal = io::stdout().is_terminal();
     let no_color = context
         .env
         .get("NO_COLOR")
         .is_some_and(|value| !value.is_empty());
-    run::log_format(options.log_format, no_color)
+    match options.log_format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Auto if !terminal => Format::Json,
+        LogFormat::Text | LogFormat::Auto => Format::Text {
+            colour: terminal && !no_color,
+        },
+    }
 }
 
 /// Starts the log and sends the launcher's own events to it.

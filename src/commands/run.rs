@@ -1,13 +1,11 @@
 //! `run`: decides between production and development.
 
-use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use super::{check, complain, context, dev, serve};
-use crate::cli::{LogFormat, RunArgs, ServiceOptions};
+use crate::cli::{RunArgs, ServiceOptions};
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::logs::Format;
 use crate::sys::signals;
 
 /// Runs the service.
@@ -45,19 +43,6 @@ fn development_by_default(config: &Config) -> Option<String> {
     Some(format!(
         "this is development, under flask, because {why}; for production set \"use_nginx\": true there or give --production"
     ))
-}
-
-/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only where nobody objects
-/// (<https://no-color.org>).
-pub fn log_format(asked: LogFormat, no_color: bool) -> Format {
-    let terminal = std::io::stdout().is_terminal();
-    match asked {
-        LogFormat::Json => Format::Json,
-        LogFormat::Auto if !terminal => Format::Json,
-        LogFormat::Text | LogFormat::Auto => Format::Text {
-            colour: terminal && !no_color,
-        },
-    }
 }
 
 #[cfg(test)]

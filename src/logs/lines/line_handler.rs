@@ -10,12 +10,11 @@ use super::{
     origin::LineMark,
     python, uwsgi, uwsgi_worker,
 };
-use crate::logs::{
-    options::{AccessFilter, Format},
-    queue::batch::Batch,
-    record::{Detail, Level, Moment, Origin, Record, Source},
-    writing::{chunk::ChunkSeries, renderer::Renderer},
-};
+use crate::logs::options::{AccessFilter, Format};
+use crate::logs::queue::batch::Batch;
+use crate::logs::record::{Detail, Level, Moment, Origin, Record, Source};
+use crate::logs::writing::chunk::ChunkSeries;
+use crate::logs::writing::renderer::Renderer;
 
 /// The lines of one source.
 #[derive(Debug)]

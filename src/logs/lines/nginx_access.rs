@@ -8,7 +8,8 @@
 //! decides by; `h` in place of `-` marks a health check. The object is only checked, never rebuilt:
 //! a torn or foreign line must not be taken for a record.
 
-use crate::logs::{record::AccessRecord, writing::json_scan};
+use crate::logs::record::AccessRecord;
+use crate::logs::writing::json_scan;
 
 /// Reads a line, which must be UTF-8; none when it has a different form.
 pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
@@ -96,10 +97,8 @@ fn sum(list: &[u8]) -> Result<Option<u64>, ()> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::logs::{
-        options::AccessFilter,
-        record::{AccessRecord, Level},
-    };
+    use crate::logs::options::AccessFilter;
+    use crate::logs::record::{AccessRecord, Level};
     use proptest::prelude::*;
     use std::time::Duration;
 

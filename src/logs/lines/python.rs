@@ -12,7 +12,8 @@
 //! A level is a separate word in capitals at the beginning of the line, after a timestamp, or between
 //! separators. `press the ERROR button` has none.
 
-use crate::logs::{record::Level, writing::json_scan};
+use crate::logs::record::Level;
+use crate::logs::writing::json_scan;
 
 /// Bytes of a line that are searched: a level is near the beginning, and the limit bounds the cost of each line.
 const REACH: usize = 96;

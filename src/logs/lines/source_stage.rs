@@ -6,11 +6,9 @@
 use std::time::Duration;
 
 use super::{frame::Framer, line_handler::LineHandler, origin::LineMark};
-use crate::logs::{
-    options::{AccessFilter, Format},
-    queue::batch::Batch,
-    record::{Moment, Source},
-};
+use crate::logs::options::{AccessFilter, Format};
+use crate::logs::queue::batch::Batch;
+use crate::logs::record::{Moment, Source};
 
 /// A line without an end is written after this long.
 pub const UNENDED: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! The one line that `status` shows of an error. Pure.
 
-use crate::logs::{queue::recent_errors::OMISSION, writing::escape};
+use crate::logs::queue::recent_errors::OMISSION;
+use crate::logs::writing::escape;
 
 /// One line for a terminal: what was being done, and what went wrong.
 ///
@@ -77,7 +78,8 @@ fn is_frame(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::summary_line;
-    use crate::logs::{queue::recent_errors::RecentError, record::Source};
+    use crate::logs::queue::recent_errors::RecentError;
+    use crate::logs::record::Source;
 
     /// The message as it is kept.
     fn shorten(message: &str) -> String {

@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::shared::Shared;
-use crate::logs::{
-    options::Format,
-    queue::batch::Batch,
-    record::{Level, Source},
-    writing::{own_record, renderer::Renderer},
-};
+use crate::logs::options::Format;
+use crate::logs::queue::batch::Batch;
+use crate::logs::record::{Level, Source};
+use crate::logs::writing::own_record;
+use crate::logs::writing::renderer::Renderer;
 
 /// Puts the launcher's own records into the log. Never waits, neither for stdout nor for room.
 #[derive(Debug, Clone)]

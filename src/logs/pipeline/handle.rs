@@ -21,15 +21,12 @@ use super::{
     stdout::StdoutWriter,
     writer,
 };
-use crate::logs::{
-    lines::{origin::LineMark, source_stage::SourceStage},
-    options::{Format, LogOptions},
-    queue::{
-        counters::{Counters, Summary},
-        recent_errors::RecentError,
-    },
-    record::{Level, Source},
-};
+use crate::logs::lines::origin::LineMark;
+use crate::logs::lines::source_stage::SourceStage;
+use crate::logs::options::{Format, LogOptions};
+use crate::logs::queue::counters::{Counters, Summary};
+use crate::logs::queue::recent_errors::RecentError;
+use crate::logs::record::{Level, Source};
 
 /// The size of a pipe in bytes: it gives the reader time when everything logs at once.
 const PIPE_SIZE: i32 = 1 << 20;

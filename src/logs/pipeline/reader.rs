@@ -12,13 +12,12 @@ use nix::{
 };
 
 use super::{shared::Shared, shared_queue::FinalRecord};
-use crate::logs::{
-    lines::source_stage::SourceStage,
-    options::Format,
-    queue::batch::Batch,
-    record::{Level, Moment, Source},
-    writing::{own_record, renderer::Renderer},
-};
+use crate::logs::lines::source_stage::SourceStage;
+use crate::logs::options::Format;
+use crate::logs::queue::batch::Batch;
+use crate::logs::record::{Level, Moment, Source};
+use crate::logs::writing::own_record;
+use crate::logs::writing::renderer::Renderer;
 
 /// Bytes of one read: most of a 1 MiB pipe in few calls, and still within a core's cache.
 const CHUNK: usize = 128 * 1024;

@@ -1,7 +1,8 @@
 //! What the two threads, the emitters and the handle share.
 
 use super::{clock::Clock, shared_errors::SharedErrors, shared_queue::SharedQueue};
-use crate::logs::{options::LogOptions, queue::batch::Batch};
+use crate::logs::options::LogOptions;
+use crate::logs::queue::batch::Batch;
 
 #[derive(Debug)]
 pub(super) struct Shared {

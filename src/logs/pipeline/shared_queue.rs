@@ -8,14 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::logs::{
-    options::{AccessFilter, LogOptions, OnFull},
-    queue::{
-        batch::Batch, counters::Counters, dropped::DroppedRecords, intake::Intake,
-        record_queue::RecordQueue,
-    },
-    record::Level,
-};
+use crate::logs::options::{AccessFilter, LogOptions, OnFull};
+use crate::logs::queue::batch::Batch;
+use crate::logs::queue::counters::Counters;
+use crate::logs::queue::dropped::DroppedRecords;
+use crate::logs::queue::intake::Intake;
+use crate::logs::queue::record_queue::RecordQueue;
+use crate::logs::record::Level;
 
 /// Where nothing may be dropped, the launcher's own records may exceed the limit by this many bytes: they must
 /// neither wait nor take the room of the children's records.

@@ -1,12 +1,14 @@
 //! The thread that writes to stdout, the only one that may wait for it.
 
 use super::{shared::Shared, shared_queue::NextWrite, stdout::StdoutWriter};
-use crate::logs::{
-    options::Format,
-    queue::{batch::Batch, counters::RecordCount, dropped::DroppedRecords},
-    record::{Level, Source},
-    writing::{own_record, renderer::Renderer, stamp::Stamp},
-};
+use crate::logs::options::Format;
+use crate::logs::queue::batch::Batch;
+use crate::logs::queue::counters::RecordCount;
+use crate::logs::queue::dropped::DroppedRecords;
+use crate::logs::record::{Level, Source};
+use crate::logs::writing::own_record;
+use crate::logs::writing::renderer::Renderer;
+use crate::logs::writing::stamp::Stamp;
 
 /// Writes until there will be no more records.
 pub(super) fn run(shared: &Shared, stdout: &StdoutWriter, format: Format) {

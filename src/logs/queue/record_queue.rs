@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use super::{batch::Batch, counters::Tally, dropped::DroppedRecords};
-use crate::logs::{options::SMALLEST_BUFFER, record::Source};
+use crate::logs::options::SMALLEST_BUFFER;
+use crate::logs::record::Source;
 
 /// Records are collected into batches of up to this many bytes.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -165,13 +166,9 @@ impl RecordQueue {
 #[cfg(test)]
 mod tests {
     use super::{RecordQueue, SMALLEST_BUFFER};
-    use crate::logs::{
-        queue::{
-            batch::Batch,
-            counters::{RecordCount, Tally},
-        },
-        record::Source,
-    };
+    use crate::logs::queue::batch::Batch;
+    use crate::logs::queue::counters::{RecordCount, Tally};
+    use crate::logs::record::Source;
     use proptest::prelude::*;
 
     fn batch(sizes: &[(usize, usize)]) -> Batch {

@@ -6,10 +6,8 @@ use super::{
     escape,
     renderer::{FIELDS_MAX, Renderer},
 };
-use crate::logs::{
-    queue::batch::Batch,
-    record::{Detail, Level, Origin, Record},
-};
+use crate::logs::queue::batch::Batch;
+use crate::logs::record::{Detail, Level, Origin, Record};
 
 /// Renders a record of the launcher; `at` is in microseconds since 1970.
 pub(crate) fn render(

@@ -11,11 +11,10 @@ use super::{
     stamp::Stamp,
     text,
 };
-use crate::logs::{
-    options::Format,
-    queue::{batch::Batch, recent_errors::RecentError},
-    record::{AccessRecord, Level, Record, Source},
-};
+use crate::logs::options::Format;
+use crate::logs::queue::batch::Batch;
+use crate::logs::queue::recent_errors::RecentError;
+use crate::logs::record::{AccessRecord, Level, Record, Source};
 
 /// The longest line in bytes, with its line end. Container engines split longer lines, and a part of
 /// a JSON object is not valid JSON.
