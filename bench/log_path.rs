@@ -1,4 +1,4 @@
-//! The launcher's log path alone, for bench/logs: says which pipes to write to, ends with its input, tells the accounts.
+//! The launcher's log alone, for bench/logs: prints which pipes to write to, ends with its input, prints the accounts.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use microservice_flask::logs::{self, AccessFilter, Format, LogOptions, OnFull, Source};
 
-/// Nothing that was written takes longer to arrive.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything that was written takes to arrive.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn main() -> io::Result<()> {
     let options = LogOptions {
-        // A benchmark that drops measures how fast nothing is done.
+        // A benchmark must not measure the dropping of lines.
         on_full: OnFull::Block,
         buffer: 8 << 20,
         access: AccessFilter::All,
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
     let access = logs.pipe(Source::NginxAccess).as_raw_fd();
     writeln!(io::stderr(), "{app} {access}")?;
     io::stdin().read_to_end(&mut Vec::new())?;
-    let summary = logs.finish(PATIENCE);
+    let summary = logs.finish(TIMEOUT);
     let delivered = summary.counters.sum(|tally| tally.delivered).lines;
     writeln!(io::stderr(), "{delivered} {}", summary.complete)
 }

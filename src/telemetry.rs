@@ -1,18 +1,12 @@
-//! The launcher's own events: `tracing` in, records of the log out.
+//! How the launcher's own events reach the log: `tracing` events in, records out.
 //!
-//! An event is written as fields first, then a sentence: `warn!(part = "nginx", code, "Part ended.")`.
-//! Fields of the spans around it are its fields too, the innermost counts. In `run` events go
-//! through the one log ([`init`]); a command that has no log writes text to stderr ([`init_stderr`]).
-//! Events of libraries are left out: none of them is about what the launcher does.
+//! An event has fields first, then a sentence: `warn!(part = "nginx", code, "Part ended.")`. It also gets
+//! the fields of the spans around it; of fields with the same name, the innermost is written. Events of
+//! libraries are ignored: none of them is about what the launcher does.
 
 #![forbid(unsafe_code)]
 
-use std::{
-    fmt,
-    io::{self, Write},
-    sync::{Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::fmt;
 
 use serde_json::Value;
 use tracing::{
@@ -28,74 +22,26 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-use crate::logs::{self, Format, Level, Sink, Source, batch::Batch, render::Renderer};
+use crate::logs::{EventEmitter, Level};
 
-/// Events of this target, and of those below it, are ours.
+/// The target of the launcher's events; targets below it are the launcher's, too.
 const TARGET: &str = "microservice_flask";
 
-/// Carries events into the log from now on, for the rest of the process.
-pub fn init(sink: Sink) -> Result<(), TryInitError> {
+/// Sends events to the log from now on, for the rest of the process.
+pub(crate) fn init(emitter: EventEmitter) -> Result<(), TryInitError> {
     tracing_subscriber::registry()
-        .with(Telemetry { to: sink })
+        .with(Telemetry { emitter })
         .try_init()
 }
 
-/// Writes events to stderr from now on; for commands, and for development mode.
-pub fn init_stderr(format: Format) -> Result<(), TryInitError> {
-    let to = Stderr {
-        renderer: Mutex::new(Renderer::new(format, Source::Launcher)),
-    };
-    tracing_subscriber::registry()
-        .with(Telemetry { to })
-        .try_init()
+/// Turns events into records of the log.
+struct Telemetry {
+    emitter: EventEmitter,
 }
 
-/// The layer that turns events into records of the log.
-pub fn layer<S>(sink: Sink) -> impl Layer<S>
+impl<S> Layer<S> for Telemetry
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    Telemetry { to: sink }
-}
-
-/// Where records go.
-trait Destination: Send + Sync + 'static {
-    fn write(&self, level: Level, message: &str, fields: &[(&str, Value)]);
-}
-
-impl Destination for Sink {
-    fn write(&self, level: Level, message: &str, fields: &[(&str, Value)]) {
-        Sink::write(self, level, message, fields);
-    }
-}
-
-/// stderr, where there is no log.
-struct Stderr {
-    renderer: Mutex<Renderer>,
-}
-
-impl Destination for Stderr {
-    fn write(&self, level: Level, message: &str, fields: &[(&str, Value)]) {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let at = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        let mut batch = Batch::default();
-        let mut renderer = self.renderer.lock().unwrap_or_else(PoisonError::into_inner);
-        logs::render_own(&mut renderer, at, level, message, fields, &mut batch);
-        // Nobody is left to tell when stderr is gone, and a launcher does not end for that.
-        let _ = io::stderr().write_all(batch.bytes());
-    }
-}
-
-struct Telemetry<D> {
-    to: D,
-}
-
-impl<S, D> Layer<S> for Telemetry<D>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    D: Destination,
 {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         let ours = metadata.target().strip_prefix(TARGET);
@@ -143,11 +89,11 @@ where
             tracing::Level::INFO => Level::Info,
             tracing::Level::DEBUG | tracing::Level::TRACE => Level::Debug,
         };
-        self.to.write(level, &fields.message, &fields.values);
+        self.emitter.write(level, &fields.message, &fields.values);
     }
 }
 
-/// The fields of a span or an event.
+/// The fields of a span or an event, in the order in which they are written.
 #[derive(Default)]
 struct Fields {
     message: String,
@@ -155,7 +101,7 @@ struct Fields {
 }
 
 impl Fields {
-    /// A field that is there already gets the new value.
+    /// Replaces an earlier field with the same name.
     fn set(&mut self, name: &'static str, value: Value) {
         self.values.retain(|(known, _)| *known != name);
         self.values.push((name, value));
@@ -209,38 +155,56 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
 
-    use super::{Destination, Level, Telemetry, Value};
+    use super::{Level, Telemetry, Value};
+    use crate::logs::{self, AccessFilter, Format, LogOptions, OnFull};
     use serde_json::json;
     use tracing_subscriber::layer::SubscriberExt;
 
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<(Level, String, Value)>>>);
-
-    impl Destination for Kept {
-        fn write(&self, level: Level, message: &str, fields: &[(&str, Value)]) {
-            let fields = fields
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), v.clone()))
-                .collect();
-            self.0
-                .lock()
-                .unwrap()
-                .push((level, message.to_owned(), Value::Object(fields)));
-        }
+    /// The records that a log has written after `act`.
+    fn records(act: impl FnOnce()) -> Vec<Value> {
+        let (read, write) = std::io::pipe().unwrap();
+        let options = LogOptions {
+            access: AccessFilter::All,
+            on_full: OnFull::Drop,
+            buffer: 1 << 20,
+        };
+        // A pipe holds these few records, so nobody has to read meanwhile.
+        let logs = logs::start(Format::Json, options, write.into()).unwrap();
+        let emitter = logs.emitter();
+        let subscriber = tracing_subscriber::registry().with(Telemetry { emitter });
+        tracing::subscriber::with_default(subscriber, act);
+        assert!(logs.finish(Duration::from_secs(20)).complete);
+        let mut text = String::new();
+        File::from(OwnedFd::from(read))
+            .read_to_string(&mut text)
+            .unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[track_caller]
     fn check(act: impl FnOnce(), expected: &[(Level, &str, Value)]) {
-        let kept = Kept::default();
-        let subscriber = tracing_subscriber::registry().with(Telemetry { to: kept.clone() });
-        tracing::subscriber::with_default(subscriber, act);
+        let mut seen = records(act);
+        for record in &mut seen {
+            assert!(record.as_object_mut().unwrap().remove("ts").is_some());
+        }
         let expected: Vec<_> = expected
             .iter()
-            .map(|(l, m, f)| (*l, (*m).to_owned(), f.clone()))
+            .map(|(level, message, fields)| {
+                let mut record =
+                    json!({"level": level.as_str(), "source": "launcher", "message": message});
+                let fields = fields.as_object().unwrap().clone();
+                record.as_object_mut().unwrap().extend(fields);
+                record
+            })
             .collect();
-        assert_eq!(*kept.0.lock().unwrap(), expected);
+        assert_eq!(seen, expected);
     }
 
     #[test]
@@ -256,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_spans_count_from_the_inside() {
+    fn the_innermost_of_the_fields_of_spans_is_written() {
         check(
             || {
                 let outer = tracing::info_span!("outer", part = "nginx", generation = 1);
@@ -276,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_of_an_error_are_told() {
+    fn causes_of_an_error_are_written() {
         #[derive(Debug, thiserror::Error)]
         #[error("outer")]
         struct Outer(#[source] std::io::Error);
@@ -293,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_or_not_grave_is_left_out() {
+    fn foreign_and_debug_events_are_ignored() {
         check(
             || {
                 tracing::debug!("Detail.");

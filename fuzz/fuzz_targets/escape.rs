@@ -1,9 +1,9 @@
-//! Any bytes become text that says the same and does no harm; JSON is taken for JSON, nothing else.
+//! Any bytes become harmless text with the same content; valid JSON, and nothing else, is accepted as JSON.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::{escape, json};
+use microservice_flask::logs::writing::{escape, json_scan};
 use serde_json::Value;
 
 fuzz_target!(|data: &[u8]| {
@@ -27,10 +27,10 @@ fuzz_target!(|data: &[u8]| {
 
     let line = repaired.as_bytes();
     if repaired.contains("serde_json::private") {
-        // serde_json's own mark for raw values is not like any other key to it.
+        // serde_json treats its own key for raw values unlike any other key.
         return;
     }
-    let object = json::object(line, |_, _| {}).map(<[u8]>::to_vec);
+    let object = json_scan::object(line, |_, _| {}).map(<[u8]>::to_vec);
     match serde_json::from_slice::<Value>(line) {
         Ok(value @ Value::Object(_)) => {
             if let Some(object) = object {
@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
                     value
                 );
             } else {
-                // Deep, or with a number that many readers refuse.
+                // Too deep, or with a number that many readers refuse.
                 let braces = line.iter().filter(|byte| b"[{".contains(byte)).count();
                 let digits = line.iter().filter(|byte| byte.is_ascii_digit()).count();
                 assert!(braces > 64 || digits >= 3);

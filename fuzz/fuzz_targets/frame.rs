@@ -1,13 +1,13 @@
-//! However bytes are cut into reads, the lines are the same, and only line ends are missing.
+//! The lines do not depend on where reads begin and end, and only line ends are missing.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::frame::{Framer, PIECE, Part};
-use microservice_flask::logs::origin::Mark;
+use microservice_flask::logs::lines::frame::{CHUNK, Framer, LinePart};
+use microservice_flask::logs::lines::origin::LineMark;
 
-fn frame<'a>(reads: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, Part)> {
-    let mut framer = Framer::with(Some(Mark::new(7)));
+fn frame<'a>(reads: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, LinePart)> {
+    let mut framer = Framer::with(Some(LineMark::new(7)));
     let mut lines = Vec::new();
     for read in reads {
         framer.feed(read, |line| lines.push((line.bytes.to_vec(), line.part)));
@@ -21,14 +21,14 @@ fuzz_target!(|data: &[u8]| {
     let Some((&[size, repeat], data)) = data.split_first_chunk::<2>() else {
         return;
     };
-    // The fuzzer need not know the nonce.
-    let head = format!("\x1e{};", Mark::new(7).nonce());
+    // RS stands for the mark, because the fuzzer cannot guess the nonce.
+    let head = format!("\x1e{};", LineMark::new(7).nonce());
     let data = data.split(|&byte| byte == 0x1e).collect::<Vec<_>>();
     let data = data.join(head.as_bytes());
-    // Repeated, so that lines beyond the size of a piece are met as well.
+    // Repeated, so that lines of several chunks are tested as well.
     let long = repeat > 250;
     let data = data.repeat(if long {
-        2 * PIECE / data.len().max(1) + 2
+        2 * CHUNK / data.len().max(1) + 2
     } else {
         1
     });

@@ -1,4 +1,4 @@
-//! Whatever an application writes: the same records for any cuts, each of them valid, none too long.
+//! Whatever a child writes, the records do not depend on reads, and each is valid and not too long.
 
 #![no_main]
 
@@ -7,18 +7,18 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use microservice_flask::logs::{
     Format, Source,
-    batch::Batch,
-    origin::Mark,
-    render::LINE_MAX,
-    stage::{Now, Stage},
+    lines::{origin::LineMark, source_stage::SourceStage},
+    queue::batch::Batch,
+    record::Moment,
+    writing::renderer::LINE_MAX,
 };
 
 fn run<'a>(source: Source, reads: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let now = Now {
+    let now = Moment {
         wall: 1_732_486_400_123_456,
         up: Duration::from_secs(5),
     };
-    let mut stage = Stage::new(source, Format::Json, Mark::new(7));
+    let mut stage = SourceStage::new(source, Format::Json, LineMark::new(7));
     let mut batch = Batch::default();
     for read in reads {
         stage.feed(read, now, &mut batch);
@@ -33,8 +33,8 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let source = Source::PIPED[usize::from(source) % Source::PIPED.len()];
-    // The fuzzer need not know the nonce.
-    let head = format!("\x1e{};", Mark::new(7).nonce());
+    // RS stands for the mark, because the fuzzer cannot guess the nonce.
+    let head = format!("\x1e{};", LineMark::new(7).nonce());
     let data = data.split(|&byte| byte == 0x1e).collect::<Vec<_>>();
     let data = data.join(head.as_bytes());
     let data = &data[..];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::logs::gist;
+use crate::logs::summary_line;
 use crate::status::{ChildRole, ChildStatus, LogStatus, StatusReport, WorkerState};
 
 /// The status for people.
@@ -61,7 +61,7 @@ pub(super) fn text(report: &StatusReport) -> String {
     if !report.last_errors.is_empty() {
         let _ = writeln!(out, "\nlast errors");
         for error in &report.last_errors {
-            let line = gist(&error.message);
+            let line = summary_line(&error.message);
             let _ = writeln!(out, "  {} {} {line}", error.ts, error.source);
         }
     }

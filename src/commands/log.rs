@@ -1,4 +1,4 @@
-//! The log of `run`: how its records look, and its start.
+//! The log of `run`: its format, and its start.
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
@@ -9,14 +9,14 @@ use crate::exit::Failure;
 use crate::logs::{self, Format, Logs};
 use crate::plan::Plan;
 
-/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only where `NO_COLOR` is not
-/// set (<https://no-color.org>).
+/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only without `NO_COLOR`
+/// (<https://no-color.org>).
 pub(crate) fn format(options: &ServiceOptions, context: &Context) -> Format {
+    let terminal = io::stdout().is_terminal();
     let no_color = context
         .env
         .get("NO_COLOR")
         .is_some_and(|value| !value.is_empty());
-    let terminal = io::stdout().is_terminal();
     match options.log_format {
         LogFormat::Json => Format::Json,
         LogFormat::Auto if !terminal => Format::Json,
@@ -26,7 +26,7 @@ pub(crate) fn format(options: &ServiceOptions, context: &Context) -> Format {
     }
 }
 
-/// Starts the log and sends the launcher's own events through it.
+/// Starts the log and sends the launcher's own events to it.
 pub(crate) fn start(format: Format, plan: &Plan) -> Result<Logs, Failure> {
     let refused = |what| move |source: io::Error| Failure::System { what, source };
     let out = io::stdout()
@@ -48,6 +48,6 @@ pub(crate) fn start(format: Format, plan: &Plan) -> Result<Logs, Failure> {
             })?;
         }
     }
-    crate::telemetry::init(logs.sink()).map_err(|error| Failure::Bug(error.to_string()))?;
+    crate::telemetry::init(logs.emitter()).map_err(|error| Failure::Bug(error.to_string()))?;
     Ok(logs)
 }

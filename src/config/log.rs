@@ -1,27 +1,19 @@
-//! What `log_config` may say: which requests are logged, and what happens when the log is not read.
+//! The section `log_config`: which requests are logged, and what happens when the log is not read.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::file::did_you_mean;
 use super::values::{FromJson, InvalidValue, Size, describe};
-use crate::logs::options::{OnFull, SMALLEST_BUFFER};
+use crate::logs::options::{AccessFilter, OnFull, SMALLEST_BUFFER};
 
-/// Bytes that are kept when nothing is set: seconds of a busy service.
-const DEFAULT_BUFFER: u64 = 8 * 1024 * 1024;
-
-/// The section with its defaults filled in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogConfig {
-    /// `access`.
-    pub access: AccessLog,
-    /// `on_full`.
-    pub on_full: OnFull,
-    /// `buffer`.
-    pub buffer: Buffer,
-}
+/// The default buffer in bytes: seconds of a busy service.
+const DEFAULT_BUFFER: usize = 8 * 1024 * 1024;
+/// From this duration on, a request is slow when its time is not limited.
+const SLOW_WITHOUT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Which requests are in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
@@ -34,6 +26,23 @@ pub enum AccessLog {
     Errors,
     /// None.
     Off,
+}
+
+impl AccessLog {
+    /// The filter; `request_timeout` is zero when there is no limit. A request is slow when it has used half of its time: it
+    /// may only just have been in time today.
+    pub(super) fn filter(self, request_timeout: Duration) -> AccessFilter {
+        match self {
+            Self::All => AccessFilter::All,
+            Self::Errors if request_timeout.is_zero() => AccessFilter::Errors {
+                slow: SLOW_WITHOUT_LIMIT,
+            },
+            Self::Errors => AccessFilter::Errors {
+                slow: request_timeout / 2,
+            },
+            Self::Off => AccessFilter::Off,
+        }
+    }
 }
 
 impl FromJson for AccessLog {
@@ -55,9 +64,9 @@ impl FromJson for OnFull {
     }
 }
 
-/// Bytes that are kept while stdout takes none.
+/// Bytes that are kept while stdout accepts none, at least [`SMALLEST_BUFFER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Buffer(pub u64);
+pub struct Buffer(pub usize);
 
 impl Default for Buffer {
     fn default() -> Self {
@@ -68,6 +77,7 @@ impl Default for Buffer {
 impl FromJson for Buffer {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
         let Size(bytes) = Size::from_json(value)?;
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         if bytes < SMALLEST_BUFFER {
             return Err(vec![InvalidValue::new(
                 format!("{bytes} bytes is too small for the log's buffer"),
@@ -94,7 +104,7 @@ impl JsonSchema for Buffer {
     }
 }
 
-/// One of some words.
+/// Reads one of several words.
 fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<InvalidValue>> {
     let text = value.as_str().unwrap_or_default();
     if let Some((_, found)) = words.iter().find(|(word, _)| *word == text) {
@@ -107,4 +117,34 @@ fn one_of<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, Vec<InvalidV
         format!("expected one of {all}, got {}", describe(value)),
         did_you_mean(text, &names).unwrap_or_else(|| format!("use one of {all}")),
     )])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: AccessFilter) {
+        let (config, findings) = crate::config::load(None, Some(text));
+        assert!(findings.list.is_empty(), "{findings}");
+        assert_eq!(config.log.access, expected);
+    }
+
+    #[test]
+    fn slow_is_half_of_what_a_request_may_take() {
+        let errors = |slow| AccessFilter::Errors {
+            slow: Duration::from_millis(slow),
+        };
+        check("{}", AccessFilter::All);
+        check(r#"{"log_config": {"access": "off"}}"#, AccessFilter::Off);
+        check(r#"{"log_config": {"access": "errors"}}"#, errors(30_000));
+        check(
+            r#"{"log_config": {"access": "errors"}, "nginx_config": {"request_timeout": 3}}"#,
+            errors(1500),
+        );
+        check(
+            r#"{"log_config": {"access": "errors"}, "nginx_config": {"request_timeout": 0}}"#,
+            errors(5000),
+        );
+    }
 }

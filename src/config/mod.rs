@@ -23,8 +23,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::collections::StaticMapping;
-use self::log::LogConfig;
 use self::problem::Findings;
+use crate::logs::options::LogOptions;
 
 /// The validated configuration. Defaults that do not depend on the host are filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +63,8 @@ pub struct Config {
     pub user: Option<Setting<String>>,
     /// Name and value, in the order of the file; a name may be repeated.
     pub uwsgi_options: Vec<(String, String)>,
-    /// The section `log_config`.
-    pub log: LogConfig,
+    /// What is logged, and what happens when the log is not read.
+    pub log: LogOptions,
 }
 
 /// A value with its position in the file, for findings that are only known later.
@@ -112,6 +112,9 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
     if let Some(processes) = &processes {
         check_divides(processes, slots.value, &mut findings);
     }
+    let request_timeout = server
+        .request_timeout
+        .map_or(DEFAULT_REQUEST_TIMEOUT, |span| span.0);
     let config = Config {
         file,
         use_nginx: raw.top.use_nginx.or(raw.top.use_apache).map(|flag| flag.0),
@@ -121,9 +124,7 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         },
         slots,
         processes,
-        request_timeout: server
-            .request_timeout
-            .map_or(DEFAULT_REQUEST_TIMEOUT, |duration| duration.0),
+        request_timeout,
         queue_timeout: server
             .queue_timeout
             .map_or(Duration::ZERO, |duration| duration.0),
@@ -164,10 +165,10 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             .as_ref()
             .map(|options| options.0.clone())
             .unwrap_or_default(),
-        log: LogConfig {
-            access: raw.log.access.unwrap_or_default(),
+        log: LogOptions {
+            access: raw.log.access.unwrap_or_default().filter(request_timeout),
             on_full: raw.log.on_full.unwrap_or_default(),
-            buffer: raw.log.buffer.unwrap_or_default(),
+            buffer: raw.log.buffer.unwrap_or_default().0,
         },
     };
     (config, findings)

@@ -1,88 +1,51 @@
-//! One log: every line of every part, whole, in order, and never in the way.
+//! One log: every line of every child, whole, in order, and never in the way.
 //!
 //! ```text
 //!  nginx access ─pipe─┐
-//!  nginx error  ─pipe─┤  thread "logs"                        thread "stdout"
-//!  uWSGI        ─pipe─┼─► read ► frame ► group ► render ► ring ─► write(2) ─► stdout
-//!  app stdout   ─pipe─┤   128 KiB  stage (pure)            ▲ bounded, drops
-//!  app stderr   ─pipe─┘                                    │ the oldest
-//!  launcher's own events ──────────── Sink ────────────────┘
+//!  nginx error  ─pipe─┤  thread "logs"                            thread "stdout"
+//!  uWSGI        ─pipe─┼─► read ─► lines ─► writing ─► queue ─────► write(2) ─► stdout
+//!  app stdout   ─pipe─┤  128 KiB  understand  render   ▲ bounded, drops
+//!  app stderr   ─pipe─┘                                │ the oldest
+//!  launcher's own events ────────► EventEmitter ───────┘
 //! ```
 //!
-//! What holds, whatever the parts write and whatever becomes of stdout:
+//! What holds, whatever the children write and whatever happens to stdout:
 //!
-//! 1. The pipes belong to the launcher and live as long as it does: both ends stay open over every
-//!    restart of a part, so no line is lost with a dying process and there is no end of file.
-//! 2. Reading never waits for stdout, because a part whose pipe is full stops serving: nginx after
-//!    61 KB, uWSGI's master (and harakiri with it) soon after. Only [`OnFull::Block`] asks for that.
+//! 1. The pipes belong to the launcher and exist as long as it does: both ends stay open over every
+//!    restart of a child, so no line is lost with a dying process and there is no end of file.
+//! 2. Reading never waits for stdout, because a child whose pipe is full stops serving: nginx after
+//!    61 KB, uWSGI's master (and harakiri with it) soon after. Only [`OnFull::Block`] makes it wait.
 //! 3. Every record is counted once as produced and once as delivered or dropped, for each source.
-//!    What was dropped is said in the log, at the place where it is missing.
-//! 4. Every record is one line (in JSON: one object) of at most [`render::LINE_MAX`] bytes, and
-//!    nothing a part writes can end it early or begin another.
-//! 5. stdout is never made non-blocking: that flag belongs to everyone who shares it.
+//!    A notice in the log says what was dropped, at the place where it is missing.
+//! 4. Every record is one line (in JSON: one object) of at most [`writing::renderer::LINE_MAX`] bytes,
+//!    and nothing a child writes can end it early or begin another.
+//! 5. stdout is never made non-blocking: other processes share that flag.
 //!
 //! Order is kept within a source; between sources it is the order of arrival. The exception is a
 //! record of several lines: it appears when its last line is known, with the time of its first.
 //!
-//! Two threads and no runtime: the log must flow when the launcher's loop does not turn.
+//! Reading order: [`options`] and [`record`] are the vocabulary. Then three rooms of pure code, which
+//! take the time as a value: [`lines`] understands what children write, [`writing`] renders records,
+//! [`queue`] bounds and counts what waits for stdout. `pipeline` has all effects: pipes, threads,
+//! locks, stdout, and the handle that starts and ends the log.
 //!
-//! Reading order, first the pure stages (they take the time as a value): [`frame`] cuts bytes into
-//! lines, [`origin`] finds out which worker wrote one and [`worker`] which are uWSGI's among them,
-//! [`access`], [`nginx`], [`uwsgi`] and [`python`] understand them, [`traceback`], [`group`] and
-//! `crash` join them, [`escape`], [`json`], [`stamp`]
-//! and [`render`] write them, [`stage`] is their composition for one source and [`ring`] the bounded
-//! queue with its accounts. Then the effects: `read`, `shared`, `outlet`, `write`, and `handle`
-//! which starts and ends it all.
+//! Imports go one way: `pipeline` → `lines` → `writing` → `queue` → `record` → `options`.
 
 #![forbid(unsafe_code)]
 
-pub mod access;
-mod as_json;
-mod as_text;
-pub mod batch;
-mod counters;
-mod crash;
-pub mod escape;
-pub mod frame;
-pub mod group;
-mod handle;
-pub mod json;
-pub mod nginx;
+pub mod lines;
 pub mod options;
-pub mod origin;
-mod outlet;
-pub mod python;
-mod read;
-mod recent;
+mod pipeline;
+pub mod queue;
 pub mod record;
-pub mod render;
-pub mod ring;
-mod shared;
-mod sink;
-pub mod stage;
-pub mod stamp;
 #[cfg(test)]
 mod tests;
-pub mod traceback;
-pub mod uwsgi;
-pub mod worker;
-mod write;
+pub mod writing;
 
-pub use counters::{Count, Counters, Summary, Tally};
-pub use handle::{Logs, start};
-pub use options::{AccessFilter, LogOptions, OnFull};
-pub use recent::{Recent, gist};
+pub(crate) use lines::summary_line::summary_line;
+pub use options::{AccessFilter, Format, LogOptions, OnFull};
+pub use pipeline::emitter::EventEmitter;
+pub use pipeline::handle::{Logs, start};
+pub use queue::counters::{Counters, RecordCount, Summary, Tally};
+pub use queue::recent_errors::RecentError;
 pub use record::{Level, Source};
-pub use sink::{Sink, render as render_own};
-
-/// How a record is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people: aligned columns, tracebacks over several lines.
-    Text {
-        /// ANSI colours; the caller knows whether stdout is a terminal and what `NO_COLOR` says.
-        colour: bool,
-    },
-    /// For machines: one JSON object a line.
-    Json,
-}

@@ -1,8 +1,10 @@
-//! What a record is: where it came from, how grave it is, what it says.
+//! The vocabulary of the log: where a record came from, its level, its text. Pure.
 
-use super::origin::Origin;
+use std::time::Duration;
 
-/// The part that wrote a line.
+use super::options::AccessFilter;
+
+/// The stream that a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// The launcher's own events; the only source without a pipe.
@@ -13,7 +15,7 @@ pub enum Source {
     NginxError,
     /// uWSGI's own messages.
     Uwsgi,
-    /// What the application prints.
+    /// What the application prints to stdout.
     AppStdout,
     /// What the application writes to stderr: its logging, its tracebacks.
     AppStderr,
@@ -30,7 +32,7 @@ impl Source {
         Self::AppStderr,
     ];
 
-    /// The sources that have a pipe.
+    /// The sources that are read from a pipe.
     pub const PIPED: [Self; 5] = [
         Self::NginxAccess,
         Self::NginxError,
@@ -57,16 +59,16 @@ impl Source {
     }
 }
 
-/// How grave a record is.
+/// The severity of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// A decision, for those who look for a fault.
+    /// A decision, for finding a fault.
     Debug,
-    /// The normal course.
+    /// Normal operation.
     Info,
-    /// Someone may have to act.
+    /// An operator may have to act.
     Warn,
-    /// Someone has to act.
+    /// An operator has to act.
     Error,
 }
 
@@ -82,19 +84,30 @@ impl Level {
     }
 }
 
-/// One record on its way to be written; the renderer knows its source. All bytes are as the part wrote them.
+/// One record before it is rendered; the renderer knows its source. All bytes are unescaped.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     /// Microseconds since 1970, UTC.
     pub at: u64,
-    /// How grave it is.
+    /// The severity.
     pub level: Level,
-    /// What it says; may hold line ends when several lines are one record.
+    /// The text; it contains line ends when several lines are one record.
     pub message: &'a [u8],
     /// The request and process it belongs to.
     pub origin: Origin<'a>,
     /// What only some sources know.
     pub detail: Detail<'a>,
+}
+
+/// The request and the process that a line belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin<'a> {
+    /// Letters, digits and `._-`, so it needs no escape anywhere; empty when there is none.
+    pub request_id: &'a str,
+    /// The process, when it is known.
+    pub pid: Option<u32>,
+    /// More lines of the same record follow.
+    pub more: bool,
 }
 
 /// What only some sources know.
@@ -103,10 +116,68 @@ pub enum Detail<'a> {
     /// Nothing more.
     #[default]
     None,
-    /// nginx's own word for the level, which tells `notice` from `info` and `emerg` from `error`.
+    /// nginx's own name of the level, which distinguishes `notice` from `info` and `emerg` from `error`.
     Severity(&'static str),
     /// The number of a uWSGI worker.
     Worker(u32),
-    /// Fields as JSON members, `"key":value,"key":value`, made by the launcher itself.
+    /// Fields of the launcher's own record as JSON members: `"key":value,"key":value`.
     Fields(&'a [u8]),
+}
+
+/// One request as nginx recorded it. Slices are JSON as nginx escaped it, without quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRecord<'a> {
+    /// When the answer was sent, microseconds since 1970.
+    pub at: u64,
+    /// The status of the answer; 0 when there was none.
+    pub status: u16,
+    /// From the first byte of the request to the last of the answer, in milliseconds.
+    pub duration: u64,
+    /// The application's share of that in milliseconds, all attempts together; none when it was not asked.
+    pub upstream: Option<u64>,
+    /// A health check, not a client.
+    pub health: bool,
+    /// The fields that nginx wrote, with the braces.
+    pub object: &'a [u8],
+    /// Empty when nginx could not read a method.
+    pub method: &'a [u8],
+    /// Without the query; empty when nginx could not read a path.
+    pub path: &'a [u8],
+    /// The client's address.
+    pub remote_addr: &'a [u8],
+    /// Also on the application's records of this request.
+    pub request_id: &'a [u8],
+}
+
+impl AccessRecord<'_> {
+    /// An error of the service, a warning about the client, or neither. 499 is a client that did not wait for its answer,
+    /// 0 a connection that ended before an answer.
+    pub fn level(&self) -> Level {
+        match self.status {
+            500.. => Level::Error,
+            400..=499 | 0 => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+
+    /// Whether the record is kept.
+    pub fn is_wanted(&self, filter: AccessFilter) -> bool {
+        !self.health
+            && match filter {
+                AccessFilter::All => true,
+                AccessFilter::Off => false,
+                AccessFilter::Errors { slow } => {
+                    self.level() > Level::Info || Duration::from_millis(self.duration) >= slow
+                }
+            }
+    }
+}
+
+/// A moment on two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// Microseconds since 1970, UTC: shown in records.
+    pub wall: u64,
+    /// Time since the log began, monotonic: used for every timeout, so that changes of the clock do no harm.
+    pub up: Duration,
 }

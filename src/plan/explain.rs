@@ -320,7 +320,7 @@ fn log(plan: &Plan) -> Line {
         value,
         why: format!(
             "and everything that is printed; up to {} wait while stdout takes none, {full} (log_config)",
-            size(plan.log.buffer)
+            size(plan.log.buffer as u64)
         ),
     }
 }

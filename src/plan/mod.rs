@@ -1,13 +1,12 @@
 //! The plan: what will run, computed from the configuration and the host by a pure function.
 //!
 //! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`timeouts`] derives the deadlines,
-//! [`layout`] defines the paths, [`mod@log`] plans the log, [`explain`] describes the plan for people. Nothing here
-//! accesses the file system, the clock or the environment.
+//! [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
+//! clock or the environment.
 #![forbid(unsafe_code)]
 
 pub mod explain;
 pub mod layout;
-pub mod log;
 pub mod sizing;
 pub mod timeouts;
 mod units;
@@ -99,7 +98,7 @@ pub struct Plan {
     pub venv: Option<Venv>,
     /// Additional options from `uwsgi_config`.
     pub uwsgi_options: Vec<(String, String)>,
-    /// What is logged, and how much is buffered.
+    /// What is logged, and what happens when the log is not read.
     pub log: LogOptions,
 }
 
@@ -177,7 +176,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         venv: venv_for(host, findings),
         uwsgi: host.uwsgi.clone(),
         uwsgi_options: config.uwsgi_options.clone(),
-        log: log::log(config),
+        log: config.log,
         root: input.root,
     }
 }

@@ -1,10 +1,10 @@
-//! Any bytes, in any cuts.
+//! Any bytes, in any reads.
 
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::through::{ACCESS, NONCE, PROBE, TRACEBACK, as_json, head, mark, run};
-use crate::logs::{Format, Source};
+use crate::logs::{options::Format, record::Source};
 
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -33,7 +33,7 @@ fn any_source() -> impl Strategy<Value = Source> {
 
 proptest! {
     #[test]
-    fn any_bytes_in_any_cuts_give_the_same_valid_records(
+    fn any_bytes_in_any_reads_give_the_same_valid_records(
         bytes in hostile(), size in 1usize..60, source in any_source(),
     ) {
         let whole = run(source, Format::Json, [&bytes[..]]);
@@ -50,7 +50,7 @@ proptest! {
         bytes in hostile(), size in 1usize..4000, repeat in prop_oneof![9 => Just(1), 1 => Just(700)],
     ) {
         let bytes = bytes.repeat(repeat);
-        // In any order (workers are told apart), without heads and line ends.
+        // In any order (workers are separated), without heads and line ends.
         let counts = |texts: &mut dyn Iterator<Item = String>| {
             let mut all: Vec<char> = texts.flat_map(|t| t.chars().collect::<Vec<_>>()).collect();
             all.retain(|c| !"\r\n".contains(*c));

@@ -10,18 +10,18 @@ use std::{
 
 use super::running::{
     DEADLINE, OPTIONS, check_accounts, finish_reading, finish_reading_with, lines_of, pipe,
-    records, wait_for, writer,
+    records, start_with_defaults, wait_for, writer,
 };
 use crate::logs::{Format, Level, Logs, Source, start};
 
 #[test]
 fn every_source_arrives_with_its_name() {
     let (out, end) = pipe();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     for source in Source::PIPED {
         writeln!(writer(&logs, source), "of {}", source.as_str()).unwrap();
     }
-    logs.sink().write(
+    logs.emitter().write(
         Level::Warn,
         "of launcher",
         &[("ts", 1.into()), ("n", 2.into()), ("n", 3.into())],
@@ -49,7 +49,7 @@ fn every_source_arrives_with_its_name() {
 #[test]
 fn what_is_left_at_the_end_is_written() {
     let (out, end) = pipe();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     let trace = "Traceback (most recent call last):\n  File \"a\"\nE: x";
     writer(&logs, Source::AppStderr)
         .write_all(format!("{trace}\nno end").as_bytes())
@@ -61,11 +61,11 @@ fn what_is_left_at_the_end_is_written() {
 }
 
 #[test]
-fn the_last_word_comes_after_what_the_parts_have_left() {
+fn the_final_record_comes_after_everything_else() {
     let (out, end) = pipe();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     let mut app = writer(&logs, Source::AppStderr);
-    // The first line is read at once; the reader lets more come before it looks for the others.
+    // The first line is read at once; the reader pauses before it polls for the others.
     for number in 0..100 {
         writeln!(app, "line {number}").unwrap();
     }
@@ -78,9 +78,9 @@ fn the_last_word_comes_after_what_the_parts_have_left() {
 }
 
 #[test]
-fn an_unended_line_appears_by_itself() {
+fn a_line_without_end_appears_after_a_while() {
     let (mut out, end) = pipe();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     writer(&logs, Source::AppStdout)
         .write_all(b"no end")
         .unwrap();
@@ -94,7 +94,7 @@ fn an_unended_line_appears_by_itself() {
 fn a_stdout_that_is_closed_is_counted() {
     let (out, end) = pipe();
     drop(out);
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     let mut app = writer(&logs, Source::AppStdout);
     for _ in 0..1000 {
         writeln!(app, "for nobody").unwrap();
@@ -110,7 +110,7 @@ fn a_stdout_that_is_closed_is_counted() {
 #[test]
 fn a_full_disk_ends_in_time_and_is_counted() {
     let end = File::options().write(true).open("/dev/full").unwrap();
-    let logs = start(Format::Json, OPTIONS, end.into()).unwrap();
+    let logs = start_with_defaults(end.into());
     writeln!(writer(&logs, Source::AppStdout), "no room").unwrap();
     let summary = logs.finish(Duration::from_millis(300));
     check_accounts(&summary.counters);
@@ -127,14 +127,14 @@ fn files_and_sockets_take_everything() {
         }
     };
     let disk = tempfile::NamedTempFile::new().unwrap();
-    let logs = start(Format::Json, OPTIONS, disk.reopen().unwrap().into()).unwrap();
+    let logs = start_with_defaults(disk.reopen().unwrap().into());
     fill(&logs);
     assert!(logs.finish(DEADLINE).complete);
     let written = std::fs::read(disk.path()).unwrap();
     assert_eq!(lines_of(&records(&written), Source::AppStdout), LINES);
 
     let (out, end) = UnixStream::pair().unwrap();
-    let logs = start(Format::Json, OPTIONS, end.into()).unwrap();
+    let logs = start_with_defaults(end.into());
     let mut bytes = Vec::new();
     std::thread::scope(|scope| {
         let reading = scope.spawn(|| {
@@ -151,7 +151,7 @@ fn files_and_sockets_take_everything() {
 #[test]
 fn a_grandchild_that_holds_a_pipe_does_not_hold_the_end() {
     let (out, end) = pipe();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     let theirs = logs.pipe(Source::AppStdout).try_clone_to_owned().unwrap();
     let mut child = Command::new("sh")
         .args(["-c", "echo hello; exec sleep 60"])
@@ -173,9 +173,9 @@ fn a_grandchild_that_holds_a_pipe_does_not_hold_the_end() {
 #[test]
 fn the_last_errors_can_be_asked_for() {
     let (out, end) = pipe();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     for number in 0..30 {
-        logs.sink().write(
+        logs.emitter().write(
             Level::Error,
             &format!("error {number} {}", "é".repeat(600)),
             &[],
@@ -193,12 +193,40 @@ fn the_last_errors_can_be_asked_for() {
 }
 
 #[test]
+fn errors_can_be_asked_for_from_a_moment_on() {
+    let (out, end) = pipe();
+    let logs = start_with_defaults(end);
+    let emitter = logs.emitter();
+    emitter.write(Level::Error, "before", &[]);
+    let cursor = logs.error_cursor();
+    assert_eq!(logs.errors_since(cursor), []);
+    emitter.write(Level::Warn, "no error", &[]);
+    emitter.write(Level::Error, "after", &[]);
+    writeln!(writer(&logs, Source::AppStderr), "ERROR:root:of a child").unwrap();
+    wait_for("the child's error", || logs.errors_since(cursor).len() == 2);
+    let seen: Vec<_> = logs
+        .errors_since(cursor)
+        .into_iter()
+        .map(|error| (error.source, error.message))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Source::Launcher, "after".to_owned()),
+            (Source::AppStderr, "ERROR:root:of a child".to_owned()),
+        ]
+    );
+    assert_eq!(logs.recent_errors().len(), 3);
+    finish_reading(logs, out);
+}
+
+#[test]
 fn flags_of_stdout_stay_as_they_are() {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let (out, end) = pipe();
     let copy = end.try_clone().unwrap();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
-    logs.sink().write(Level::Info, "x", &[]);
+    let logs = start_with_defaults(end);
+    logs.emitter().write(Level::Info, "x", &[]);
     for fd in [copy.as_fd(), logs.pipe(Source::AppStdout)] {
         let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL).unwrap());
         assert!(!flags.contains(OFlag::O_NONBLOCK));
@@ -213,7 +241,7 @@ fn a_stdout_that_others_made_non_blocking_takes_everything() {
     const LINES: u64 = 50_000;
     let (out, end) = pipe();
     fcntl(&end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     let mut app = writer(&logs, Source::AppStdout);
     for number in 0..LINES {
         writeln!(app, "line {number}").unwrap();
@@ -224,7 +252,7 @@ fn a_stdout_that_others_made_non_blocking_takes_everything() {
 }
 
 #[test]
-fn a_terminal_shows_colours_of_ours_only() {
+fn a_terminal_shows_only_our_colours() {
     let terminal = nix::pty::openpty(None, None).unwrap();
     let format = Format::Text { colour: true };
     let logs = start(format, OPTIONS, terminal.slave).unwrap();

@@ -1,4 +1,4 @@
-//! The log path as a whole: first the stages without a thread, then the threads with real
+//! The log as a whole: first the path of a source without a thread, then the threads with real
 //! descriptors.
 
 mod hostile;

@@ -9,9 +9,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::logs::{AccessFilter, Counters, LogOptions, Logs, OnFull, Source, Summary};
+use crate::logs::{
+    AccessFilter, Counters, Format, LogOptions, Logs, OnFull, Source, Summary, start,
+};
 
-/// Nothing that works takes longer.
+/// Longer than anything that works takes.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(super) const OPTIONS: LogOptions = LogOptions {
@@ -19,6 +21,11 @@ pub(super) const OPTIONS: LogOptions = LogOptions {
     buffer: 8 << 20,
     access: AccessFilter::All,
 };
+
+/// A log in JSON with [`OPTIONS`].
+pub(super) fn start_with_defaults(out: OwnedFd) -> Logs {
+    start(Format::Json, OPTIONS, out).unwrap()
+}
 
 pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -28,7 +35,7 @@ pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A child's view of a pipe.
+/// The end of a pipe that a child has.
 pub(super) fn writer(logs: &Logs, source: Source) -> File {
     File::from(logs.pipe(source).try_clone_to_owned().unwrap())
 }
@@ -61,12 +68,12 @@ pub(super) fn lines_of(records: &[Value], source: Source) -> u64 {
         .count() as u64
 }
 
-/// Reads while the log ends, so that it can.
+/// Ends the log, and reads meanwhile so that it can end.
 pub(super) fn finish_reading(logs: Logs, out: impl Read + Send) -> (Vec<Value>, Summary) {
     read_to_end(out, || logs.finish(DEADLINE))
 }
 
-/// The same with a last word of the launcher's.
+/// The same with a final record of the launcher.
 pub(super) fn finish_reading_with(
     logs: Logs,
     out: impl Read + Send,

@@ -1,4 +1,4 @@
-//! What becomes of the lines of each source.
+//! The records that the lines of each source become.
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,14 @@ use super::through::{
     ACCESS, NONCE, NOW, PROBE, TRACEBACK, as_json, head, later, mark, records, run,
 };
 use crate::logs::{
-    AccessFilter, Format, Source,
-    batch::Batch,
-    group::{self, LINES},
-    render::LINE_MAX,
-    stage::{Stage, UNENDED},
+    lines::{
+        grouping::{self, LINES},
+        source_stage::{SourceStage, UNENDED},
+    },
+    options::{AccessFilter, Format},
+    queue::batch::Batch,
+    record::Source,
+    writing::renderer::LINE_MAX,
 };
 
 #[track_caller]
@@ -61,7 +64,7 @@ fn access_records() {
 
 #[test]
 fn access_records_can_be_left_out() {
-    let mut stage = Stage::new(Source::NginxAccess, Format::Json, mark());
+    let mut stage = SourceStage::new(Source::NginxAccess, Format::Json, mark());
     let mut batch = Batch::default();
     stage.set_access(AccessFilter::Off);
     stage.feed(format!("{ACCESS}\n{PROBE}\n").as_bytes(), NOW, &mut batch);
@@ -119,7 +122,7 @@ fn lines_of_the_application() {
 }
 
 #[test]
-fn what_nobody_ended_does_not_swallow_the_next_line() {
+fn a_line_without_end_does_not_swallow_the_next_one() {
     let (head, more) = (head("ab", "7"), head("ab", "7+"));
     check(
         Source::AppStderr,
@@ -205,7 +208,7 @@ fn tracebacks_are_one_record() {
 }
 
 #[test]
-fn tracebacks_of_two_workers_come_apart() {
+fn tracebacks_of_two_workers_are_separated() {
     let mut input = String::new();
     for line in TRACEBACK.lines() {
         for pid in [7, 8] {
@@ -225,7 +228,7 @@ fn tracebacks_of_two_workers_come_apart() {
 
 #[test]
 fn marked_lines_are_one_record_without_a_wait() {
-    let mut stage = Stage::new(Source::AppStderr, Format::Json, mark());
+    let mut stage = SourceStage::new(Source::AppStderr, Format::Json, mark());
     let mut batch = Batch::default();
     let (more, last) = (head("a", "7+"), head("a", "7"));
     let input = format!("{more}ERROR:x:what\n{more}not indented\n{last}the end\n");
@@ -238,11 +241,11 @@ fn marked_lines_are_one_record_without_a_wait() {
 
 #[test]
 fn nothing_waits_for_long() {
-    let mut stage = Stage::new(Source::AppStderr, Format::Json, mark());
+    let mut stage = SourceStage::new(Source::AppStderr, Format::Json, mark());
     let mut batch = Batch::default();
     stage.feed(format!("{TRACEBACK}\nunended").as_bytes(), NOW, &mut batch);
-    assert_eq!(stage.deadline(), Some(NOW.up + group::IDLE));
-    stage.tick(later(group::IDLE), &mut batch);
+    assert_eq!(stage.deadline(), Some(NOW.up + grouping::IDLE));
+    stage.tick(later(grouping::IDLE), &mut batch);
     assert_eq!(batch.count(), 1);
     assert_eq!(stage.deadline(), Some(NOW.up + UNENDED));
     stage.tick(later(UNENDED), &mut batch);
@@ -252,7 +255,7 @@ fn nothing_waits_for_long() {
 }
 
 #[test]
-fn a_traceback_without_end_is_cut() {
+fn a_traceback_without_end_becomes_several_records() {
     let frames = "  File \"a.py\", line 1, in f\n".repeat(2 * LINES);
     let input = format!("Traceback (most recent call last):\n{frames}KeyError: 1\n");
     let seen = as_json(&run(Source::AppStderr, Format::Json, [input.as_bytes()]));
@@ -266,7 +269,7 @@ fn a_traceback_without_end_is_cut() {
 }
 
 #[test]
-fn long_lines_come_in_pieces_that_belong_together() {
+fn long_lines_come_in_chunks_that_belong_together() {
     for (size, head) in [
         (20_000, String::new()),
         (20_000, head("ab", "7")),
@@ -278,32 +281,32 @@ fn long_lines_come_in_pieces_that_belong_together() {
             Format::Json,
             [format!("{head}{text}\nnext\n").as_bytes()],
         ));
-        let (next, pieces) = seen.split_last().unwrap();
+        let (next, chunks) = seen.split_last().unwrap();
         assert_eq!(next["message"], "next");
-        assert!(pieces.len() > 1);
-        for (seq, piece) in pieces.iter().enumerate() {
-            assert_eq!(piece["partial"], true);
-            assert_eq!(piece["partial_seq"], seq);
-            assert_eq!(piece["partial_id"], pieces[0]["partial_id"]);
-            assert_eq!(piece["partial_last"] == true, seq == pieces.len() - 1);
-            assert_eq!(piece["pid"] == 7, !head.is_empty());
+        assert!(chunks.len() > 1);
+        for (seq, chunk) in chunks.iter().enumerate() {
+            assert_eq!(chunk["partial"], true);
+            assert_eq!(chunk["partial_seq"], seq);
+            assert_eq!(chunk["partial_id"], chunks[0]["partial_id"]);
+            assert_eq!(chunk["partial_last"] == true, seq == chunks.len() - 1);
+            assert_eq!(chunk["pid"] == 7, !head.is_empty());
         }
-        let joined: String = pieces
+        let joined: String = chunks
             .iter()
-            .map(|piece| piece["message"].as_str().unwrap())
+            .map(|chunk| chunk["message"].as_str().unwrap())
             .collect();
         assert!(joined == text, "{size} {head:?}");
     }
 }
 
 #[test]
-fn pieces_fill_their_lines() {
+fn chunks_fill_their_lines() {
     let (head, text) = (head("ab", "7"), "x".repeat(LINE_MAX));
     let lines = run(
         Source::AppStdout,
         Format::Json,
         [format!("{head}{text}\n").as_bytes()],
     );
-    // What tells the last piece takes room in the first try.
+    // In the first attempt the mark of a last chunk takes room.
     assert_eq!((lines.len(), lines[0].len() + 20), (2, LINE_MAX));
 }

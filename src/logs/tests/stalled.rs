@@ -1,4 +1,4 @@
-//! A stdout that is not read, or not any more.
+//! A stdout that is not read, or no longer.
 
 use std::{
     fs::File,
@@ -9,7 +9,8 @@ use std::{
 use serde_json::Value;
 
 use super::running::{
-    DEADLINE, OPTIONS, check_accounts, finish_reading, lines_of, pipe, records, wait_for, writer,
+    DEADLINE, OPTIONS, check_accounts, finish_reading, lines_of, pipe, records,
+    start_with_defaults, wait_for, writer,
 };
 use crate::logs::{Counters, Format, Level, LogOptions, Logs, OnFull, Source, start};
 
@@ -17,15 +18,11 @@ use crate::logs::{Counters, Format, Level, LogOptions, Logs, OnFull, Source, sta
 fn nobody_waits_for_a_stdout_that_is_not_read() {
     const LINES: u64 = 30_000;
     let (out, end) = pipe();
-    let logs = start(
-        Format::Json,
-        LogOptions {
-            buffer: 256 << 10,
-            ..OPTIONS
-        },
-        end,
-    )
-    .unwrap();
+    let options = LogOptions {
+        buffer: 256 << 10,
+        ..OPTIONS
+    };
+    let logs = start(Format::Json, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let mut nginx = writer(&logs, Source::NginxError);
     for number in 0..LINES {
@@ -43,12 +40,12 @@ fn nobody_waits_for_a_stdout_that_is_not_read() {
     assert!(logs.counters().dropped().lines > LINES);
 
     let (records, summary) = finish_reading(logs, out);
-    let mut told = 0;
+    let mut reported = 0;
     for source in [Source::AppStdout, Source::NginxError] {
         let tally = summary.counters.of(source);
         assert_eq!(tally.produced.lines, LINES);
         assert_eq!(tally.delivered.lines, lines_of(&records, source));
-        told += tally.dropped.lines;
+        reported += tally.dropped.lines;
         let of_source = |record: &&Value| record["source"] == source.as_str();
         let number =
             |record: &Value| -> u64 { record["message"].as_str().unwrap()[5..].parse().unwrap() };
@@ -61,22 +58,22 @@ fn nobody_waits_for_a_stdout_that_is_not_read() {
         }
         assert_eq!(missing, tally.dropped.lines);
     }
-    // And told: once for each time that the writer came back to find something missing.
-    let is_gap = |record: &&Value| record["event"] == "log_dropped";
+    // And reported: one notice for each time that the writer found something missing.
+    let is_notice = |record: &&Value| record["event"] == "log_dropped";
     let sum = |field: &str| -> u64 {
         records
             .iter()
-            .filter(is_gap)
-            .filter_map(|gap| gap[field].as_u64())
+            .filter(is_notice)
+            .filter_map(|notice| notice[field].as_u64())
             .sum()
     };
-    assert_eq!(sum("lines"), told);
+    assert_eq!(sum("lines"), reported);
     let of_app = summary.counters.of(Source::AppStdout).dropped.lines;
     assert_eq!(sum("app.stdout"), of_app);
     let last = records.last().unwrap();
     assert_eq!(
         (&last["event"], &last["lines"]),
-        (&"log_incomplete".into(), &told.into())
+        (&"log_incomplete".into(), &reported.into())
     );
     assert!(!summary.complete);
 }
@@ -100,7 +97,7 @@ fn block_drops_nothing_and_the_launcher_never_waits() {
     wait_for("the stall", || logs.counters().stalled.is_some());
     assert!(!writing.is_finished());
     let before = Instant::now();
-    logs.sink().write(Level::Info, "still here", &[]);
+    logs.emitter().write(Level::Info, "still here", &[]);
     assert!(before.elapsed() < Duration::from_secs(1));
     let mut out = out;
     let mut bytes = Vec::new();
@@ -123,7 +120,7 @@ fn block_drops_nothing_and_the_launcher_never_waits() {
 }
 
 #[test]
-fn blocked_parts_are_let_go_at_the_end() {
+fn blocked_children_are_released_at_the_end() {
     let (out, end) = pipe();
     let options = LogOptions {
         on_full: OnFull::Block,
@@ -144,12 +141,12 @@ fn blocked_parts_are_let_go_at_the_end() {
     writing.join().unwrap();
     assert!(!summary.complete);
     assert_eq!(summary.counters.buffered().lines, 0);
-    // What was promised as delivered can be read, to the last byte.
+    // What counts as delivered can be read, to the last byte.
     assert_delivered(out, &summary.counters);
 }
 
 #[test]
-fn blocked_parts_that_are_being_stopped_wait_no_more_and_lose_nothing() {
+fn blocked_children_that_are_being_stopped_wait_no_more_and_lose_nothing() {
     const LINES: u64 = 60_000;
     let (out, end) = pipe();
     let options = LogOptions {
@@ -168,13 +165,13 @@ fn blocked_parts_that_are_being_stopped_wait_no_more_and_lose_nothing() {
     assert!(!writing.is_finished());
     logs.children_stopping();
     // Nobody has read anything.
-    wait_for("the part to end", || writing.is_finished());
+    wait_for("the child to end", || writing.is_finished());
     let (records, summary) = finish_reading(logs, out);
     assert_eq!(lines_of(&records, Source::AppStdout), LINES);
     assert!(summary.complete);
 }
 
-/// A reader that comes late finds exactly what was counted, but perhaps for one torn line.
+/// A late reader finds exactly what was counted, and perhaps one torn line more.
 fn assert_delivered(mut out: File, counters: &Counters) {
     let mut bytes = Vec::new();
     out.read_to_end(&mut bytes).unwrap();
@@ -185,7 +182,7 @@ fn assert_delivered(mut out: File, counters: &Counters) {
 #[test]
 fn a_stdout_that_is_never_read_does_not_hold_the_end() {
     let (out, end) = pipe();
-    let logs = start(Format::Json, OPTIONS, end).unwrap();
+    let logs = start_with_defaults(end);
     let mut app = writer(&logs, Source::AppStdout);
     for number in 0..20_000 {
         writeln!(app, "line {number}").unwrap();

@@ -1,48 +1,48 @@
-//! Bytes through one stage and out again, with what holds for every record.
+//! Passes bytes through the stage of a source and checks what holds for every record.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::logs::{
-    Format, Source,
-    batch::Batch,
-    origin::Mark,
-    render::LINE_MAX,
-    stage::{Now, Stage},
+    lines::{origin::LineMark, source_stage::SourceStage},
+    options::Format,
+    queue::batch::Batch,
+    record::{Moment, Source},
+    writing::renderer::LINE_MAX,
 };
 
-pub(super) const NOW: Now = Now {
+pub(super) const NOW: Moment = Moment {
     wall: 1_732_486_400_123_456,
     up: Duration::from_secs(5),
 };
 
-pub(super) fn later(wait: Duration) -> Now {
-    Now {
+pub(super) fn later(wait: Duration) -> Moment {
+    Moment {
         wall: NOW.wall + 1,
         up: NOW.up + wait,
     }
 }
 
 /// The mark of these tests, with the nonce [`NONCE`].
-pub(super) fn mark() -> Mark {
-    let mark = Mark::new(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+pub(super) fn mark() -> LineMark {
+    let mark = LineMark::new(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
     assert_eq!(mark.nonce(), NONCE);
     mark
 }
 
-/// A head: `id` is the request's, `pid` may have a `+`.
+/// A head: `id` is the id of a request, `pid` may end with a `+`.
 pub(super) fn head(id: &str, pid: &str) -> String {
     format!("\x1e{NONCE};{id};{pid};")
 }
 
-/// Everything through one stage and out again, checked for what holds for every line.
+/// The records of these reads, checked for what holds for every line.
 pub(super) fn run<'a>(
     source: Source,
     format: Format,
     reads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<String> {
-    let mut stage = Stage::new(source, format, mark());
+    let mut stage = SourceStage::new(source, format, mark());
     let mut batch = Batch::default();
     for read in reads {
         stage.feed(read, NOW, &mut batch);
@@ -54,13 +54,13 @@ pub(super) fn run<'a>(
 
 pub(super) fn records(batch: &Batch) -> Vec<String> {
     let mut start = 0;
-    let cut = |(len, _)| {
+    let next = |(len, _)| {
         let record = batch.bytes()[start..start + len].to_vec();
         start += len;
         assert!(len <= LINE_MAX, "{len} bytes");
         String::from_utf8(record).unwrap()
     };
-    batch.records().map(cut).collect()
+    batch.records().map(next).collect()
 }
 
 pub(super) fn as_json(lines: &[String]) -> Vec<Value> {

@@ -1,4 +1,4 @@
-//! uWSGI's lines, on its own pipe and among those of the application.
+//! uWSGI's lines, on its own pipe and on the application's.
 
 use serde_json::json;
 
@@ -6,7 +6,12 @@ use super::{
     stages::check,
     through::{NOW, TRACEBACK, as_json, head, later, mark, records, run},
 };
-use crate::logs::{Format, Source, batch::Batch, group, stage::Stage};
+use crate::logs::{
+    lines::{grouping, source_stage::SourceStage},
+    options::Format,
+    queue::batch::Batch,
+    record::Source,
+};
 
 #[test]
 fn uwsgi_messages() {
@@ -45,17 +50,17 @@ fn a_crash_is_one_record() {
             "worker": 1, "pid": 24981}),
         ],
     );
-    // Cut off, and followed by what looks like more of it.
+    // Incomplete, and followed by a line that looks like more of it.
     let frame = CRASH.lines().nth(2).unwrap();
     let begun = CRASH.lines().take(2).collect::<Vec<_>>().join("\n");
-    let mut stage = Stage::new(Source::AppStderr, Format::Json, mark());
+    let mut stage = SourceStage::new(Source::AppStderr, Format::Json, mark());
     let mut batch = Batch::default();
     stage.feed(format!("{begun}\n").as_bytes(), NOW, &mut batch);
-    assert_eq!(stage.deadline(), Some(NOW.up + group::IDLE));
-    stage.tick(later(group::IDLE), &mut batch);
+    assert_eq!(stage.deadline(), Some(NOW.up + grouping::IDLE));
+    stage.tick(later(grouping::IDLE), &mut batch);
     stage.feed(
         format!("{frame}\n").as_bytes(),
-        later(group::IDLE),
+        later(grouping::IDLE),
         &mut batch,
     );
     let seen = as_json(&records(&batch));
@@ -64,7 +69,7 @@ fn a_crash_is_one_record() {
 }
 
 #[test]
-fn uwsgi_is_told_from_the_application() {
+fn uwsgi_is_distinguished_from_the_application() {
     let head = head("ab", "7");
     let ending = "...The work of process 7 is done. Seeya!";
     let (crash, end) = CRASH.rsplit_once('\n').unwrap();

@@ -1,0 +1,232 @@
+//! Lines of nginx's access log, which the rendered nginx.conf writes as JSON already. Pure.
+//!
+//! ```text
+//! $msec $status $request_time "$upstream_response_time" - {"request_id":"ab12","method":"GET",…}
+//! ```
+//!
+//! Before the brace there is what nginx cannot write as JSON (lists, seconds) and what the launcher
+//! decides by; `h` in place of `-` marks a health check. The object is only checked, never rebuilt:
+//! a torn or foreign line must not be taken for a record.
+
+use crate::logs::record::AccessRecord;
+use crate::logs::writing::json_scan;
+
+/// Reads a line, which must be UTF-8; none when it has a different form.
+pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
+    let (at, rest) = token(line)?;
+    let (status, rest) = token(rest)?;
+    let (duration, rest) = token(rest)?;
+    let rest = rest.strip_prefix(b"\"")?;
+    let quote = memchr::memchr(b'"', rest)?;
+    let upstream = sum(&rest[..quote]).ok()?;
+    let (marker, object) = token(rest[quote + 1..].strip_prefix(b" ")?)?;
+    let mut record = AccessRecord {
+        at: seconds(at)?,
+        status: status_code(status)?,
+        duration: seconds(duration)? / 1000,
+        upstream: upstream.map(|micros| micros / 1000),
+        health: match marker {
+            b"h" => true,
+            b"-" => false,
+            _ => return None,
+        },
+        object: b"",
+        method: b"",
+        path: b"",
+        remote_addr: b"",
+        request_id: b"",
+    };
+    record.object = json_scan::object(object, |key, value| {
+        let place = match key {
+            b"method" => &mut record.method,
+            b"path" => &mut record.path,
+            b"remote_addr" => &mut record.remote_addr,
+            b"request_id" => &mut record.request_id,
+            _ => return,
+        };
+        *place = json_scan::string(value).unwrap_or_default();
+    })?;
+    Some(record)
+}
+
+/// Splits at the next space.
+fn token(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = line.iter().position(|&byte| byte == b' ')?;
+    Some((&line[..end], &line[end + 1..]))
+}
+
+/// Seconds as nginx writes them, `1732486400.123`, in microseconds.
+fn seconds(text: &[u8]) -> Option<u64> {
+    let point = text.iter().position(|&byte| byte == b'.')?;
+    let (whole, fraction) = (&text[..point], &text[point + 1..]);
+    // nginx writes three digits of a fraction; the bounds keep the sum far from an overflow.
+    if whole.is_empty() || whole.len() > 12 || fraction.len() != 3 {
+        return None;
+    }
+    let digits = |text: &[u8]| {
+        text.iter().try_fold(0, |number: u64, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| number * 10 + u64::from(digit - b'0'))
+        })
+    };
+    Some(digits(whole)? * 1_000_000 + digits(fraction)? * 1000)
+}
+
+fn status_code(text: &[u8]) -> Option<u16> {
+    match *text {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            Some(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// The sum of nginx's list of upstream times: `, ` between servers, ` : ` between server groups, `-`
+/// for a server that was not reached. `None` when none was reached, an error when it is no such list.
+fn sum(list: &[u8]) -> Result<Option<u64>, ()> {
+    let mut total = None;
+    for item in list.split(|byte| b",: ".contains(byte)) {
+        if !matches!(item, b"" | b"-") {
+            total = Some(total.unwrap_or(0) + seconds(item).ok_or(())?);
+        }
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::logs::options::AccessFilter;
+    use crate::logs::record::{AccessRecord, Level};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const OBJECT: &str = r#"{"request_id":"ab12","method":"GET","path":"/x?\"","status":200,"bytes":12,"remote_addr":"10.0.0.1"}"#;
+
+    fn line(head: &str) -> String {
+        format!("{head} {OBJECT}")
+    }
+
+    #[track_caller]
+    fn check(head: &str, expected: Option<(u64, u16, u64, Option<u64>, bool)>) {
+        let line = line(head);
+        let record = parse(line.as_bytes());
+        let seen = record
+            .as_ref()
+            .map(|r| (r.at, r.status, r.duration, r.upstream, r.health));
+        assert_eq!(seen, expected, "{line}");
+        if let Some(AccessRecord {
+            method,
+            path,
+            remote_addr,
+            request_id,
+            object,
+            ..
+        }) = record
+        {
+            assert_eq!((method, path), (&b"GET"[..], &br#"/x?\""#[..]));
+            assert_eq!((remote_addr, request_id), (&b"10.0.0.1"[..], &b"ab12"[..]));
+            assert_eq!(object, OBJECT.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_nginx_writes() {
+        let at = 1_732_486_400_123_000;
+        check(
+            r#"1732486400.123 200 0.003 "0.002" -"#,
+            Some((at, 200, 3, Some(2), false)),
+        );
+        check(
+            r#"1732486400.123 200 61.003 "-" h"#,
+            Some((at, 200, 61_003, None, true)),
+        );
+        check(
+            r#"1732486400.123 000 0.000 "" -"#,
+            Some((at, 0, 0, None, false)),
+        );
+        check(
+            r#"1732486400.123 200 0.003 "0.001, 0.002" -"#,
+            Some((at, 200, 3, Some(3), false)),
+        );
+        check(
+            r#"1732486400.123 502 0.003 "0.001 : 0.002, -" -"#,
+            Some((at, 502, 3, Some(3), false)),
+        );
+        check(
+            r#"1732486400.123 502 0.003 "-, -" -"#,
+            Some((at, 502, 3, None, false)),
+        );
+    }
+
+    #[test]
+    fn anything_else_is_no_record() {
+        for head in [
+            "",
+            "x",
+            r#"1732486400 200 0.003 "0.002" -"#,
+            r#"1732486400.123 20 0.003 "0.002" -"#,
+            r#"1732486400.123 200 0.003 "0.002""#,
+            r#"1732486400.123 200 0.003 "0.002" x"#,
+            "1732486400.123 200 0.003 0.002 -",
+            r#"1732486400.123 200 -0.003 "0.002" -"#,
+            r#"1732486400.123 200 0.003 "a" -"#,
+            r#"99999999999999.123 200 0.003 "-" -"#,
+        ] {
+            check(head, None);
+        }
+        let whole = line(r#"1732486400.123 200 0.003 "0.002" -"#);
+        for end in 0..whole.len() {
+            assert_eq!(parse(&whole.as_bytes()[..end]), None, "torn at {end}");
+        }
+    }
+
+    #[test]
+    fn which_are_kept() {
+        let wanted = |head: &str, filter| parse(line(head).as_bytes()).unwrap().is_wanted(filter);
+        let (ok, slow, bad, probe) = (
+            r#"1.000 200 0.003 "-" -"#,
+            r#"1.000 200 2.000 "-" -"#,
+            r#"1.000 404 0.003 "-" -"#,
+            r#"1.000 500 9.000 "-" h"#,
+        );
+        let errors = AccessFilter::Errors {
+            slow: Duration::from_secs(2),
+        };
+        for (head, all, errors_only) in [
+            (ok, true, false),
+            (slow, true, true),
+            (bad, true, true),
+            (probe, false, false),
+        ] {
+            assert_eq!(wanted(head, AccessFilter::All), all, "{head}");
+            assert_eq!(wanted(head, errors), errors_only, "{head}");
+            assert!(!wanted(head, AccessFilter::Off), "{head}");
+        }
+    }
+
+    #[test]
+    fn levels() {
+        for (status, level) in [
+            ("200", Level::Info),
+            ("304", Level::Info),
+            ("404", Level::Warn),
+            ("499", Level::Warn),
+            ("500", Level::Error),
+            ("504", Level::Error),
+            ("000", Level::Warn),
+        ] {
+            let line = line(&format!(r#"1.000 {status} 0.003 "-" -"#));
+            assert_eq!(parse(line.as_bytes()).unwrap().level(), level, "{status}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_lines_do_no_harm(line in any::<String>()) {
+            let _ = parse(line.as_bytes());
+            let _ = parse(format!("1.000 200 0.001 \"{line}\" - {{\"a\":\"{line}\"}}").as_bytes());
+        }
+    }
+}

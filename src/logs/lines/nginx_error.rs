@@ -1,0 +1,224 @@
+//! Lines of nginx's error log: their level, process and text. Pure.
+//!
+//! ```text
+//! 2026/11/24 16:52:30 [crit] 2401#2401: *1 connect() to unix:/run/app.sock failed (13: …) while …
+//! nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)
+//! ```
+
+use std::borrow::Cow;
+
+use super::origin::number;
+use crate::logs::record::{Detail, Level};
+
+/// A line of the error log, parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorLine<'a> {
+    /// The severity, mapped to ours.
+    pub level: Level,
+    /// nginx's own name of the severity.
+    pub detail: Detail<'static>,
+    /// The nginx process; none before nginx has opened its log.
+    pub pid: Option<u32>,
+    /// What follows severity and process, from the connection's number (`*1`) on.
+    pub text: &'a [u8],
+}
+
+/// Reads a line. A line of a different form is kept as it is, at level error: nginx writes such lines
+/// when it cannot even open its log.
+pub fn parse(line: &[u8]) -> ErrorLine<'_> {
+    logged(line).or_else(|| early(line)).unwrap_or(ErrorLine {
+        level: Level::Error,
+        detail: Detail::None,
+        pid: None,
+        text: line,
+    })
+}
+
+/// A line with a time and a process.
+fn logged(line: &[u8]) -> Option<ErrorLine<'_>> {
+    let (date, rest) = line.split_at_checked(20)?;
+    let shape = b"0000/00/00 00:00:00 ";
+    let matches = |(byte, shape): (&u8, &u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == shape,
+    };
+    if !date.iter().zip(shape).all(matches) {
+        return None;
+    }
+    let (level, detail, rest) = severity(rest)?;
+    let hash = rest.iter().take(11).position(|&byte| byte == b'#')?;
+    let pid = number(&rest[..hash])?;
+    let rest = &rest[hash + 1..];
+    let colon = rest.iter().take(21).position(|&byte| byte == b':')?;
+    let text = rest[colon + 1..].strip_prefix(b" ")?;
+    rest[..colon]
+        .iter()
+        .all(u8::is_ascii_digit)
+        .then_some(ErrorLine {
+            level,
+            detail,
+            pid: Some(pid),
+            text,
+        })
+}
+
+/// A line from before nginx has opened its log.
+fn early(line: &[u8]) -> Option<ErrorLine<'_>> {
+    let rest = line.strip_prefix(b"nginx: ")?;
+    let (level, detail, text) = severity(rest).unwrap_or((Level::Error, Detail::None, rest));
+    Some(ErrorLine {
+        level,
+        detail,
+        pid: None,
+        text,
+    })
+}
+
+/// Splits off `[crit] `.
+fn severity(text: &[u8]) -> Option<(Level, Detail<'static>, &[u8])> {
+    let text = text.strip_prefix(b"[")?;
+    let end = text.iter().take(8).position(|&byte| byte == b']')?;
+    let (level, word) = match &text[..end] {
+        b"debug" => (Level::Debug, "debug"),
+        b"info" => (Level::Info, "info"),
+        b"notice" => (Level::Info, "notice"),
+        b"warn" => (Level::Warn, "warn"),
+        b"error" => (Level::Error, "error"),
+        b"crit" => (Level::Error, "crit"),
+        b"alert" => (Level::Error, "alert"),
+        b"emerg" => (Level::Error, "emerg"),
+        _ => return None,
+    };
+    Some((
+        level,
+        Detail::Severity(word),
+        text[end + 1..].strip_prefix(b" ")?,
+    ))
+}
+
+/// The words before the URLs that nginx quotes.
+const QUOTES: [&[u8]; 3] = [b", request: \"", b", upstream: \"", b", referrer: \""];
+
+/// The text without the queries of the URLs that nginx quotes: queries contain tokens and names, and the access log omits
+/// them as well.
+pub fn without_queries(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'?', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = QUOTES
+        .iter()
+        .filter_map(|words| memchr::memmem::find(rest, words).map(|at| at + words.len()))
+        .min()
+    {
+        let (before, quoted) = rest.split_at(start);
+        let (quoted, after) = quoted.split_at(memchr::memchr(b'"', quoted).unwrap_or(quoted.len()));
+        out.extend_from_slice(before);
+        let query = memchr::memchr(b'?', quoted).unwrap_or(quoted.len());
+        let (path, query) = quoted.split_at(query);
+        out.extend_from_slice(path);
+        out.extend_from_slice(&query[memchr::memchr(b' ', query).unwrap_or(query.len())..]);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ErrorLine, parse, without_queries};
+    use crate::logs::record::{Detail, Level};
+
+    #[track_caller]
+    fn check(line: &str, level: Level, severity: &'static str, pid: Option<u32>, text: &str) {
+        let detail = if severity.is_empty() {
+            Detail::None
+        } else {
+            Detail::Severity(severity)
+        };
+        assert_eq!(
+            parse(line.as_bytes()),
+            ErrorLine {
+                level,
+                detail,
+                pid,
+                text: text.as_bytes()
+            }
+        );
+    }
+
+    #[test]
+    fn what_nginx_writes() {
+        check(
+            "2026/11/24 16:52:30 [crit] 2401#2401: *1 connect() to unix:/a failed (13: Permission denied) while connecting to upstream, client: 1.2.3.4",
+            Level::Error,
+            "crit",
+            Some(2401),
+            "*1 connect() to unix:/a failed (13: Permission denied) while connecting to upstream, client: 1.2.3.4",
+        );
+        check(
+            "2026/11/24 16:52:30 [notice] 7#0: start worker processes",
+            Level::Info,
+            "notice",
+            Some(7),
+            "start worker processes",
+        );
+        check(
+            "2026/11/24 16:52:30 [warn] 7#0: *3 a: b",
+            Level::Warn,
+            "warn",
+            Some(7),
+            "*3 a: b",
+        );
+        check(
+            "nginx: [emerg] bind() to 0.0.0.0:80 failed",
+            Level::Error,
+            "emerg",
+            None,
+            "bind() to 0.0.0.0:80 failed",
+        );
+        check(
+            "nginx: configuration file /a test failed",
+            Level::Error,
+            "",
+            None,
+            "configuration file /a test failed",
+        );
+    }
+
+    #[test]
+    fn other_lines_are_kept_as_they_are() {
+        for line in [
+            "",
+            "2026/11/24",
+            "2026/11/24 16:52:30 [crit",
+            "2026/11/24 16:52:30 [what] 1#1: x",
+            "2026/11/24 16:52:30 [crit] x#1: y",
+            "2026/11/24 16:52:30 [crit] 1#x: y",
+            "2026-11-24 16:52:30 [crit] 1#1: y",
+            "2026/11/24 16:52:30 [crit] 1#1:y",
+        ] {
+            check(line, Level::Error, "", None, line);
+        }
+    }
+
+    #[test]
+    fn queries_are_left_out() {
+        let check = |input: &str, expected: &str| {
+            assert_eq!(
+                String::from_utf8_lossy(&without_queries(input.as_bytes())),
+                expected
+            );
+        };
+        check(
+            "*1 open() \"/a?b\" failed, host: \"x\"",
+            "*1 open() \"/a?b\" failed, host: \"x\"",
+        );
+        check(
+            "*1 x, request: \"GET /a?token=1 HTTP/1.1\", upstream: \"uwsgi://unix:/s:?t\", referrer: \"http://h/b?c=d\"",
+            "*1 x, request: \"GET /a HTTP/1.1\", upstream: \"uwsgi://unix:/s:\", referrer: \"http://h/b\"",
+        );
+        check("*1 x, request: \"GET /a?unended", "*1 x, request: \"GET /a");
+    }
+}

@@ -1,0 +1,188 @@
+//! uWSGI's messages, as its source writes them.
+
+use super::{UwsgiLine, parse, without_query};
+use crate::logs::record::Level::{self, Error, Info, Warn};
+
+#[track_caller]
+fn check(line: &str, level: Level, worker: Option<u32>, pid: Option<u32>) {
+    assert_eq!(
+        parse(line.as_bytes()),
+        UwsgiLine { level, worker, pid },
+        "{line}"
+    );
+}
+
+#[test]
+fn what_uwsgi_writes() {
+    check(
+        "*** Starting uWSGI 2.0.31 (64bit) on [Tue Nov 24 16:52:30 2026] ***",
+        Info,
+        None,
+        None,
+    );
+    check(
+        "spawned uWSGI worker 1 (pid: 123, cores: 1)",
+        Info,
+        Some(1),
+        Some(123),
+    );
+    check(
+        "Respawned uWSGI worker 12 (new pid: 1234)",
+        Info,
+        Some(12),
+        Some(1234),
+    );
+    check(
+        "DAMN ! worker 2 (pid: 9) died, killed by signal 9 :( trying respawn ...",
+        Error,
+        Some(2),
+        Some(9),
+    );
+    check(
+        "*** HARAKIRI ON WORKER 1 (pid: 5, try: 1) ***",
+        Error,
+        Some(1),
+        Some(5),
+    );
+    check(
+        "!!! uWSGI process 5 got Segmentation Fault !!!",
+        Error,
+        None,
+        Some(5),
+    );
+    check(
+        "...The work of process 5 is done. Seeya!",
+        Info,
+        None,
+        Some(5),
+    );
+    check(
+        "Gracefully killing worker 2 (pid: 5)...",
+        Info,
+        Some(2),
+        Some(5),
+    );
+    check(
+        "-- unavailable modifier requested: 100 --",
+        Warn,
+        None,
+        None,
+    );
+    check("uwsgi_simple_write() TIMEOUT !!!", Warn, None, None);
+    check(
+        "*** WARNING: you are running uWSGI as root !!! (use the --uid flag) ***",
+        Warn,
+        None,
+        None,
+    );
+    check(
+        "*** uWSGI listen queue of socket \"a\" (fd: 3) full !!! (101/100) ***",
+        Warn,
+        None,
+        None,
+    );
+    check(
+        "unable to load app 0 (mountpoint='') (callable not found or import error)",
+        Error,
+        None,
+        None,
+    );
+}
+
+#[test]
+fn queries_are_left_out() {
+    for (line, shown) in [
+        (
+            "HARAKIRI: --- uWSGI worker 1 core 0 (pid: 5) WAS managing request /x?token=secret since Tue Nov 24 ---",
+            "HARAKIRI: --- uWSGI worker 1 core 0 (pid: 5) WAS managing request /x since Tue Nov 24 ---",
+        ),
+        (
+            "uwsgi_read(): Broken pipe [core/io.c line 3] during GET /x?a=b?c (10.0.0.1)",
+            "uwsgi_read(): Broken pipe [core/io.c line 3] during GET /x (10.0.0.1)",
+        ),
+        ("] during GET /x?a", "] during GET /x"),
+        ("what? it dies during GET /", "what? it dies during GET /"),
+        ("what? it dies] during GET /", "what? it dies] during GET /"),
+    ] {
+        assert_eq!(without_query(line.as_bytes()), shown.as_bytes());
+    }
+}
+
+#[test]
+fn calls_that_failed() {
+    check(
+        "uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during GET /",
+        Warn,
+        None,
+        None,
+    );
+    check(
+        "x_do(): Connection timed out [core/writer.c line 341] during GET / (10.0.0.1)",
+        Warn,
+        None,
+        None,
+    );
+    check(
+        "bind(): Address already in use [core/socket.c line 769]",
+        Error,
+        None,
+        None,
+    );
+    check(
+        "open(\"/a\"): No such file or directory [core/io.c line 123]",
+        Error,
+        None,
+        None,
+    );
+    check(
+        "worker 1 killed successfully (pid: 5)",
+        Info,
+        Some(1),
+        Some(5),
+    );
+    check("", Info, None, None);
+    check("worker x (pid: 99999999999)", Info, None, None);
+}
+
+#[test]
+fn what_ends_a_start() {
+    for line in [
+        "[strict-mode] unknown config directive: no-such-option",
+        "unable to load configuration from /nowhere.ini",
+        "unable to parse config file x",
+        "unable to load plugin \"python3\"",
+        "!!! UNABLE to load uWSGI plugin: ./python3_plugin.so: cannot open shared object file !!!",
+        "--- no python application found, check your startup logs for errors ---",
+        "*** no app loaded. going in full dynamic mode ***",
+        "probably another instance of uWSGI is running on the same address (:1).",
+        "bind(): Permission denied [core/socket.c line 230]",
+        "realpath() of /nowhere.ini failed: No such file or directory [core/utils.c line 3662]",
+        "uwsgi: unrecognized option '--no-such'",
+        "setuid(): Operation not permitted [core/utils.c line 909]",
+        "cannot setuid() as non-root user",
+        "invalid value for option \"listen\": must be > 0",
+        "could not initialize the uwsgi python module",
+        "uWSGI error: forbidden option \"x\" (by blacklist)",
+        "Listen queue size is greater than the system max net.core.somaxconn (128).",
+        "The -s/--socket option is missing and stdin is not a socket.",
+        "Wed Nov 25 03:40:37 2026 - need-app requested, destroying the instance...",
+        "!!! Python Home is not a directory: /venv !!!",
+    ] {
+        check(line, Error, None, None);
+    }
+    check(
+        "OOPS ! failed loading app in worker 1 (pid 7)",
+        Error,
+        Some(1),
+        None,
+    );
+    for line in [
+        "*** uWSGI is running in multiple interpreter mode ***",
+        "your memory page size is 4096 bytes",
+        "detected max file descriptor number: 1024",
+        "chdir() to /srv/src",
+        "added /run/x to pythonpath.",
+    ] {
+        check(line, Info, None, None);
+    }
+}
