@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::config::hermes::LookupError;
+use crate::config::locate::LookupError;
 use crate::config::problem::Findings;
 use crate::http::client::ClientError;
 use crate::render::RenderError;

@@ -6,13 +6,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::ServiceOptions;
-use crate::config::hermes::{self, Env, Service};
+use crate::config::locate::{self, Env, Service, ServiceQuery};
 use crate::config::problem::Findings;
 use crate::config::{self, Config};
 use crate::exit::{Failure, Problems};
 use crate::machine::{self, Machine, Wanted};
 use crate::plan::layout::Layout;
-use crate::plan::{self, DEFAULT_USER, Plan};
+use crate::plan::{self, DEFAULT_USER, Plan, PlanInput};
 use crate::sys::files;
 
 /// Folder of the runtime files below /run, $XDG_RUNTIME_DIR or /tmp.
@@ -56,13 +56,13 @@ pub fn is_empty_variable(name: &OsStr) -> bool {
 /// Finds the service and reads its configuration.
 pub fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     let env = environment();
-    let request = hermes::Request {
+    let query = ServiceQuery {
         app: options.app.clone(),
         name: options.name.clone(),
         env: options.env.clone().filter(|env| !env.is_empty()),
         config: options.config.clone(),
     };
-    let service = hermes::locate(&request, &env)?;
+    let service = locate::find_service(&query, &env)?;
     let (file, text) = match &service.config {
         Some((file, text)) => (Some(file.clone()), Some(text.as_str())),
         None => (None, None),
@@ -178,13 +178,13 @@ impl Context {
 
     /// The plan for a runtime folder and addresses; what does not fit joins the findings.
     pub fn plan(&mut self, machine: &Machine, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
-        let request = plan::Request {
+        let input = PlanInput {
             name: self.service.name.clone(),
             root: self.service.root.clone(),
             listen,
             layout,
         };
-        plan::plan(request, &self.config, machine, &mut self.findings)
+        plan::plan(input, &self.config, machine, &mut self.findings)
     }
 
     /// Fails when there are problems.

@@ -11,7 +11,7 @@ use nix::fcntl::Flock;
 
 use super::check;
 use super::context::{self, Context};
-use crate::config::hermes::Env;
+use crate::config::locate::Env;
 use crate::exit::Failure;
 use crate::machine::programs::{self, Python};
 use crate::machine::{Machine, access};

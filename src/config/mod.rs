@@ -1,6 +1,6 @@
 //! What the service asks for: where its config.json is, what it says, what is wrong with it.
 //!
-//! Reading order: [`hermes`] finds the file, [`mod@file`] reads it key by key, [`schema`] tells editors the same, [`duplicates`] finds keys that stand twice,
+//! Reading order: [`locate`] finds the file, [`mod@file`] reads it key by key, [`schema`] tells editors the same, [`duplicates`] finds keys that stand twice,
 //! [`values`], [`collections`], [`uwsgi_options`] and [`log`] say what a value may be, [`problem`] is how everything that is wrong is told.
 //! [`load`] joins them into a [`Config`], which is
 //! valid by construction.
@@ -9,7 +9,7 @@
 pub mod collections;
 pub mod duplicates;
 pub mod file;
-pub mod hermes;
+pub mod locate;
 pub mod log;
 pub mod problem;
 pub mod schema;

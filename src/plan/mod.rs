@@ -32,7 +32,7 @@ pub const DEFAULT_USER: &str = "www-data";
 
 /// What the command line and the search add to the configuration.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct PlanInput {
     /// Service name.
     pub name: String,
     /// Service folder.
@@ -112,7 +112,7 @@ pub struct StaticFolder {
 }
 
 /// Plans the service. What does not fit the machine is added to `findings`.
-pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut Findings) -> Plan {
+pub fn plan(input: PlanInput, config: &Config, machine: &Machine, findings: &mut Findings) -> Plan {
     let processes = config
         .processes
         .as_ref()
@@ -146,9 +146,9 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         );
     }
     Plan {
-        name: request.name,
-        listen: request.listen,
-        layout: request.layout,
+        name: input.name,
+        listen: input.listen,
+        layout: input.layout,
         slots,
         processes,
         threads,
@@ -167,7 +167,7 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         start_timeout: config.start_timeout,
         stop_timeout: config.stop_timeout,
         health_check_path: config.health_check_path.clone(),
-        statics: statics(config, machine, &request.root, findings),
+        statics: statics(config, machine, &input.root, findings),
         trusted_proxies: config.trusted_proxies.clone(),
         gzip: config.gzip,
         server_snippets: machine.folder.server_snippets.clone(),
@@ -177,7 +177,7 @@ pub fn plan(request: Request, config: &Config, machine: &Machine, findings: &mut
         uwsgi: machine.uwsgi.clone(),
         uwsgi_options: config.uwsgi_options.clone(),
         log: log::log(config),
-        root: request.root,
+        root: input.root,
     }
 }
 

@@ -34,7 +34,7 @@ fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
             ..Folder::default()
         },
     };
-    let request = Request {
+    let input = PlanInput {
         name: "x".to_owned(),
         root: PathBuf::from("/opt/x"),
         listen: Vec::new(),
@@ -44,7 +44,7 @@ fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
             canary: false,
         },
     };
-    plan(request, &config, &machine, &mut findings);
+    plan(input, &config, &machine, &mut findings);
     assert_eq!(findings.list.len(), expected.len(), "{findings}");
     for (finding, (at, what, hint)) in findings.list.iter().zip(expected) {
         assert_eq!(finding.at, *at);

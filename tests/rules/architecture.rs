@@ -251,7 +251,7 @@ fn is_pure(path: &str) -> bool {
     ];
     path.starts_with("plan/")
         || path.starts_with("render/")
-        || path.starts_with("config/") && path != "config/hermes.rs"
+        || path.starts_with("config/") && path != "config/locate.rs"
         || files.contains(&path)
 }
 

@@ -24,7 +24,7 @@ const DEFAULT_CONFIG_DIR: &str = "config";
 
 /// What was asked for on the command line.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct ServiceQuery {
     /// `--app`.
     pub app: Option<PathBuf>,
     /// `--name`.
@@ -124,8 +124,8 @@ pub enum LookupError {
 }
 
 /// Finds the service and reads its config.json.
-pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
-    let (root, looked) = service_root(request, env).ok_or(LookupError::NoService)?;
+pub fn find_service(query: &ServiceQuery, env: &Env) -> Result<Service, LookupError> {
+    let (root, looked) = service_root(query, env).ok_or(LookupError::NoService)?;
     let root = std::fs::canonicalize(&root).map_err(|source| LookupError::NoFolder {
         root,
         looked,
@@ -149,7 +149,7 @@ pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
             });
         }
     }
-    let name = request
+    let name = query
         .name
         .clone()
         .filter(|name| !name.is_empty())
@@ -161,13 +161,13 @@ pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
         });
     let config_path = match set(env, "CONFIG_PATH") {
         Some(path) => path.to_owned(),
-        None => built_config_path(&root, &name, request.env.as_deref(), env),
+        None => built_config_path(&root, &name, query.env.as_deref(), env),
     };
-    let missing_env = match (set(env, "CONFIG_PATH"), &request.config) {
-        (None, None) => missing_env(&root, request.env.as_deref(), env),
+    let missing_env = match (set(env, "CONFIG_PATH"), &query.config) {
+        (None, None) => missing_env(&root, query.env.as_deref(), env),
         _ => None,
     };
-    let config = match &request.config {
+    let config = match &query.config {
         Some(file) => Some(read(
             file,
             "it was named with --config or MICROSERVICE_CONFIG",
@@ -177,7 +177,7 @@ pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
     Ok(Service {
         root,
         name,
-        env: request.env.clone(),
+        env: query.env.clone(),
         config_path,
         config,
         missing_env,
@@ -212,11 +212,11 @@ fn missing_env(root: &Path, asked: Option<&str>, env: &Env) -> Option<MissingEnv
     })
 }
 
-fn service_root(request: &Request, env: &Env) -> Option<(PathBuf, &'static str)> {
-    if let Some(app) = &request.app {
+fn service_root(query: &ServiceQuery, env: &Env) -> Option<(PathBuf, &'static str)> {
+    if let Some(app) = &query.app {
         return Some((app.clone(), "it was named there"));
     }
-    let name = request.name.as_deref().filter(|name| !name.is_empty());
+    let name = query.name.as_deref().filter(|name| !name.is_empty());
     let image = set(env, "IMAGE_NAME").map(|image| Path::new(PLATFORM_ROOT).join(image));
     let Some(name) = name else {
         return image.map(|folder| (folder, "it was built from IMAGE_NAME"));
@@ -327,5 +327,5 @@ fn read(file: &Path, hint: &'static str) -> Result<(PathBuf, String), LookupErro
 }
 
 #[cfg(test)]
-#[path = "hermes_tests.rs"]
+#[path = "locate_tests.rs"]
 mod tests;
