@@ -103,10 +103,10 @@ pub enum Failure {
         /// Runtime folders whose control.sock was asked.
         tried: Vec<PathBuf>,
     },
-    /// It has been told already.
+    /// A command whose reason has been printed already.
     #[error("see above")]
-    Told {
-        /// The code.
+    Reported {
+        /// The exit code.
         code: u8,
     },
     /// The answer to a question is no.
@@ -147,6 +147,11 @@ impl std::fmt::Display for Problems {
 }
 
 impl Failure {
+    /// For `map_err`: the system refused `what`.
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+
     /// The exit code. A new failure does not compile without a decision.
     pub fn code(&self) -> u8 {
         match self {
@@ -169,7 +174,7 @@ impl Failure {
             Self::Ended { outcome, .. } => outcome_code(*outcome),
             Self::Flask(exit) => exit.code(),
             Self::Health { level, .. } => *level,
-            Self::Told { code } => *code,
+            Self::Reported { code } => *code,
         }
     }
 }

@@ -21,6 +21,8 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `commands` | everything |
+//! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan` (paths), `runtime_dir`, `status`, `supervise` (answers), `sys` |
+//! | `console` | `exit` |
 //! | `exit` | the errors of `config`, `render`, `supervise`, `http`, `sys` |
 //! | `parts` | `plan`, `supervise`, `health`, `logs`, `sys` |
 //! | `control` | `supervise` (its commands), `health`, `http`, `status` |
@@ -29,6 +31,7 @@
 //! | `render` | `plan`, `machine` |
 //! | `plan` | `config`, `machine` |
 //! | `telemetry` | `logs` |
+//! | `runtime_dir` | `sys` |
 //! | `cli`, `config`, `machine`, `status`, `http`, `logs`, `sys` | nothing of ours |
 //!
 //! # Invariants
@@ -51,8 +54,10 @@
 //! Exit codes are in [`exit`].
 
 pub mod cli;
+mod client;
 pub mod commands;
 pub mod config;
+mod console;
 pub mod control;
 pub mod exit;
 pub mod health;
@@ -62,6 +67,7 @@ pub mod machine;
 pub mod parts;
 pub mod plan;
 pub mod render;
+mod runtime_dir;
 pub mod status;
 pub mod supervise;
 pub mod sys;
@@ -77,9 +83,9 @@ pub fn main() -> ExitCode {
             // The end of a run is the last record of its log already.
             if !matches!(
                 failure,
-                exit::Failure::Ended { .. } | exit::Failure::Told { .. }
+                exit::Failure::Ended { .. } | exit::Failure::Reported { .. }
             ) {
-                commands::complain(&format!("microservice-flask: {failure}\n"));
+                console::print_error(&format!("microservice-flask: {failure}\n"));
             }
             ExitCode::from(failure.code())
         }

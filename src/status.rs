@@ -93,6 +93,15 @@ impl Phase {
     }
 }
 
+/// The answer of /healthcheck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// 0 passing, 1 warning, 2 critical.
+    pub level: u8,
+    /// Why.
+    pub reason: String,
+}
+
 /// The numbers of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanSummary {

@@ -13,12 +13,14 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::context::{self, Context};
-use super::{ask, complain, generation};
+use super::generation;
 use crate::cli::ServiceOptions;
+use crate::console::print_error;
 use crate::exit::Failure;
 use crate::machine::programs;
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
+use crate::sys::runtime;
 use crate::sys::signals::{Forwarded, Heard};
 use crate::sys::terminal::Terminal;
 
@@ -31,7 +33,7 @@ pub fn dev(
     let python = python(context)?;
     let addresses = context::listen(options);
     if addresses.len() > 1 {
-        complain(
+        print_error(
             "microservice-flask: flask listens on one address: the others are left out in development\n",
         );
     }
@@ -50,7 +52,9 @@ pub fn dev(
         // The reloader takes its second process along.
         death_signal: Signal::SIGTERM,
     };
-    match ask::on_a_runtime(follow(spawn, context.config.stop_timeout))?? {
+    let exit = runtime::block_on(follow(spawn, context.config.stop_timeout))
+        .map_err(Failure::system("start the event loop"))??;
+    match exit {
         Exit::Code(0) => Ok(()),
         exit => Err(Failure::Flask(exit)),
     }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Weak};
 
 use nix::fcntl::Flock;
 
-use super::check;
 use super::context::{self, Context};
 use crate::config::locate::Env;
 use crate::exit::Failure;
@@ -136,7 +135,9 @@ fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     files::folder(&layout.folder(), 0o755, None)?;
     files::folder(&layout.nginx(), 0o755, None)?;
     files::folder(&layout.nginx().join("temp"), 0o755, None)?;
-    check::write(&layout.folder(), rendered)?;
+    for file in rendered {
+        files::write_below(&layout.folder(), &file.path, &file.text)?;
+    }
     // Handed over last: what root writes into a folder of another user's, that user may have led elsewhere by a link.
     files::folder(&layout.uwsgi(), 0o755, owner(plan))?;
     Ok(())

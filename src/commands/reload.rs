@@ -1,4 +1,4 @@
-//! `reload`, and the making of the next generation inside the running launcher.
+//! A reload inside the running launcher: how the next generation is made.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -6,13 +6,10 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
-
-use hyper::Method;
 
 use super::context::{self, Context};
 use super::generation::{self, Sockets};
-use super::{ask, complain, log, nginx_test, print};
+use super::{log, nginx_test};
 use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::exit::Failure;
@@ -26,21 +23,6 @@ use crate::supervise::helper::Helpers;
 use crate::supervise::reloading::{Prepare, Prepared};
 use crate::sys::files;
 use crate::sys::sockets;
-
-/// A reload may take as long as the start of an application, twice, with a canary.
-const PATIENCE: Duration = Duration::from_secs(580);
-
-/// Asks the running launcher for a reload and waits for its outcome.
-pub fn reload(options: &ServiceOptions) -> Result<(), Failure> {
-    let (_, body) = ask::ask(options, &Method::POST, "/reload", PATIENCE)?;
-    let answer: ReloadAnswer = serde_json::from_slice(&body)
-        .map_err(|error| Failure::Bug(format!("cannot read the answer: {error}")))?;
-    if answer.code == 0 {
-        return print(&format!("{}\n", answer.text));
-    }
-    complain(&format!("{}\n", answer.text));
-    Err(Failure::Told { code: answer.code })
-}
 
 /// What runs now, as far as the next generation has to know it.
 struct Current {
@@ -124,7 +106,7 @@ async fn prepare(
         &current.borrow(),
         &mut context.findings.clone(),
     )?;
-    context.insist()?;
+    context.fail_on_problems()?;
     generation::insist_on_programs(&machine, &context.env)?;
     generation::write(&plan)?;
     let log = log::options(options, &context, &plan);

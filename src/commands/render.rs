@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{check, complain, context, print};
+use super::{context, findings};
 use crate::cli::ServiceOptions;
+use crate::console::{print, print_error};
 use crate::exit::Failure;
 use crate::plan::layout::Layout;
 use crate::render;
+use crate::sys::files;
 
 /// Writes the files below a folder, or prints them.
 pub fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
@@ -19,18 +21,20 @@ pub fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failur
         generation: 1,
     };
     let plan = context.plan(&machine, layout, context::listen(options));
-    check::tell(&context, None);
-    context.insist()?;
-    let files = render::render(&plan)?;
+    findings::print(&context.findings);
+    context.fail_on_problems()?;
+    let rendered = render::render(&plan)?;
     if let Some(folder) = out {
-        check::write(folder, &files).map_err(Failure::WriteOut)?;
-        for file in &files {
-            complain(&format!("{}\n", folder.join(&file.path).display()));
+        for file in &rendered {
+            files::write_below(folder, &file.path, &file.text).map_err(Failure::WriteOut)?;
+        }
+        for file in &rendered {
+            print_error(&format!("{}\n", folder.join(&file.path).display()));
         }
         Ok(())
     } else {
         let mut text = String::new();
-        for file in &files {
+        for file in &rendered {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "# ==> {} <==\n{}", file.path.display(), file.text);
         }

@@ -3,9 +3,10 @@
 use std::io::IsTerminal as _;
 use std::time::Instant;
 
-use super::{check, complain, context, dev, serve};
+use super::{context, dev, findings, serve};
 use crate::cli::{LogFormat, RunArgs, ServiceOptions};
 use crate::config::Config;
+use crate::console::print_error;
 use crate::exit::Failure;
 use crate::logs::Format;
 use crate::sys::signals;
@@ -23,12 +24,12 @@ pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     if production {
         return serve::serve(options, context, started, args.production);
     }
-    check::tell(&context, None);
-    context.insist()?;
+    findings::print(&context.findings);
+    context.fail_on_problems()?;
     if !args.dev
         && let Some(why) = development_by_default(&context.config)
     {
-        complain(&format!("microservice-flask: {why}\n"));
+        print_error(&format!("microservice-flask: {why}\n"));
     }
     dev::dev(options, &context, args.flask_args)
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::context::{self, Context};
 use super::generation::{self, Sockets};
-use super::{ask, check, complain, log, nginx_test, reload};
+use super::{findings, log, nginx_test, reload};
 use crate::cli::{AdminAddr, ServiceOptions};
 use crate::config::problem::Severity;
+use crate::console::print_error;
 use crate::control::routes::{self, Rights};
 use crate::exit::Failure;
 use crate::http::server;
@@ -21,6 +22,7 @@ use crate::supervise::command::{self, Commands};
 use crate::supervise::runner::{Ended, Runner, Setup};
 use crate::supervise::state::Outcome;
 use crate::sys::process;
+use crate::sys::runtime;
 use crate::sys::signals::Signals;
 use crate::sys::sockets::{self, Tcp};
 
@@ -43,12 +45,12 @@ pub fn serve(
     let machine = context.machine();
     // Everything that is wrong is told before the first thing is done.
     let layout = generation::layout(&context, 1);
-    let mut rehearsal = context.clone();
-    rehearsal.plan(&machine, layout.clone(), context::listen(options));
-    if rehearsal.findings.has_problems() {
-        check::tell(&rehearsal, None);
+    let mut dry_run = context.clone();
+    dry_run.plan(&machine, layout.clone(), context::listen(options));
+    if dry_run.findings.has_problems() {
+        findings::print(&dry_run.findings);
     }
-    rehearsal.insist()?;
+    dry_run.fail_on_problems()?;
     generation::insist_on_programs(&machine, &context.env)?;
     let bound = bind(options)?;
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
@@ -58,7 +60,8 @@ pub fn serve(
     if generation::has_snippets(&plan)
         && let Some(words) = nginx_test::refused(&plan)?
     {
-        check::tell(&context, Some(&words));
+        findings::print(&context.findings);
+        findings::print_nginx_objections(&words);
         return Err(Failure::NginxRefuses);
     }
     let path = plan.layout.app_socket();
@@ -89,7 +92,8 @@ pub fn serve(
         prepare: reload::preparer(options.clone(), sockets, &plan, production)?,
     };
     let control = control_socket(&plan);
-    let ended = ask::on_a_runtime(supervise(setup, logs, bound.admin, control))??;
+    let ended = runtime::block_on(supervise(setup, logs, bound.admin, control))
+        .map_err(Failure::system("start the event loop"))??;
     process::kill_everything_else();
     end(ended, &plan)
 }
@@ -191,7 +195,7 @@ fn end(ended: Ended, plan: &Plan) -> Result<(), Failure> {
     let summary = ended.logs.finish_with(LOG_PATIENCE, level, &text);
     if !summary.complete {
         let lost = summary.counters.dropped();
-        complain(&format!(
+        print_error(&format!(
             "microservice-flask: {} log lines ({} bytes) were lost\n",
             lost.lines, lost.bytes
         ));

@@ -7,23 +7,14 @@ use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::metrics;
 use crate::health::probe::{self, Verdict};
 use crate::health::{nginx, stats};
 use crate::http::Response;
-use crate::status::{Phase, ServingStatus, StatusReport, WorkerStatus};
+use crate::status::{HealthReport, Phase, ServingStatus, StatusReport, WorkerStatus};
 use crate::supervise::command::{Commands, ReloadAnswer, Snapshot};
-
-/// The answer of /healthcheck.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// 0 passing, 1 warning, 2 critical.
-    pub level: u8,
-    /// Why.
-    pub reason: String,
-}
 
 /// What a listener allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +203,7 @@ fn worker_status(worker: stats::Worker, now: u64) -> WorkerStatus {
 }
 
 /// Ready and the health path answers: passing. On the way there, or every slot busy: warning. Anything else: critical.
-async fn health(snapshot: &Snapshot) -> Health {
+async fn health(snapshot: &Snapshot) -> HealthReport {
     let report = &snapshot.report;
     let reason = report.reason.clone().unwrap_or_default();
     if !report.ready {
@@ -221,10 +212,10 @@ async fn health(snapshot: &Snapshot) -> Health {
         } else {
             2
         };
-        return Health { level, reason };
+        return HealthReport { level, reason };
     }
     let Some(path) = &snapshot.health else {
-        return Health {
+        return HealthReport {
             level: 0,
             reason: "ready".to_owned(),
         };
@@ -241,7 +232,7 @@ async fn health(snapshot: &Snapshot) -> Health {
         ),
         Verdict::Fails(why) => (2, why),
     };
-    Health { level, reason }
+    HealthReport { level, reason }
 }
 
 fn text(status: StatusCode, body: &str) -> Response {

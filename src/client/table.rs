@@ -1,83 +1,12 @@
-//! `status` and `healthcheck`: how the running service is.
+//! The status as text for a terminal: one paragraph, a table of the children, one of the workers, log losses, errors.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use hyper::Method;
-
-use super::{ask, print};
-use crate::cli::{ServiceOptions, StatusArgs};
-use crate::control::routes::Health;
-use crate::exit::Failure;
 use crate::logs::gist;
 use crate::status::{ChildStatus, LogStatus, StatusReport};
 
-/// The whole health check: the platform ends its scripts after ten seconds, and the health path alone may take eight.
-const HEALTH_PATIENCE: Duration = Duration::from_millis(8800);
-/// Pause of `--watch`.
-const WATCH_PAUSE: Duration = Duration::from_secs(1);
-
-/// Prints the status, once or again and again.
-pub fn status(options: &ServiceOptions, args: &StatusArgs) -> Result<(), Failure> {
-    let mut before = String::new();
-    loop {
-        let (_, body) = ask::ask(options, &Method::GET, "/status", ask::PATIENCE)?;
-        let report: StatusReport = serde_json::from_slice(&body)
-            .map_err(|error| Failure::Bug(format!("cannot read the status: {error}")))?;
-        let text = if args.json {
-            String::from_utf8_lossy(&body).into_owned()
-        } else {
-            text(&report)
-        };
-        if text != before {
-            print(&text)?;
-            before = text;
-        }
-        if !args.watch {
-            return verdict(&report);
-        }
-        std::thread::sleep(WATCH_PAUSE);
-    }
-}
-
-fn verdict(report: &StatusReport) -> Result<(), Failure> {
-    if report.ready {
-        return Ok(());
-    }
-    let reason = report.reason.as_deref().unwrap_or("no reason is known");
-    Err(Failure::Negative(format!("not ready: {reason}")))
-}
-
-/// Ends one worker of the application.
-pub fn restart_worker(options: &ServiceOptions, id: u32) -> Result<(), Failure> {
-    let path = format!("/workers/{id}/restart");
-    let (status, body) = ask::ask(options, &Method::POST, &path, ask::PATIENCE)?;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    if status.is_success() {
-        print(&text)
-    } else {
-        Err(Failure::Negative(text.trim_end().to_owned()))
-    }
-}
-
-/// Asks for the health; exit 0 passing, 1 warning, 2 critical.
-pub fn healthcheck(options: &ServiceOptions) -> Result<(), Failure> {
-    let answer = ask::ask(options, &Method::GET, "/healthcheck", HEALTH_PATIENCE);
-    let critical = |reason: String| Failure::Health { level: 2, reason };
-    let (_, body) = answer.map_err(|failure| critical(failure.to_string()))?;
-    let health: Health =
-        serde_json::from_slice(&body).map_err(|error| critical(error.to_string()))?;
-    if health.level > 0 {
-        return Err(Failure::Health {
-            level: health.level,
-            reason: health.reason,
-        });
-    }
-    print(&format!("{}\n", health.reason))
-}
-
-/// The status for people.
-fn text(report: &StatusReport) -> String {
+/// The whole report; several lines, each ended.
+pub(super) fn text(report: &StatusReport) -> String {
     let mut out = String::new();
     let ready = if report.ready {
         "ready"
@@ -89,7 +18,7 @@ fn text(report: &StatusReport) -> String {
         out,
         "{} is {ready}, for {} (generation {})",
         report.name,
-        span(report.uptime_seconds),
+        duration(report.uptime_seconds),
         report.generation
     );
     if let Some(reason) = &report.reason {
@@ -126,8 +55,8 @@ fn text(report: &StatusReport) -> String {
     if !report.workers.is_empty() {
         workers(report, &mut out);
     }
-    if let Some(words) = log(&report.log) {
-        let _ = writeln!(out, "\nlog: {words}");
+    if let Some(losses) = log(&report.log) {
+        let _ = writeln!(out, "\nlog: {losses}");
     }
     if !report.last_errors.is_empty() {
         let _ = writeln!(out, "\nlast errors");
@@ -139,12 +68,12 @@ fn text(report: &StatusReport) -> String {
     out
 }
 
-/// The log's accounts, when there is something to worry about.
+/// Counts of log lines, only when stdout is stalled or lines were dropped.
 fn log(log: &LogStatus) -> Option<String> {
     let stalled = log.stalled_seconds.map(|seconds| {
         format!(
             "stdout has taken nothing for {}, {} lines wait; ",
-            span(seconds),
+            duration(seconds),
             log.buffered
         )
     });
@@ -159,7 +88,7 @@ fn log(log: &LogStatus) -> Option<String> {
     })
 }
 
-/// The state, with the role of a child that only a reload explains.
+/// The state, followed by the role of a child that only a reload or a crash explains.
 fn state(child: &ChildStatus) -> String {
     if child.role == "serving" {
         return child.state.clone();
@@ -167,7 +96,7 @@ fn state(child: &ChildStatus) -> String {
     format!("{} ({})", child.state, child.role)
 }
 
-/// The application's processes, one a line.
+/// The application's processes, one per line, with their in-flight requests.
 fn workers(report: &StatusReport, out: &mut String) {
     let busy = report
         .workers
@@ -212,13 +141,13 @@ fn workers(report: &StatusReport, out: &mut String) {
     }
 }
 
-/// A span in its two largest units.
+/// A duration in its two largest units.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "an uptime is positive, and its fractions are not shown"
 )]
-fn span(seconds: f64) -> String {
+fn duration(seconds: f64) -> String {
     let seconds = seconds as u64;
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -246,14 +175,14 @@ mod tests {
             stalled_seconds: Some(61.5),
             ..fine
         };
-        let words = "stdout has taken nothing for 1 min 1 s, 2 lines wait; 0 of 12 lines dropped, 10 delivered";
-        assert_eq!(log(&stalled).as_deref(), Some(words));
+        let text = "stdout has taken nothing for 1 min 1 s, 2 lines wait; 0 of 12 lines dropped, 10 delivered";
+        assert_eq!(log(&stalled).as_deref(), Some(text));
         let dropped = LogStatus {
             dropped: 3,
             produced: 15,
             ..fine
         };
-        let words = "3 of 15 lines dropped, 10 delivered";
-        assert_eq!(log(&dropped).as_deref(), Some(words));
+        let text = "3 of 15 lines dropped, 10 delivered";
+        assert_eq!(log(&dropped).as_deref(), Some(text));
     }
 }

@@ -1,0 +1,18 @@
+//! What asks a running launcher over its control socket: `status`, `healthcheck`, `reload`, `restart-worker`.
+//!
+//! [`Launcher`] finds the socket and sends one request. Each command has a file of its own; `table` is the status as text.
+//! What the launcher answers is in [`crate::control`].
+#![forbid(unsafe_code)]
+
+mod healthcheck;
+mod launcher;
+mod reload;
+mod restart_worker;
+mod status;
+mod table;
+
+pub(crate) use self::healthcheck::healthcheck;
+pub(crate) use self::launcher::Launcher;
+pub(crate) use self::reload::reload;
+pub(crate) use self::restart_worker::restart_worker;
+pub(crate) use self::status::status;

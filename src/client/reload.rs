@@ -1,0 +1,25 @@
+//! `reload`: has the running launcher take on new configuration and code, and waits for the outcome.
+
+use std::time::Duration;
+
+use hyper::Method;
+
+use super::Launcher;
+use crate::console::{print, print_error};
+use crate::exit::Failure;
+use crate::supervise::command::ReloadAnswer;
+
+/// A reload with a canary may take as long as two starts of the application.
+const TIMEOUT: Duration = Duration::from_secs(580);
+
+/// Exits with the launcher's code for the outcome, and prints its text.
+pub(crate) fn reload(launcher: &Launcher) -> Result<(), Failure> {
+    let (_, body) = launcher.ask(&Method::POST, "/reload", TIMEOUT)?;
+    let answer: ReloadAnswer = serde_json::from_slice(&body)
+        .map_err(|error| Failure::Bug(format!("cannot read the answer: {error}")))?;
+    if answer.code == 0 {
+        return print(&format!("{}\n", answer.text));
+    }
+    print_error(&format!("{}\n", answer.text));
+    Err(Failure::Reported { code: answer.code })
+}
