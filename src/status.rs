@@ -1,87 +1,89 @@
-//! How the service is, as a value: what `status`, `/status` and `/readyz` show.
+//! The status of the service as a value: what `status`, /status, /readyz and /metrics are made of.
+//!
+//! The field names and the texts of the enums are the JSON of /status, which operators' scripts read.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The whole picture.
+/// Everything that /status answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusReport {
-    /// Service name.
+    /// `--name`, or the last part of the service folder.
     pub name: String,
     /// Version of the launcher.
     pub version: String,
-    /// starting, ready, reloading, degraded, stopping.
-    pub phase: Phase,
-    /// Whether requests should be sent here.
+    /// What the service as a whole is doing.
+    pub phase: ServicePhase,
+    /// Whether a load balancer should send requests here.
     pub ready: bool,
-    /// Why not.
+    /// Why the service is not ready.
     pub reason: Option<String>,
-    /// The launcher's process.
+    /// Process of the launcher.
     pub pid: u32,
     /// When the launcher started (RFC 3339).
     pub started_at: String,
-    /// Seconds since then.
+    /// Seconds since the launcher started, from a clock that never jumps.
     pub uptime_seconds: f64,
-    /// Counts configurations.
+    /// Number of the configuration that serves: 1 after the start, one more after each reload.
     pub generation: u32,
-    /// The file that was read.
+    /// The config.json that was read; none when the service has none.
     pub config_file: Option<PathBuf>,
-    /// Addresses for clients.
+    /// Addresses for clients, as bound.
     pub listen: Vec<String>,
-    /// What was planned.
+    /// Figures of the plan that serves.
     pub plan: PlanSummary,
-    /// The children.
+    /// nginx and uWSGI; during a reload or after a crash also their predecessors and successors.
     pub children: Vec<ChildStatus>,
-    /// The application's processes; filled in when somebody asks.
+    /// Processes of the application. The supervisor leaves this empty; `control` asks uWSGI for it.
     #[serde(default)]
     pub workers: Vec<WorkerStatus>,
-    /// Requests that wait for a free slot; filled in when somebody asks, none when nginx does not answer.
+    /// Requests that wait for a free slot. The supervisor leaves this empty; `control` asks nginx for it.
     #[serde(default)]
     pub waiting: Option<u64>,
-    /// Restarts of all children together.
+    /// Restarts of all serving children together.
     pub restarts: u32,
-    /// The last records at level error, oldest first.
+    /// The last log records at level error, oldest first.
     #[serde(default)]
     pub last_errors: Vec<ErrorRecord>,
-    /// What became of the log's records.
+    /// How many log records were written and lost.
     #[serde(default)]
     pub log: LogStatus,
 }
 
-/// What became of the log's records since the launcher started: produced = delivered + dropped + buffered.
+/// Counts of log records since the launcher started: produced = delivered + dropped + buffered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogStatus {
-    /// Read from the parts, or the launcher's own.
+    /// Records read from the children, and the launcher's own.
     pub produced: u64,
-    /// Written to stdout.
+    /// Records written to stdout.
     pub delivered: u64,
-    /// Given up, because the buffer was full.
+    /// Records lost because the buffer was full.
     pub dropped: u64,
-    /// On their way.
+    /// Records in the buffer.
     pub buffered: u64,
-    /// How long stdout has been taking nothing, where that is so.
+    /// Seconds since stdout last accepted data; none while it accepts data.
     pub stalled_seconds: Option<f64>,
 }
 
-/// What the service is doing.
+/// What the service as a whole is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Not every child has been ready yet.
+pub enum ServicePhase {
+    /// Some child has never been ready.
     Starting,
-    /// Everything runs.
+    /// Every child is ready.
     Ready,
-    /// Everything runs, and a new generation is being started beside it.
+    /// Every child is ready, and a new generation is starting.
     Reloading,
-    /// A child is missing and on its way back.
+    /// A child that was ready is not: it is restarting.
     Degraded,
-    /// On the way out.
+    /// The launcher was asked to stop, or gives up.
     Stopping,
 }
 
-impl Phase {
-    /// Its name for people.
+impl ServicePhase {
+    /// The text in JSON and in `status`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -93,84 +95,234 @@ impl Phase {
     }
 }
 
-/// The answer of /healthcheck.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthReport {
-    /// 0 passing, 1 warning, 2 critical.
-    pub level: u8,
-    /// Why.
-    pub reason: String,
-}
-
-/// The numbers of the plan.
+/// Figures of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanSummary {
-    /// Requests at the same time.
+    /// Requests that can be served at the same time: processes × threads.
     pub slots: u32,
-    /// uWSGI processes.
+    /// uWSGI worker processes.
     pub processes: u32,
-    /// Threads of each.
+    /// Threads of each uWSGI worker.
     pub threads: u32,
-    /// Requests that may wait.
+    /// Requests that may wait for a free slot.
     pub queue: u32,
-    /// nginx workers.
+    /// nginx worker processes.
     pub nginx_workers: u32,
 }
 
-/// One child.
+/// A program that the launcher supervises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChildStatus {
-    /// nginx or uwsgi.
+    /// nginx, uwsgi, or uwsgi (canary).
     pub name: String,
-    /// serving; during a reload also canary, candidate or retiring.
-    pub role: String,
-    /// Its state.
-    pub state: String,
-    /// Its process.
+    /// Which generation the child belongs to.
+    pub role: ChildRole,
+    /// Where the child is between its start and its end.
+    pub state: ChildState,
+    /// Main process of the child; none while there is none.
     pub pid: Option<i32>,
-    /// Seconds in this state, where that is known.
+    /// Seconds in this state; only for starting and running.
     pub since_seconds: Option<f64>,
     /// Starts after the first.
     pub restarts: u32,
-    /// How its last process ended.
+    /// How the previous process of the child ended.
     pub last_exit: Option<String>,
 }
 
-/// One process of the application.
+/// Which generation a child belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildRole {
+    /// The present generation.
+    Serving,
+    /// The next generation, tried on a socket of its own; it gets no requests of clients.
+    Canary,
+    /// The next generation; takes over once all of its children are ready.
+    Candidate,
+    /// The previous generation, which finishes its requests.
+    Retiring,
+    /// Processes that have survived the crash of their main process and still serve.
+    #[serde(rename = "orphans")]
+    Survivors,
+}
+
+impl ChildRole {
+    /// The text in JSON and in `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Canary => "canary",
+            Self::Candidate => "candidate",
+            Self::Retiring => "retiring",
+            Self::Survivors => "orphans",
+        }
+    }
+}
+
+/// Where a child is between its start and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildState {
+    /// Not started yet.
+    Idle,
+    /// Has a process that is not ready.
+    Starting,
+    /// Ready.
+    Running,
+    /// Serves, and closes each connection after the answer.
+    Draining,
+    /// Was asked to stop.
+    Stopping,
+    /// Was sent SIGKILL.
+    Killing,
+    /// Crashed; its next start is delayed.
+    #[serde(rename = "waiting to restart")]
+    Backoff,
+    /// Will not be started again.
+    Ended,
+}
+
+impl ChildState {
+    /// The text in JSON and in `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Draining => "draining",
+            Self::Stopping => "stopping",
+            Self::Killing => "killing",
+            Self::Backoff => "waiting to restart",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A worker process of the application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
-    /// Its number, from 1.
+    /// uWSGI's number of the worker, from 1; a replacement keeps it.
     pub id: u32,
-    /// Its process.
+    /// 0 while the worker has no process.
     pub pid: i32,
-    /// busy, idle or starting.
-    pub state: String,
-    /// Requests that it has finished.
+    /// Whether the worker serves a request or could.
+    pub state: WorkerState,
+    /// Requests that the worker has finished.
     pub requests: u64,
-    /// Requests under way.
+    /// In-flight requests, at most one per thread.
     pub serving: Vec<ServingStatus>,
 }
 
-/// A request under way.
+/// Whether a worker serves a request or could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// Serves at least one request.
+    Busy,
+    /// Waits for requests.
+    Idle,
+    /// Does not accept requests yet.
+    Starting,
+}
+
+impl WorkerState {
+    /// The text in JSON and in `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+        }
+    }
+}
+
+/// An in-flight request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServingStatus {
-    /// Its id.
+    /// The request ID, as in the log.
     pub request_id: String,
-    /// Its method.
+    /// GET, POST and so on.
     pub method: String,
-    /// Its path, without the query.
+    /// URL path without the query, which may hold secrets.
     pub path: String,
-    /// Seconds since it started.
+    /// Whole seconds since the request started.
     pub seconds: u64,
 }
 
 /// A record of the log at level error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorRecord {
-    /// When (RFC 3339).
+    /// When the record was written (RFC 3339).
     pub ts: String,
-    /// Who wrote it.
+    /// The child or part of it that wrote the record, as in the log.
     pub source: String,
-    /// Its first words.
+    /// Beginning of the message.
     pub message: String,
+}
+
+/// The answer of /healthcheck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// 0 passing, 1 warning, 2 critical; the exit code of `healthcheck`.
+    pub level: u8,
+    /// One line for operators, at every level.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug + Copy>(
+        value: T,
+        text: &str,
+        expected: &str,
+    ) {
+        assert_eq!(text, expected);
+        let json = serde_json::to_string(&value).unwrap();
+        assert_eq!(json, format!("{expected:?}"));
+        assert_eq!(serde_json::from_str::<T>(&json).unwrap(), value);
+    }
+
+    #[test]
+    fn json_and_text_have_the_same_words() {
+        for (phase, expected) in [
+            (ServicePhase::Starting, "starting"),
+            (ServicePhase::Ready, "ready"),
+            (ServicePhase::Reloading, "reloading"),
+            (ServicePhase::Degraded, "degraded"),
+            (ServicePhase::Stopping, "stopping"),
+        ] {
+            check(phase, phase.as_str(), expected);
+        }
+        for (role, expected) in [
+            (ChildRole::Serving, "serving"),
+            (ChildRole::Canary, "canary"),
+            (ChildRole::Candidate, "candidate"),
+            (ChildRole::Retiring, "retiring"),
+            (ChildRole::Survivors, "orphans"),
+        ] {
+            check(role, role.as_str(), expected);
+        }
+        for (state, expected) in [
+            (ChildState::Idle, "idle"),
+            (ChildState::Starting, "starting"),
+            (ChildState::Running, "running"),
+            (ChildState::Draining, "draining"),
+            (ChildState::Stopping, "stopping"),
+            (ChildState::Killing, "killing"),
+            (ChildState::Backoff, "waiting to restart"),
+            (ChildState::Ended, "ended"),
+        ] {
+            check(state, state.as_str(), expected);
+        }
+        for (state, expected) in [
+            (WorkerState::Busy, "busy"),
+            (WorkerState::Idle, "idle"),
+            (WorkerState::Starting, "starting"),
+        ] {
+            check(state, state.as_str(), expected);
+        }
+    }
 }

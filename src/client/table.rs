@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::logs::gist;
-use crate::status::{ChildStatus, LogStatus, StatusReport};
+use crate::status::{ChildRole, ChildStatus, LogStatus, StatusReport, WorkerState};
 
 /// The whole report; several lines, each ended.
 pub(super) fn text(report: &StatusReport) -> String {
@@ -90,10 +90,10 @@ fn log(log: &LogStatus) -> Option<String> {
 
 /// The state, followed by the role of a child that only a reload or a crash explains.
 fn state(child: &ChildStatus) -> String {
-    if child.role == "serving" {
-        return child.state.clone();
+    match child.role {
+        ChildRole::Serving => child.state.as_str().to_owned(),
+        role => format!("{} ({})", child.state.as_str(), role.as_str()),
     }
-    format!("{} ({})", child.state, child.role)
 }
 
 /// The application's processes, one per line, with their in-flight requests.
@@ -101,7 +101,7 @@ fn workers(report: &StatusReport, out: &mut String) {
     let busy = report
         .workers
         .iter()
-        .filter(|worker| worker.state == "busy")
+        .filter(|worker| worker.state == WorkerState::Busy)
         .count();
     let waiting = match report.waiting {
         Some(waiting) => format!(", {waiting} requests waiting"),
@@ -133,7 +133,7 @@ fn workers(report: &StatusReport, out: &mut String) {
             out,
             "{:<6} {:<9} {:>8} {:>9}  {}",
             worker.id,
-            worker.state,
+            worker.state.as_str(),
             worker.pid,
             worker.requests,
             serving.join("; ")

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::status::StatusReport;
+use crate::status::{ChildRole, StatusReport};
 
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -39,7 +39,7 @@ pub fn text(report: &StatusReport) -> String {
     for child in report
         .children
         .iter()
-        .filter(|child| child.role == "serving")
+        .filter(|child| child.role == ChildRole::Serving)
     {
         let (name, restarts) = (label(&child.name), child.restarts);
         // Writing to a String cannot fail.
@@ -167,7 +167,10 @@ fn number(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{ChildStatus, LogStatus, Phase, PlanSummary, ServingStatus, WorkerStatus};
+    use crate::status::{
+        ChildState, ChildStatus, LogStatus, PlanSummary, ServicePhase, ServingStatus, WorkerState,
+        WorkerStatus,
+    };
 
     #[test]
     fn every_series_has_help_and_type_and_no_label_breaks_out() {
@@ -180,7 +183,7 @@ mod tests {
         let report = StatusReport {
             name: "a\"b\\c\nd".into(),
             version: "0.1.0".into(),
-            phase: Phase::Ready,
+            phase: ServicePhase::Ready,
             ready: true,
             reason: None,
             pid: 1,
@@ -198,8 +201,8 @@ mod tests {
             },
             children: vec![ChildStatus {
                 name: "nginx".into(),
-                role: "serving".into(),
-                state: "running".into(),
+                role: ChildRole::Serving,
+                state: ChildState::Running,
                 pid: Some(2),
                 since_seconds: None,
                 restarts: 5,
@@ -209,7 +212,7 @@ mod tests {
             workers: vec![WorkerStatus {
                 id: 1,
                 pid: 9,
-                state: "busy".into(),
+                state: WorkerState::Busy,
                 requests: 7,
                 serving: vec![serving],
             }],

@@ -13,7 +13,9 @@ use super::metrics;
 use crate::health::probe::{self, Verdict};
 use crate::health::{nginx, stats};
 use crate::http::Response;
-use crate::status::{HealthReport, Phase, ServingStatus, StatusReport, WorkerStatus};
+use crate::status::{
+    HealthReport, ServicePhase, ServingStatus, StatusReport, WorkerState, WorkerStatus,
+};
 use crate::supervise::command::{Commands, ReloadAnswer, Snapshot};
 
 /// What a listener allows.
@@ -180,14 +182,14 @@ async fn with_workers(snapshot: Snapshot) -> StatusReport {
 
 fn worker_status(worker: stats::Worker, now: u64) -> WorkerStatus {
     let state = match (worker.accepting, worker.current.is_empty()) {
-        (_, false) => "busy",
-        (true, true) => "idle",
-        (false, true) => "starting",
+        (_, false) => WorkerState::Busy,
+        (true, true) => WorkerState::Idle,
+        (false, true) => WorkerState::Starting,
     };
     WorkerStatus {
         id: worker.id,
         pid: worker.pid,
-        state: state.to_owned(),
+        state,
         requests: worker.requests,
         serving: worker
             .current
@@ -207,7 +209,7 @@ async fn health(snapshot: &Snapshot) -> HealthReport {
     let report = &snapshot.report;
     let reason = report.reason.clone().unwrap_or_default();
     if !report.ready {
-        let level = if report.phase == Phase::Starting {
+        let level = if report.phase == ServicePhase::Starting {
             1
         } else {
             2

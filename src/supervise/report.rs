@@ -8,7 +8,9 @@ use super::readiness::Lacking;
 use super::state::{Child, Life, Outcome, Pace, Phase, State};
 use super::supervisor::Supervisor;
 use crate::logs::Counters;
-use crate::status::{self, ChildStatus, ErrorRecord, LogStatus, PlanSummary, StatusReport};
+use crate::status::{
+    ChildRole, ChildStatus, ErrorRecord, LogStatus, PlanSummary, ServicePhase, StatusReport,
+};
 
 /// What does not change while a generation runs.
 #[derive(Clone, Debug)]
@@ -44,8 +46,8 @@ pub fn report(
         .filter(|(child, _)| child.life == Life::Serving || child.state != State::Ended)
         .map(|(child, name)| ChildStatus {
             name: (*name).to_owned(),
-            role: role(child).to_owned(),
-            state: child.state.name().to_owned(),
+            role: role(child),
+            state: child.state.status(),
             pid: child.state.pid().map(nix::unistd::Pid::as_raw),
             since_seconds: since(child.state).map(|since| now.since(since).as_secs_f64()),
             restarts: child.restarts,
@@ -90,15 +92,15 @@ pub(super) fn log(counters: &Counters) -> LogStatus {
     }
 }
 
-fn phase(supervisor: &Supervisor) -> status::Phase {
+fn phase(supervisor: &Supervisor) -> ServicePhase {
     match supervisor.phase {
-        Phase::Starting { .. } => status::Phase::Starting,
+        Phase::Starting { .. } => ServicePhase::Starting,
         Phase::Serving if supervisor.is_reloading() && supervisor.is_ready() => {
-            status::Phase::Reloading
+            ServicePhase::Reloading
         }
-        Phase::Serving if supervisor.is_ready() => status::Phase::Ready,
-        Phase::Serving => status::Phase::Degraded,
-        Phase::Stopping { .. } | Phase::Done(_) => status::Phase::Stopping,
+        Phase::Serving if supervisor.is_ready() => ServicePhase::Ready,
+        Phase::Serving => ServicePhase::Degraded,
+        Phase::Stopping { .. } | Phase::Done(_) => ServicePhase::Stopping,
     }
 }
 
@@ -123,7 +125,7 @@ fn reason(supervisor: &Supervisor, names: &[&'static str], lacking: &Lacking) ->
         .filter(|(_, (child, _))| child.life == Life::Serving)
         .filter(|(_, (child, _))| !matches!(child.state, State::Running { .. }))
         .map(|(id, (child, name))| {
-            let state = child.state.name();
+            let state = child.state.status().as_str();
             match (child.state, lacking.get(&id)) {
                 (State::Starting { .. }, Some(why)) => format!("{name} is {state}: {why}"),
                 _ => format!("{name} is {state}"),
@@ -133,15 +135,15 @@ fn reason(supervisor: &Supervisor, names: &[&'static str], lacking: &Lacking) ->
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-fn role(child: &Child) -> &'static str {
+fn role(child: &Child) -> ChildRole {
     if child.orphans_of.is_some() {
-        return "orphans";
+        return ChildRole::Survivors;
     }
     match child.life {
-        Life::Serving => "serving",
-        Life::Canary => "canary",
-        Life::Candidate { .. } => "candidate",
-        Life::Retiring { .. } => "retiring",
+        Life::Serving => ChildRole::Serving,
+        Life::Canary => ChildRole::Canary,
+        Life::Candidate { .. } => ChildRole::Candidate,
+        Life::Retiring { .. } => ChildRole::Retiring,
     }
 }
 

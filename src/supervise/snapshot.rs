@@ -6,7 +6,7 @@ use super::report;
 use super::runner::Runner;
 use super::state::Life;
 use crate::health::probe::Probe;
-use crate::status::{self, ErrorRecord};
+use crate::status::{ErrorRecord, ServicePhase};
 use crate::sys::process;
 
 impl Runner {
@@ -45,7 +45,7 @@ impl Runner {
                     if snapshot.report.ready
                         && pid.is_some_and(|pid| !process::has_living_children(pid))
                     {
-                        snapshot.report.phase = status::Phase::Degraded;
+                        snapshot.report.phase = ServicePhase::Degraded;
                         snapshot.report.ready = false;
                         snapshot.report.reason =
                             Some(format!("{} has no process that serves", plan.name));

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use super::Uptime;
 use super::backoff::Backoff;
 use super::child::{Orphans, Role, StopPlan};
+use crate::status::ChildState;
 use crate::sys::reap::Exit;
 
 /// Index of a child, in the order of starting.
@@ -75,17 +76,17 @@ impl State {
         }
     }
 
-    /// Its name for people.
-    pub fn name(self) -> &'static str {
+    /// The state without its data, for the status.
+    pub(crate) fn status(self) -> ChildState {
         match self {
-            Self::Idle => "idle",
-            Self::Starting { .. } => "starting",
-            Self::Running { .. } => "running",
-            Self::Draining { .. } => "draining",
-            Self::Stopping { .. } => "stopping",
-            Self::Killing { .. } => "killing",
-            Self::Backoff { .. } => "waiting to restart",
-            Self::Ended => "ended",
+            Self::Idle => ChildState::Idle,
+            Self::Starting { .. } => ChildState::Starting,
+            Self::Running { .. } => ChildState::Running,
+            Self::Draining { .. } => ChildState::Draining,
+            Self::Stopping { .. } => ChildState::Stopping,
+            Self::Killing { .. } => ChildState::Killing,
+            Self::Backoff { .. } => ChildState::Backoff,
+            Self::Ended => ChildState::Ended,
         }
     }
 }

@@ -67,7 +67,9 @@ pub(super) fn report(report: &StatusReport) {
                 .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
             format!(
                 "{} {} pid {pid} restarts {}",
-                child.name, child.state, child.restarts
+                child.name,
+                child.state.as_str(),
+                child.restarts
             )
         })
         .collect();
