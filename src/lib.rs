@@ -75,12 +75,12 @@ pub mod telemetry;
 
 use std::process::ExitCode;
 
-/// The whole program: from the command line to the exit code.
+/// The whole program, from the command line to the exit code.
 pub fn main() -> ExitCode {
     match commands::execute(cli::parse(commands::context::is_empty_variable)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // The end of a run is the last record of its log already.
+            // These two have printed their text already: as the last log record, or as the answer of the launcher.
             if !matches!(
                 failure,
                 exit::Failure::Ended { .. } | exit::Failure::Reported { .. }

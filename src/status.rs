@@ -76,7 +76,7 @@ pub enum ServicePhase {
     Ready,
     /// Every child is ready, and a new generation is starting.
     Reloading,
-    /// A child that was ready is not: it is restarting.
+    /// Every child has been ready, and one is not now: it crashed, hangs or restarts.
     Degraded,
     /// The launcher was asked to stop, or gives up.
     Stopping,

@@ -9,7 +9,7 @@ use crate::plan::layout::Layout;
 use crate::render;
 use crate::sys::files;
 
-/// Reads, validates, plans, renders and has nginx test the result.
+/// Loads, validates, plans and renders as `run` does, then runs `nginx -t` on the result.
 pub fn check(options: &ServiceOptions) -> Result<(), Failure> {
     let mut context = context::load(options)?;
     let machine = context.machine();

@@ -1,4 +1,4 @@
-//! From what was typed to a plan: the steps that `run`, `check` and `render` share.
+//! The steps from the command line to a plan, shared by `run`, `check`, `render` and a reload.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -14,29 +14,29 @@ use crate::plan::layout::Layout;
 use crate::plan::{self, DEFAULT_USER, Plan, PlanInput};
 use crate::runtime_dir::RuntimeDirs;
 
-/// A service that was found and read.
+/// A service with its configuration, before planning.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The service.
+    /// Where the service is.
     pub service: Service,
-    /// What it asks for.
+    /// Values of config.json; defaults where it has problems.
     pub config: Config,
-    /// What is wrong with that, so far.
+    /// Problems and warnings so far; planning adds more.
     pub findings: Findings,
-    /// The environment as it was at the start.
+    /// Environment variables at the start, as far as they are UTF-8.
     pub env: Env,
-    /// The runtime folder.
+    /// The runtime folder; it may not exist yet.
     pub runtime: PathBuf,
-    /// Whether it is ours to choose and among the folders of others.
+    /// Whether the runtime folder is the default in /tmp, where other users may create files too.
     pub is_among_others: bool,
 }
 
-/// Reads the environment: the only place that does, beside clap.
+/// All environment variables. Besides clap, only this file reads the environment.
 pub fn whole_environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
-/// The environment as far as it is text, which is what the launcher itself looks at.
+/// Environment variables whose name and value are UTF-8; the launcher itself reads no others.
 pub fn environment() -> Env {
     whole_environment()
         .into_iter()
@@ -44,12 +44,12 @@ pub fn environment() -> Env {
         .collect()
 }
 
-/// Whether a variable is set, to nothing.
+/// Whether a variable is set to the empty text.
 pub fn is_empty_variable(name: &OsStr) -> bool {
     std::env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
-/// Finds the service and reads its configuration.
+/// Finds the service and reads its config.json. Problems of the configuration are findings, not errors.
 pub fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     let env = environment();
     let query = ServiceQuery {
@@ -89,7 +89,7 @@ pub(crate) fn runtime_dirs(options: &ServiceOptions, env: &Env) -> RuntimeDirs {
 }
 
 impl Context {
-    /// The facts of this machine.
+    /// Probes this machine for what the plan depends on. May run programs (`uwsgi --version`).
     pub fn machine(&self) -> Machine {
         let default = vec!["static"];
         let statics: Vec<&str> = match &self.config.statics {
@@ -114,7 +114,7 @@ impl Context {
         })
     }
 
-    /// The plan for a runtime folder and addresses; what does not fit joins the findings.
+    /// Plans the service. Problems that only the machine shows are added to the findings.
     pub fn plan(&mut self, machine: &Machine, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
         let input = PlanInput {
             name: self.service.name.clone(),
@@ -125,7 +125,7 @@ impl Context {
         plan::plan(input, &self.config, machine, &mut self.findings)
     }
 
-    /// Fails when there are problems.
+    /// Fails if any finding is a problem; warnings do not count.
     pub fn fail_on_problems(&self) -> Result<(), Failure> {
         if self.findings.has_problems() {
             return Err(Failure::Config(Problems(self.findings.clone())));
@@ -134,7 +134,7 @@ impl Context {
     }
 }
 
-/// The addresses for clients, as typed.
+/// The addresses of `--listen` without duplicates, in the order given.
 pub fn listen(options: &ServiceOptions) -> Vec<SocketAddr> {
     let mut list: Vec<SocketAddr> = Vec::new();
     for address in &options.listen {

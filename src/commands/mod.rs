@@ -1,5 +1,5 @@
 //! Routes the command line, and runs the commands that act by themselves: a file for each. What asks a running launcher is in
-//! [`crate::client`]. [`context`] has the steps that several commands start with, [`findings`] prints what they find.
+//! `client`. [`context`] has the steps that several commands start with, [`findings`] prints what they find.
 #![forbid(unsafe_code)]
 
 pub mod check;

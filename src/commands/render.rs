@@ -1,4 +1,4 @@
-//! `render`: the files that `run` would use.
+//! `render`: writes or prints the nginx and uWSGI files that `run` would use.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::plan::layout::Layout;
 use crate::render;
 use crate::sys::files;
 
-/// Writes the files below a folder, or prints them.
+/// Writes the files below `out`, or prints them to stdout.
 pub fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let mut context = context::load(options)?;
     let machine = context.machine();

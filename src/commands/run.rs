@@ -1,4 +1,4 @@
-//! `run`: decides between production and development.
+//! `run`: whether the service runs in production or in development, and how log records look.
 
 use std::io::IsTerminal as _;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::exit::Failure;
 use crate::logs::Format;
 use crate::sys::signals;
 
-/// Runs the service.
+/// Loads the configuration and hands over to [`serve`] or [`dev`]. Command-line options win over `use_nginx`.
 pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     signals::hold();
     let started = Instant::now();
@@ -34,7 +34,7 @@ pub fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     dev::dev(options, &context, args.flask_args)
 }
 
-/// Why it is development, when nobody has asked for it.
+/// The reason for development when neither `--dev` nor `use_nginx` asked for it; else none.
 fn development_by_default(config: &Config) -> Option<String> {
     if config.use_nginx.is_some() {
         return None;
@@ -48,7 +48,7 @@ fn development_by_default(config: &Config) -> Option<String> {
     ))
 }
 
-/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only where nobody objects
+/// The format of log records: as asked for, else by the kind of stdout. Colours only on a terminal and without NO_COLOR
 /// (<https://no-color.org>).
 pub fn log_format(asked: LogFormat, no_color: bool) -> Format {
     let terminal = std::io::stdout().is_terminal();
@@ -70,13 +70,13 @@ mod tests {
         let why = |file: Option<&str>, text: Option<&str>| {
             development_by_default(&crate::config::load(file.map(Into::into), text).0)
         };
-        let said = why(Some("/opt/x/config.json"), Some("{}")).unwrap();
+        let reason = why(Some("/opt/x/config.json"), Some("{}")).unwrap();
         assert!(
-            said.contains("/opt/x/config.json has no use_nginx"),
-            "{said}"
+            reason.contains("/opt/x/config.json has no use_nginx"),
+            "{reason}"
         );
-        let said = why(None, None).unwrap();
-        assert!(said.contains("no config.json was found"), "{said}");
+        let reason = why(None, None).unwrap();
+        assert!(reason.contains("no config.json was found"), "{reason}");
         assert_eq!(why(None, Some(r#"{"use_nginx": false}"#)), None);
     }
 }

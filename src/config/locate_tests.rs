@@ -1,4 +1,4 @@
-//! The search rules, by small trees.
+//! Tests of the search rules on small trees of files.
 
 use super::*;
 

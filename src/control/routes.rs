@@ -1,4 +1,4 @@
-//! From request to answer.
+//! Which code answers which request.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,20 +18,20 @@ use crate::status::{
 };
 use crate::supervise::command::{Commands, ReloadAnswer, Snapshot};
 
-/// What a listener allows.
+/// What the clients of a listener may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {
-    /// Questions.
+    /// GET and HEAD only; the paths of commands do not exist.
     ReadOnly,
-    /// Questions, and commands that change something.
+    /// Also reload and restart a worker.
     Control,
 }
 
-/// Answers one request.
+/// Answers one request; always with a response, because errors are responses too.
 pub async fn answer(method: Method, path: String, commands: Commands, rights: Rights) -> Response {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
-    let question = matches!(
+    let query = matches!(
         parts.as_slice(),
         ["livez" | "readyz" | "status" | "metrics" | "healthcheck"]
     );
@@ -42,7 +42,7 @@ pub async fn answer(method: Method, path: String, commands: Commands, rights: Ri
             _ => not_allowed("POST"),
         };
     }
-    if !question {
+    if !query {
         return text(
             StatusCode::NOT_FOUND,
             "not found; try /livez, /readyz, /status, /metrics or /healthcheck\n",
@@ -52,7 +52,10 @@ pub async fn answer(method: Method, path: String, commands: Commands, rights: Ri
         return not_allowed("GET, HEAD");
     }
     let Some(snapshot) = commands.report().await else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the launcher is stopping\n",
+        );
     };
     match path.as_str() {
         "/livez" => text(StatusCode::OK, "ok\n"),
@@ -83,11 +86,11 @@ fn not_allowed(allowed: &'static str) -> Response {
 }
 
 async fn reload(commands: &Commands) -> Response {
-    let ending = || ReloadAnswer {
+    let stopping = || ReloadAnswer {
         code: 75,
-        text: "the launcher is ending".to_owned(),
+        text: "the launcher is stopping".to_owned(),
     };
-    let answer = commands.reload().await.unwrap_or_else(ending);
+    let answer = commands.reload().await.unwrap_or_else(stopping);
     let status = match answer.code {
         0 => StatusCode::OK,
         78 => StatusCode::UNPROCESSABLE_ENTITY,
@@ -102,7 +105,10 @@ async fn restart_worker(id: &str, commands: &Commands) -> Response {
         ..
     }) = commands.report().await
     else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the launcher is stopping\n",
+        );
     };
     let workers = match stats::read(&socket).await {
         Ok(workers) => workers,
@@ -121,7 +127,10 @@ async fn restart_worker(id: &str, commands: &Commands) -> Response {
             StatusCode::OK,
             &format!("worker {id} (pid {}) is ended and replaced\n", worker.pid),
         ),
-        Some(_) => text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n"),
+        Some(_) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the launcher is stopping\n",
+        ),
         None => {
             let known: Vec<String> = workers.iter().map(|worker| worker.id.to_string()).collect();
             text(
@@ -140,11 +149,11 @@ fn readyz(report: &StatusReport) -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
 }
 
-/// What nginx may take to tell how many requests it has.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// For nginx to report its connections.
+const NGINX_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Adds what uWSGI tells about its workers, and nginx about requests; without an answer that is left out. What is under
-/// way at nginx and in no worker waits for one.
+/// Adds uWSGI's statistics of its workers and the number of waiting requests; what is not answered is left out. Waiting are
+/// the requests that are in flight at nginx and in no worker.
 async fn with_workers(snapshot: Snapshot) -> StatusReport {
     let mut report = snapshot.report;
     let Some(socket) = snapshot.stats else {
@@ -161,14 +170,14 @@ async fn with_workers(snapshot: Snapshot) -> StatusReport {
             .collect();
     }
     if let Some(socket) = snapshot.proxy {
-        let connections = nginx::connections(&socket, PATIENCE).await.ok();
+        let connections = nginx::connections(&socket, NGINX_TIMEOUT).await.ok();
         let mut busy: usize = report
             .workers
             .iter()
             .map(|worker| worker.serving.len())
             .sum();
         for socket in snapshot.retiring {
-            // The old generation has requests that do not wait either.
+            // Requests in workers of the previous generation do not wait either.
             let workers = stats::read(&socket).await.unwrap_or_default();
             busy += workers
                 .iter()
@@ -204,7 +213,7 @@ fn worker_status(worker: stats::Worker, now: u64) -> WorkerStatus {
     }
 }
 
-/// Ready and the health path answers: passing. On the way there, or every slot busy: warning. Anything else: critical.
+/// Passing: ready, and the health path answers. Warning: starting, or every slot is busy. Critical: anything else.
 async fn health(snapshot: &Snapshot) -> HealthReport {
     let report = &snapshot.report;
     let reason = report.reason.clone().unwrap_or_default();
