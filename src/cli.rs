@@ -1,4 +1,4 @@
-//! What can be typed: commands, options, their environment variables and help texts. No I/O, no logic.
+//! The command line: commands, options, their environment variables and help texts. No I/O, no logic beyond parsing.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,10 +12,10 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 #[derive(Debug, Parser)]
 #[command(name = "microservice-flask", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// Options that every command takes.
+    /// Accepted before and after the command, whichever it is.
     #[command(flatten)]
     pub service: ServiceOptions,
-    /// What to do.
+    /// Required; without a command clap prints the help and exits with 2.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -25,7 +25,7 @@ Exit codes: 0 done, 1 not ready, 2 bad command line, 66 no service or config, 69
 70 bug, 71 the system refused, 73 cannot write, 75 not in time, 77 no permission, 78 wrong
 configuration, 126/127 a program cannot be run or found, else the failed program's own code.";
 
-/// Which service, where it listens, where its runtime files go.
+/// Options of every command: which service, where it listens, where its runtime files are.
 #[derive(Clone, Debug, Args)]
 pub struct ServiceOptions {
     /// Service folder: src/main.py with `app`, optional config/, nginx/, src/static/ [default: /opt/$MICROSERVICE_NAME, else /opt/$IMAGE_NAME]
@@ -37,7 +37,7 @@ pub struct ServiceOptions {
     /// Environment (dev, production, production/eu …): picks the config folder
     #[arg(long, value_name = "ENV", env = "MICROSERVICE_ENV", global = true)]
     pub env: Option<String>,
-    /// Use this config.json instead of the one found by the hermes rules
+    /// Use this config.json instead of the first one in the folders of CONFIG_PATH
     #[arg(long, value_name = "FILE", env = "MICROSERVICE_CONFIG", global = true)]
     pub config: Option<PathBuf>,
     /// Address for clients: PORT, HOST:PORT or `[::]:PORT`; may be given more than once
@@ -59,7 +59,7 @@ pub struct ServiceOptions {
         global = true
     )]
     pub admin: AdminAddr,
-    /// The only folder that is written [default: /run/microservice-flask, else below $XDG_RUNTIME_DIR, else below /tmp]
+    /// Runtime folder, the only one that is written [default: /run/microservice-flask, else below $XDG_RUNTIME_DIR, else below /tmp]
     #[arg(
         long,
         value_name = "DIR",
@@ -87,16 +87,15 @@ pub enum Command {
     Check,
     /// Write the nginx and uWSGI files that `run` would use
     Render(RenderArgs),
-    /// Ask the running launcher for phase, plan, processes and restarts
+    /// Show phase, plan, processes and restarts of the running service
     Status(StatusArgs),
-    /// Take on new configuration and code with no failed request; wait for the outcome
+    /// Reload configuration and code of the running service without a failed request; wait for the outcome
     Reload,
-    /// End one worker of the application (its number in `status`); the request in it gets an error, or is
-    /// repeated as after a crash
+    /// End one worker of the application; its in-flight requests fail, or are repeated as after a crash
     RestartWorker(RestartWorkerArgs),
     /// Probe the running service: exit 0 passing, 1 warning, 2 critical
     Healthcheck,
-    /// Print the JSON Schema of the keys that the launcher reads
+    /// Print the JSON Schema of the config.json keys that the launcher reads
     Schema,
     /// Print a shell completion script
     Completions(CompletionsArgs),
@@ -105,13 +104,13 @@ pub enum Command {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Development: pass through to `flask run`, whatever use_nginx says
+    /// Development: run under `flask run`, whatever use_nginx says
     #[arg(long, conflicts_with = "production")]
     pub dev: bool,
-    /// Production: nginx and uWSGI, whatever use_nginx says
+    /// Production: run under nginx and uWSGI, whatever use_nginx says
     #[arg(long)]
     pub production: bool,
-    /// More arguments for flask, in development
+    /// Arguments for `flask run`, in development
     #[arg(last = true, value_name = "FLASK ARGS")]
     pub flask_args: Vec<String>,
 }
@@ -127,10 +126,10 @@ pub struct RenderArgs {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Print JSON
+    /// Print the status as JSON
     #[arg(long)]
     pub json: bool,
-    /// Print again whenever something changes, until interrupted
+    /// Print the status again whenever it changes, until interrupted
     #[arg(long)]
     pub watch: bool,
 }
@@ -138,25 +137,25 @@ pub struct StatusArgs {
 /// Arguments of `restart-worker`.
 #[derive(Debug, Args)]
 pub struct RestartWorkerArgs {
-    /// The worker's number
+    /// The worker's number, as in `status`
     pub id: u32,
 }
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell to write the script for
     pub shell: clap_complete::Shell,
 }
 
 /// `--log-format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people
+    /// Readable lines
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
-    /// text on a terminal, json else
+    /// text if stdout is a terminal, else json
     Auto,
 }
 
@@ -217,8 +216,8 @@ fn parse_addr(text: &str, default_ip: IpAddr) -> Result<SocketAddr, String> {
     }
 }
 
-/// The command line with the environment variables of the options; those that hold nothing count as not set, as
-/// compose files leave them. Ends the program with help, or with what is wrong.
+/// Parses the command line and the environment variables of the options. Empty variables count as unset, because compose
+/// files pass optional variables that way. On `--help` and on errors clap prints and exits.
 pub fn parse(is_empty: impl Fn(&OsStr) -> bool) -> Cli {
     let matches = command(is_empty).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())

@@ -1,47 +1,43 @@
-//! From what was typed to a plan: the steps that `run`, `check` and `render` share.
+//! The steps from the command line to a plan, shared by `run`, `check`, `render` and a reload.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::ServiceOptions;
-use crate::config::hermes::{self, Env, Service};
+use crate::config::locate::{self, Env, Service, ServiceQuery};
 use crate::config::problem::Findings;
 use crate::config::{self, Config};
 use crate::exit::{Failure, Problems};
 use crate::host::{self, Host, Wanted};
 use crate::plan::layout::Layout;
-use crate::plan::{self, DEFAULT_USER, Plan};
-use crate::sys::files;
+use crate::plan::{self, DEFAULT_USER, Plan, PlanInput};
+use crate::runtime_dir::RuntimeDirs;
 use crate::sys::short_programs::ShortPrograms;
 
-/// Folder of the runtime files below /run, $XDG_RUNTIME_DIR or /tmp.
-const RUNTIME_NAME: &str = "microservice-flask";
-
-/// A service that was found and read.
+/// A service with its configuration, before planning.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The service.
+    /// Where the service is.
     pub service: Service,
-    /// What it asks for.
+    /// Values of config.json; defaults where it has problems.
     pub config: Config,
-    /// What is wrong with that, so far.
+    /// Problems and warnings so far; planning adds more.
     pub findings: Findings,
-    /// The environment as it was at the start.
+    /// Environment variables at the start, as far as they are UTF-8.
     pub env: Env,
-    /// The runtime folder.
+    /// The runtime folder; it may not exist yet.
     pub runtime: PathBuf,
-    /// Whether it is ours to choose and among the folders of others.
+    /// Whether the runtime folder is the default in /tmp, where other users may create files too.
     pub is_among_others: bool,
 }
 
-/// Reads the environment: the only place that does, beside clap.
+/// All environment variables. Besides clap, only this file reads the environment.
 pub fn whole_environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
-/// The environment as far as it is text, which is what the launcher itself looks at.
+/// Environment variables whose name and value are UTF-8; the launcher itself reads no others.
 pub fn environment() -> Env {
     whole_environment()
         .into_iter()
@@ -49,21 +45,21 @@ pub fn environment() -> Env {
         .collect()
 }
 
-/// Whether a variable is set, to nothing.
+/// Whether a variable is set to the empty text.
 pub fn is_empty_variable(name: &OsStr) -> bool {
     std::env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
-/// Finds the service and reads its configuration.
+/// Finds the service and reads its config.json. Problems of the configuration are findings, not errors.
 pub fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     let env = environment();
-    let request = hermes::Request {
+    let query = ServiceQuery {
         app: options.app.clone(),
         name: options.name.clone(),
         env: options.env.clone().filter(|env| !env.is_empty()),
         config: options.config.clone(),
     };
-    let service = hermes::locate(&request, &env)?;
+    let service = locate::find_service(&query, &env)?;
     let (file, text) = match &service.config {
         Some((file, text)) => (Some(file.clone()), Some(text.as_str())),
         None => (None, None),
@@ -72,9 +68,9 @@ pub fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     if let Some(missing) = &service.missing_env {
         findings.warning("", missing.what(), missing.hint());
     }
-    let runtime = runtime_folder(options, &env);
-    let is_among_others =
-        options.runtime_dir.is_none() && runtime == folder_in_tmp(nix::unistd::geteuid().as_raw());
+    let dirs = runtime_dirs(options, &env);
+    let runtime = dirs.choose();
+    let is_among_others = dirs.is_shared(&runtime);
     Ok(Context {
         service,
         config,
@@ -85,70 +81,12 @@ pub fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     })
 }
 
-/// The runtime folder: as asked for, else the first of the usual ones that can be written.
-pub fn runtime_folder(options: &ServiceOptions, env: &Env) -> PathBuf {
-    if let Some(folder) = &options.runtime_dir {
-        return std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+/// What decides where the runtime folder is: the command line, and the environment.
+pub(crate) fn runtime_dirs(options: &ServiceOptions, env: &Env) -> RuntimeDirs {
+    RuntimeDirs {
+        asked: options.runtime_dir.clone(),
+        session: env.get("XDG_RUNTIME_DIR").map(PathBuf::from),
     }
-    let own = own_folders(env, nix::unistd::geteuid().as_raw());
-    let writable = own.iter().find(|folder| files::is_writable(folder));
-    writable.or(own.last()).cloned().unwrap_or_default()
-}
-
-/// The folders of which `run` takes the first that it can write; the last one works unless others have taken it.
-fn own_folders(env: &Env, uid: u32) -> Vec<PathBuf> {
-    let session = env
-        .get("XDG_RUNTIME_DIR")
-        .map(Path::new)
-        .filter(|dir| dir.is_absolute());
-    let mut folders = vec![Path::new("/run").join(RUNTIME_NAME)];
-    folders.extend(session.map(|dir| dir.join(RUNTIME_NAME)));
-    folders.push(folder_in_tmp(uid));
-    folders
-}
-
-/// /tmp belongs to everyone: the user's number keeps two users apart.
-fn folder_in_tmp(uid: u32) -> PathBuf {
-    Path::new("/tmp").join(format!("{RUNTIME_NAME}-{uid}"))
-}
-
-/// Where a running launcher may be found: the folder that was asked for, else all the usual ones, and those of other
-/// users in /tmp.
-pub fn asked_folders(options: &ServiceOptions, env: &Env) -> Vec<PathBuf> {
-    if options.runtime_dir.is_some() {
-        return vec![runtime_folder(options, env)];
-    }
-    let uid = nix::unistd::geteuid().as_raw();
-    let mut folders = own_folders(env, uid);
-    let in_tmp = folder_in_tmp(uid);
-    folders.retain(|folder| *folder != in_tmp || !folder.exists() || is_its_owners(folder));
-    let mut others = others_folders(Path::new("/tmp"));
-    others.retain(|folder| !folders.contains(folder));
-    others.sort();
-    folders.append(&mut others);
-    folders
-}
-
-/// Folders in /tmp that users' launchers made: the number in the name must be the owner's, so that nobody is asked
-/// under another's name.
-fn others_folders(tmp: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(tmp) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| is_its_owners(path))
-        .collect()
-}
-
-/// Whether a folder in /tmp belongs to the user whose number it bears: anybody may make one by any name.
-fn is_its_owners(path: &Path) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let uid = name
-        .strip_prefix(RUNTIME_NAME)
-        .and_then(|rest| rest.strip_prefix('-'));
-    path.symlink_metadata()
-        .is_ok_and(|meta| meta.is_dir() && uid == Some(meta.uid().to_string().as_str()))
 }
 
 impl Context {
@@ -187,19 +125,19 @@ impl Context {
         }
     }
 
-    /// The plan for a runtime folder and addresses; what does not fit joins the findings.
+    /// Plans the service. Problems that only the host shows are added to the findings.
     pub fn plan(&mut self, host: &Host, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
-        let request = plan::PlanInput {
+        let input = PlanInput {
             name: self.service.name.clone(),
             root: self.service.root.clone(),
             listen,
             layout,
         };
-        plan::plan(request, &self.config, host, &mut self.findings)
+        plan::plan(input, &self.config, host, &mut self.findings)
     }
 
-    /// Fails when there are problems.
-    pub fn insist(&self) -> Result<(), Failure> {
+    /// Fails if any finding is a problem; warnings do not count.
+    pub fn fail_on_problems(&self) -> Result<(), Failure> {
         if self.findings.has_problems() {
             return Err(Failure::Config(Problems(self.findings.clone())));
         }
@@ -207,7 +145,7 @@ impl Context {
     }
 }
 
-/// The addresses for clients, as typed.
+/// The addresses of `--listen` without duplicates, in the order given.
 pub fn listen(options: &ServiceOptions) -> Vec<SocketAddr> {
     let mut list: Vec<SocketAddr> = Vec::new();
     for address in &options.listen {
@@ -216,37 +154,4 @@ pub fn listen(options: &ServiceOptions) -> Vec<SocketAddr> {
         }
     }
     list
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_are_tried_in_their_order() {
-        let env = Env::from([("XDG_RUNTIME_DIR".to_owned(), "/run/user/7".to_owned())]);
-        let folders: Vec<_> = own_folders(&env, 7)
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        assert_eq!(
-            folders,
-            [
-                "/run/microservice-flask",
-                "/run/user/7/microservice-flask",
-                "/tmp/microservice-flask-7"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_folder_under_another_users_name_is_not_asked() {
-        let tmp = tempfile::tempdir().unwrap();
-        let uid = nix::unistd::geteuid().as_raw();
-        let own = tmp.path().join(format!("microservice-flask-{uid}"));
-        std::fs::create_dir(&own).unwrap();
-        std::fs::create_dir(tmp.path().join(format!("microservice-flask-{}", uid + 1))).unwrap();
-        std::fs::create_dir(tmp.path().join("microservice-flask")).unwrap();
-        assert_eq!(others_folders(tmp.path()), [own]);
-    }
 }

@@ -1,33 +1,33 @@
-//! Every way to fail, and its exit code (sysexits(3) where they fit).
+//! Every way a command can fail, the text for it, and its exit code (sysexits(3) where one fits).
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::config::hermes::LookupError;
+use crate::config::locate::LookupError;
 use crate::config::problem::Findings;
 use crate::http::client::ClientError;
+use crate::reload_answer::ReloadOutcome;
 use crate::render::RenderError;
-use crate::status::ReloadOutcome;
 use crate::supervise::machine::outcome::Outcome;
 use crate::sys::files::WriteError;
 use crate::sys::process::{SpawnError, SpawnFailure};
 use crate::sys::runtime::RuntimeError;
 use crate::sys::sockets::BindError;
 
-/// A run that did not end well.
+/// Why a command failed. The text is printed on stderr after the program's name; hints follow on lines of their own.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// There is nothing to run.
+    /// No service was found, or its files cannot be read.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// The configuration is wrong; every problem has been told.
+    /// The configuration has problems, which have been printed one by one.
     #[error("{0} in the configuration")]
     Config(Problems),
-    /// nginx does not take its configuration; its own words have been told.
+    /// `nginx -t` failed; its messages have been printed.
     #[error("nginx does not accept the configuration")]
     NginxRefuses,
-    /// A path cannot be used.
+    /// A path of the service has characters that nginx.conf or uwsgi.ini cannot hold, or a template failed.
     #[error(transparent)]
     Render(#[from] RenderError),
     /// A file of the runtime folder cannot be written.
@@ -36,109 +36,109 @@ pub enum Failure {
         user = nix::unistd::geteuid()
     )]
     Write(#[from] WriteError),
-    /// What was asked for cannot be written where it was asked for.
+    /// A file cannot be written below the folder given with `render --out`.
     #[error(
         "{0}\n  hint: choose a folder that user {user} may write with --out",
         user = nix::unistd::geteuid()
     )]
     WriteOut(WriteError),
-    /// Another launcher has the runtime folder.
+    /// Another launcher holds the lock of the runtime folder.
     #[error("cannot use {}: another launcher{} uses it\n  hint: stop that one, or choose another folder with --runtime-dir", folder.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
     Occupied {
-        /// The folder.
+        /// The runtime folder.
         folder: PathBuf,
-        /// The launcher, where its lock tells.
+        /// The other launcher's process, as written in the lock file; none when that cannot be read.
         pid: Option<u32>,
     },
-    /// Something that no launcher has made is in the place of a generation's folder.
+    /// The path of a generation's folder is taken by something that no launcher has made.
     #[error("cannot use {}: it exists, and no launcher has made it\n  hint: remove or rename it, or choose another folder with --runtime-dir", .0.display())]
     Foreign(PathBuf),
-    /// The workers cannot get at the runtime folder, or others can.
+    /// The workers' user cannot enter the runtime folder, or users other than the launcher's can write it.
     #[error(
         "cannot use the runtime folder: {what}\n  hint: {hint}, or choose another folder with --runtime-dir"
     )]
     Closed {
-        /// Who cannot enter what, or whose it is.
+        /// The folder, and what is wrong with its owner or mode.
         what: String,
-        /// What helps.
+        /// How to repair that.
         hint: String,
     },
-    /// An address cannot be listened on.
+    /// The launcher cannot listen on an address.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// A program is not installed.
     #[error("cannot find {program}\n  hint: {hint}")]
     Missing {
-        /// The program.
+        /// Its name on PATH, or what it lacks.
         program: &'static str,
-        /// What installs it.
+        /// The command that installs it.
         hint: String,
     },
-    /// A program is there and cannot be executed.
+    /// A program exists and is not executable.
     #[error("cannot run {}: it is not executable\n  hint: chmod +x it, or remove it so that another one on PATH is found", .0.display())]
     NotExecutable(PathBuf),
-    /// A program is there, may be executed, and does not tell its version.
-    #[error("cannot run {}: it does not tell its version\n  hint: it may be made for another machine, or lack its interpreter; remove it so that another one on PATH is found", .0.display())]
+    /// A program is executable and does not print its version.
+    #[error("cannot run {}: it does not tell its version\n  hint: it may be built for another CPU, or its interpreter may be missing; remove it so that another one on PATH is found", .0.display())]
     NotAProgram(PathBuf),
-    /// A program cannot be run.
+    /// fork or exec failed.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// There is no event loop.
+    /// The event loop cannot be started.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// The service ended otherwise than asked; the text names the culprit.
+    /// The service stopped by itself or by force. The same text is the last log record of the run.
     #[error("{text}")]
     Ended {
-        /// What happened.
+        /// Decides the exit code.
         outcome: Outcome,
-        /// In words.
+        /// The reason, with the name of the child.
         text: String,
     },
-    /// Development ended with this code of flask's.
+    /// flask, in development, ended with another code than 0.
     #[error("flask ended: {0}")]
     Flask(crate::sys::reap::Exit),
-    /// No launcher answers.
+    /// No control socket of a running launcher was found, or the one that was found gave no proper answer.
     #[error(
         "no launcher answers: {error}\n  hint: {}give the same --runtime-dir as to `run`",
-        looked(tried)
+        tried_folders(tried)
     )]
     NoLauncher {
-        /// Why not.
+        /// The error of the socket that says most.
         error: ClientError,
-        /// Runtime folders whose control.sock was asked.
+        /// Runtime folders whose control.sock was tried.
         tried: Vec<PathBuf>,
     },
-    /// It has been told already.
+    /// A command whose reason has been printed already.
     #[error("see above")]
-    Told {
-        /// The code.
+    Reported {
+        /// The exit code.
         code: u8,
     },
-    /// The answer to a question is no.
+    /// The launcher answered no: the service is not ready, or the worker does not exist.
     #[error("{0}")]
     Negative(String),
-    /// A health check's level.
+    /// The health check did not pass.
     #[error("{reason}")]
     Health {
         /// 1 warning, 2 critical.
         level: u8,
-        /// Why.
+        /// The launcher's reason, one line.
         reason: String,
     },
-    /// The system refused something that everyone may have.
+    /// A system call failed that needs no special permission: a pipe, a temporary folder, stdout.
     #[error("cannot {what}: {source}")]
     System {
-        /// What was wanted.
+        /// Completes "cannot …".
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// An invariant did not hold.
+    /// An invariant of the launcher did not hold.
     #[error("bug: {0}")]
     Bug(String),
 }
 
-/// Findings that stop the service.
+/// Findings with at least one problem; displayed as their number.
 #[derive(Debug)]
 pub struct Problems(pub Findings);
 
@@ -163,7 +163,12 @@ impl Failure {
         )
     }
 
-    /// The exit code. A new failure does not compile without a decision.
+    /// For `map_err`: the system refused `what`.
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+
+    /// The exit code. The match has no wildcard, so that a new failure does not compile without a code.
     pub fn code(&self) -> u8 {
         match self {
             Self::Negative(_) => 1,
@@ -185,13 +190,13 @@ impl Failure {
             Self::Ended { outcome, .. } => outcome_code(outcome),
             Self::Flask(exit) => exit.code(),
             Self::Health { level, .. } => *level,
-            Self::Told { code } => *code,
+            Self::Reported { code } => *code,
         }
     }
 }
 
-/// Where a launcher was looked for.
-fn looked(tried: &[PathBuf]) -> String {
+/// The folders in which a launcher was looked for, as the beginning of a hint.
+fn tried_folders(tried: &[PathBuf]) -> String {
     let list: Vec<String> = tried
         .iter()
         .map(|folder| folder.display().to_string())
@@ -202,13 +207,13 @@ fn looked(tried: &[PathBuf]) -> String {
     )
 }
 
-/// The code of a whole run.
+/// The exit code of a `run`.
 fn outcome_code(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Stopped | Outcome::Cut => 0,
         Outcome::StopTimedOut(_) | Outcome::Forced | Outcome::NotReady(..) => 75,
         Outcome::CannotRun(_, failure) => spawn_code(*failure),
-        // A child that ends by itself with 0 has failed all the same; 0 is for a stop that was asked for.
+        // A child that exits by itself has failed even with code 0; the launcher exits with 0 only when asked to stop.
         Outcome::FailedToStart(_, exit) | Outcome::CrashedTooOften(_, exit) => match exit.code() {
             0 => 75,
             code => code,
@@ -216,7 +221,7 @@ fn outcome_code(outcome: &Outcome) -> u8 {
     }
 }
 
-/// The code of a reload, for the command that asked for it.
+/// The exit code of the command `reload`.
 pub(crate) fn reload_code(outcome: ReloadOutcome) -> u8 {
     match outcome {
         ReloadOutcome::Committed => 0,
@@ -225,7 +230,7 @@ pub(crate) fn reload_code(outcome: ReloadOutcome) -> u8 {
     }
 }
 
-/// The code of a shell for a program that cannot be run.
+/// The exit code for a program that cannot be run, as a shell's; 71 when the system has refused.
 fn spawn_code(failure: SpawnFailure) -> u8 {
     match failure {
         SpawnFailure::NotFound => 127,

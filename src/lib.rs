@@ -20,21 +20,21 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `commands` | everything |
-//! | `client` | `cli`, `context`, `control`, `exit`, `http`, `logs`, `output`, `plan`, `status`, `sys` |
+//! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
 //! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `render`, `status`, `supervise`, `sys` |
-//! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `sys` |
-//! | `control` | `exit`, `http`, `status`, `supervise` |
-//! | `output` | `exit` |
-//! | `exit` | `config`, `http`, `render`, `status`, `supervise`, `sys` |
+//! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |
+//! | `control` | `exit`, `http`, `reload_answer`, `status`, `supervise` |
+//! | `console` | `exit` |
+//! | `exit` | `config`, `http`, `reload_answer`, `render`, `supervise`, `sys` |
 //! | `programs` | `http`, `logs`, `plan`, `status`, `supervise`, `sys` |
-//! | `supervise` | `logs`, `status`, `sys` |
+//! | `supervise` | `logs`, `reload_answer`, `status`, `sys` |
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs` |
 //! | `render` | `host`, `plan` |
 //! | `plan` | `config`, `host`, `logs/options` |
 //! | `config` | `logs/options` |
-//! | `host` | `sys` |
-//! | `cli`, `http`, `logs`, `status`, `supervise/uptime`, `sys` | nothing of ours |
+//! | `host`, `runtime_dir` | `sys` |
+//! | `cli`, `http`, `logs`, `reload_answer`, `status`, `supervise/uptime`, `sys` | nothing of ours |
 //!
 //! # Invariants
 //!
@@ -50,6 +50,7 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod context;
 pub mod control;
 pub mod exit;
@@ -57,10 +58,11 @@ pub mod generation;
 pub mod host;
 pub mod http;
 pub mod logs;
-pub mod output;
 pub mod plan;
 pub mod programs;
+pub mod reload_answer;
 pub mod render;
+pub mod runtime_dir;
 pub mod status;
 pub mod supervise;
 pub mod sys;
@@ -76,9 +78,9 @@ pub fn main() -> ExitCode {
             // The end of a run is the last record of its log already.
             if !matches!(
                 failure,
-                exit::Failure::Ended { .. } | exit::Failure::Told { .. }
+                exit::Failure::Ended { .. } | exit::Failure::Reported { .. }
             ) {
-                output::print_error(&format!("microservice-flask: {failure}\n"));
+                console::print_error(&format!("microservice-flask: {failure}\n"));
             }
             ExitCode::from(failure.code())
         }

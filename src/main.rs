@@ -1,4 +1,4 @@
-//! Calls the library and returns its exit code.
+//! The binary: runs the library, which decides the exit code.
 
 use std::process::ExitCode;
 

@@ -1,87 +1,89 @@
-//! How the service is, as a value: what `status`, `/status` and `/readyz` show.
+//! The status of the service as a value: what `status`, /status, /readyz and /metrics are made of.
+//!
+//! The field names and the texts of the enums are the JSON of /status, which operators' scripts read.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The whole picture.
+/// Everything that /status answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusReport {
-    /// Service name.
+    /// `--name`, or the last part of the service folder.
     pub name: String,
     /// Version of the launcher.
     pub version: String,
-    /// starting, ready, reloading, degraded, stopping.
+    /// What the service as a whole is doing.
     pub phase: ServicePhase,
-    /// Whether requests should be sent here.
+    /// Whether a load balancer should send requests here.
     pub ready: bool,
-    /// Why not.
+    /// Why the service is not ready.
     pub reason: Option<String>,
-    /// The launcher's process.
+    /// Process of the launcher.
     pub pid: u32,
     /// When the launcher started (RFC 3339).
     pub started_at: String,
-    /// Seconds since then.
+    /// Seconds since the launcher started, from a clock that never jumps.
     pub uptime_seconds: f64,
-    /// Counts configurations.
+    /// Number of the configuration that serves: 1 after the start, one more after each reload.
     pub generation: u32,
-    /// The file that was read.
+    /// The config.json that was read; none when the service has none.
     pub config_file: Option<PathBuf>,
-    /// Addresses for clients.
+    /// Addresses for clients, as bound.
     pub listen: Vec<String>,
-    /// What was planned.
+    /// Figures of the plan that serves.
     pub plan: PlanSummary,
-    /// The children.
+    /// nginx and uWSGI; during a reload or after a crash also their predecessors and successors.
     pub children: Vec<ChildStatus>,
-    /// The application's processes; filled in when somebody asks.
+    /// Processes of the application. The supervisor leaves this empty; `control` asks uWSGI for it.
     #[serde(default)]
     pub workers: Vec<WorkerStatus>,
-    /// Requests that wait for a free slot; filled in when somebody asks, none when nginx does not answer.
+    /// Requests that wait for a free slot. The supervisor leaves this empty; `control` asks nginx for it.
     #[serde(default)]
     pub waiting: Option<u64>,
-    /// Restarts of all children together.
+    /// Restarts of all serving children together.
     pub restarts: u32,
-    /// The last records at level error, oldest first.
+    /// The last log records at level error, oldest first.
     #[serde(default)]
     pub last_errors: Vec<ErrorRecord>,
-    /// What became of the log's records.
+    /// How many log records were written and lost.
     #[serde(default)]
     pub log: LogStatus,
 }
 
-/// What became of the log's records since the launcher started: produced = delivered + dropped + buffered.
+/// Counts of log records since the launcher started: produced = delivered + dropped + buffered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogStatus {
-    /// Read from the parts, or the launcher's own.
+    /// Records read from the children, and the launcher's own.
     pub produced: u64,
-    /// Written to stdout.
+    /// Records written to stdout.
     pub delivered: u64,
-    /// Given up, because the buffer was full.
+    /// Records lost because the buffer was full.
     pub dropped: u64,
-    /// On their way.
+    /// Records in the buffer.
     pub buffered: u64,
-    /// How long stdout has been taking nothing, where that is so.
+    /// Seconds since stdout last accepted data; none while it accepts data.
     pub stalled_seconds: Option<f64>,
 }
 
-/// What the service is doing.
+/// What the service as a whole is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServicePhase {
-    /// Not every child has been ready yet.
+    /// Some child has never been ready.
     Starting,
-    /// Everything runs.
+    /// Every child is ready.
     Ready,
-    /// Everything runs, and a new generation is being started beside it.
+    /// Every child is ready, and a new generation is starting.
     Reloading,
-    /// A child is missing and on its way back.
+    /// Every child has been ready, and one is not now: it crashed, hangs or restarts.
     Degraded,
-    /// On the way out.
+    /// The launcher was asked to stop, or gives up.
     Stopping,
 }
 
 impl ServicePhase {
-    /// Its name for people.
+    /// The text in JSON and in `status`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -93,94 +95,95 @@ impl ServicePhase {
     }
 }
 
-/// The numbers of the plan.
+/// Figures of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanSummary {
-    /// Requests at the same time.
+    /// Requests that can be served at the same time: processes × threads.
     pub slots: u32,
-    /// uWSGI processes.
+    /// uWSGI worker processes.
     pub processes: u32,
-    /// Threads of each.
+    /// Threads of each uWSGI worker.
     pub threads: u32,
-    /// Requests that may wait.
+    /// Requests that may wait for a free slot.
     pub queue: u32,
-    /// nginx workers.
+    /// nginx worker processes.
     pub nginx_workers: u32,
 }
 
-/// One child.
+/// A program that the launcher supervises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChildStatus {
-    /// nginx or uwsgi.
+    /// nginx, uwsgi, or uwsgi (canary).
     pub name: String,
-    /// What it is for.
+    /// Which generation the child belongs to.
     pub role: ChildRole,
-    /// What it is doing.
+    /// Where the child is between its start and its end.
     pub state: ChildPhase,
-    /// Its process.
+    /// Main process of the child; none while there is none.
     pub pid: Option<i32>,
-    /// Seconds in this state, where that is known.
+    /// Seconds in this state; only for starting and running.
     pub since_seconds: Option<f64>,
     /// Starts after the first.
     pub restarts: u32,
-    /// How its last process ended.
+    /// How the previous process of the child ended.
     pub last_exit: Option<String>,
 }
 
-/// What a child is for.
+/// Which generation a child belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChildRole {
-    /// It serves, or shall.
+    /// The present generation.
     Serving,
-    /// It is tried before the others of its generation are started.
+    /// The next generation, tried on a socket of its own; it gets no requests of clients.
     Canary,
-    /// It takes the place of a serving child once its generation is ready.
+    /// The next generation; takes over once all of its children are ready.
     Candidate,
-    /// It finishes its requests; its successor serves.
+    /// The previous generation, which finishes its requests.
     Retiring,
-    /// A crashed child has left it; it finishes its requests.
+    /// Processes that have survived the crash of their main process and still serve.
+    #[serde(rename = "orphans")]
     Survivors,
 }
 
 impl ChildRole {
-    /// Its name in the status.
+    /// The text in JSON and in `status`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Serving => "serving",
             Self::Canary => "canary",
             Self::Candidate => "candidate",
             Self::Retiring => "retiring",
-            Self::Survivors => "survivors",
+            Self::Survivors => "orphans",
         }
     }
 }
 
-/// What a child is doing.
+/// Where a child is between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChildPhase {
-    /// About to be started.
+    /// Not started yet.
     Idle,
-    /// Runs and is not ready yet.
+    /// Has a process that is not ready.
     Starting,
-    /// Serves.
+    /// Ready.
     Running,
-    /// Serves, and tells its clients to close their connections.
+    /// Serves, and closes each connection after the answer.
     Draining,
     /// Was asked to stop.
     Stopping,
     /// Was sent SIGKILL.
     Killing,
-    /// Crashed, and is started again later.
+    /// Crashed; its next start is delayed.
     #[serde(rename = "waiting to restart")]
     Backoff,
-    /// Has ended.
+    /// Will not be started again.
     Ended,
 }
 
 impl ChildPhase {
-    /// Its name in the status.
+    /// The text in JSON and in `status`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",
@@ -195,20 +198,35 @@ impl ChildPhase {
     }
 }
 
-/// What a process of the application is doing.
+/// A worker process of the application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// uWSGI's number of the worker, from 1; a replacement keeps it.
+    pub id: u32,
+    /// 0 while the worker has no process.
+    pub pid: i32,
+    /// Whether the worker serves a request or could.
+    pub state: WorkerState,
+    /// Requests that the worker has finished.
+    pub requests: u64,
+    /// In-flight requests, at most one per thread.
+    pub serving: Vec<RequestStatus>,
+}
+
+/// Whether a worker serves a request or could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkerState {
-    /// It serves a request.
+    /// Serves at least one request.
     Busy,
-    /// It waits for a request.
+    /// Waits for requests.
     Idle,
-    /// It takes no requests yet.
+    /// Does not accept requests yet.
     Starting,
 }
 
 impl WorkerState {
-    /// Its name in the status.
+    /// The text in JSON and in `status`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "busy",
@@ -218,66 +236,37 @@ impl WorkerState {
     }
 }
 
-/// The result of a reload, for those who asked for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReloadAnswer {
-    /// What became of the reload.
-    pub outcome: ReloadOutcome,
-    /// For people; several lines when there are several reasons.
-    pub text: String,
-}
-
-/// What became of a reload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReloadOutcome {
-    /// The new generation serves.
-    Committed,
-    /// The new generation was started and given up; the old one serves on.
-    RolledBack,
-    /// Nothing was started; the old generation serves on.
-    Refused,
-    /// The configuration is wrong; the old generation serves on.
-    Invalid,
-}
-
-/// One process of the application.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerStatus {
-    /// Its number, from 1.
-    pub id: u32,
-    /// Its process.
-    pub pid: i32,
-    /// What it is doing.
-    pub state: WorkerState,
-    /// Requests that it has finished.
-    pub requests: u64,
-    /// Requests under way.
-    pub serving: Vec<RequestStatus>,
-}
-
-/// A request under way.
+/// An in-flight request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestStatus {
-    /// Its id.
+    /// The request ID, as in the log.
     pub request_id: String,
-    /// Its method.
+    /// GET, POST and so on.
     pub method: String,
-    /// Its path, without the query.
+    /// URL path without the query, which may hold secrets.
     pub path: String,
-    /// Seconds since it started.
+    /// Whole seconds since the request started.
     pub seconds: u64,
 }
 
 /// A record of the log at level error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorRecord {
-    /// When (RFC 3339).
+    /// When the record was written (RFC 3339).
     pub ts: String,
-    /// Who wrote it.
+    /// The child or part of it that wrote the record, as in the log.
     pub source: String,
-    /// Its first words.
+    /// Beginning of the message.
     pub message: String,
+}
+
+/// The answer of /healthcheck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// 0 passing, 1 warning, 2 critical; the exit code of `healthcheck`.
+    pub level: u8,
+    /// One line for operators, at every level.
+    pub reason: String,
 }
 
 /// What the status shows of a generation.
@@ -292,4 +281,62 @@ pub(crate) struct GenerationInfo {
     /// The addresses for clients.
     pub(crate) listen: Vec<String>,
     pub(crate) plan: PlanSummary,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug + Copy>(
+        value: T,
+        text: &str,
+        expected: &str,
+    ) {
+        assert_eq!(text, expected);
+        let json = serde_json::to_string(&value).unwrap();
+        assert_eq!(json, format!("{expected:?}"));
+        assert_eq!(serde_json::from_str::<T>(&json).unwrap(), value);
+    }
+
+    #[test]
+    fn json_and_text_have_the_same_words() {
+        for (phase, expected) in [
+            (ServicePhase::Starting, "starting"),
+            (ServicePhase::Ready, "ready"),
+            (ServicePhase::Reloading, "reloading"),
+            (ServicePhase::Degraded, "degraded"),
+            (ServicePhase::Stopping, "stopping"),
+        ] {
+            check(phase, phase.as_str(), expected);
+        }
+        for (role, expected) in [
+            (ChildRole::Serving, "serving"),
+            (ChildRole::Canary, "canary"),
+            (ChildRole::Candidate, "candidate"),
+            (ChildRole::Retiring, "retiring"),
+            (ChildRole::Survivors, "orphans"),
+        ] {
+            check(role, role.as_str(), expected);
+        }
+        for (state, expected) in [
+            (ChildPhase::Idle, "idle"),
+            (ChildPhase::Starting, "starting"),
+            (ChildPhase::Running, "running"),
+            (ChildPhase::Draining, "draining"),
+            (ChildPhase::Stopping, "stopping"),
+            (ChildPhase::Killing, "killing"),
+            (ChildPhase::Backoff, "waiting to restart"),
+            (ChildPhase::Ended, "ended"),
+        ] {
+            check(state, state.as_str(), expected);
+        }
+        for (state, expected) in [
+            (WorkerState::Busy, "busy"),
+            (WorkerState::Idle, "idle"),
+            (WorkerState::Starting, "starting"),
+        ] {
+            check(state, state.as_str(), expected);
+        }
+    }
 }

@@ -1,24 +1,24 @@
-//! `healthcheck`: the health of the service as an exit code, for the platform and for Docker's HEALTHCHECK.
+//! `healthcheck`: whether the running service passes, warns or fails.
 
 use std::time::Duration;
 
 use hyper::Method;
 
-use super::control_socket;
-use crate::cli::ServiceOptions;
-use crate::control::routes::HealthAnswer;
+use super::launcher::Launcher;
+use crate::console::print;
 use crate::exit::Failure;
-use crate::output::print;
+use crate::status::HealthReport;
 
-/// The whole health check: the platform ends its scripts after ten seconds, and the health path alone may take eight.
+/// The platform ends its scripts after 10 s, and the request to the health path alone may take 8 s.
 const TIMEOUT: Duration = Duration::from_millis(8800);
 
-/// Asks for the health; exit 0 passing, 1 warning, 2 critical.
-pub(crate) fn healthcheck(options: &ServiceOptions) -> Result<(), Failure> {
-    let answer = control_socket::ask(options, &Method::GET, "/healthcheck", TIMEOUT);
+/// Exit code 0 passing, 1 warning, 2 critical; no launcher is critical too.
+pub(crate) fn healthcheck(launcher: &Launcher) -> Result<(), Failure> {
     let critical = |reason: String| Failure::Health { level: 2, reason };
-    let (_, body) = answer.map_err(|failure| critical(failure.to_string()))?;
-    let health: HealthAnswer =
+    let (_, body) = launcher
+        .ask(&Method::GET, "/healthcheck", TIMEOUT)
+        .map_err(|failure| critical(failure.to_string()))?;
+    let health: HealthReport =
         serde_json::from_slice(&body).map_err(|error| critical(error.to_string()))?;
     if health.level > 0 {
         return Err(Failure::Health {

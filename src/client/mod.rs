@@ -1,12 +1,18 @@
-//! The commands that ask a running launcher, over its control socket.
+//! What asks a running launcher over its control socket: `status`, `healthcheck`, `reload`, `restart-worker`.
 //!
-//! `control_socket` finds it and asks, `status` (with `status_text`), `healthcheck`, `reload` and `restart_worker` are the
-//! commands.
+//! [`Launcher`] finds the socket and sends one request. Each command has a file of its own; `table` is the status as text.
+//! What the launcher answers is in [`crate::control`].
 #![forbid(unsafe_code)]
 
-mod control_socket;
-pub(crate) mod healthcheck;
-pub(crate) mod reload;
-pub(crate) mod restart_worker;
-pub(crate) mod status;
-mod status_text;
+mod healthcheck;
+mod launcher;
+mod reload;
+mod restart_worker;
+mod status;
+mod table;
+
+pub(crate) use self::healthcheck::healthcheck;
+pub(crate) use self::launcher::Launcher;
+pub(crate) use self::reload::reload;
+pub(crate) use self::restart_worker::restart_worker;
+pub(crate) use self::status::status;

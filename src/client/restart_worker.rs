@@ -1,16 +1,16 @@
-//! `restart-worker`: ends one worker of the application.
+//! `restart-worker`: ends one worker of the application; uWSGI replaces it.
 
 use hyper::Method;
 
-use super::control_socket::{self, TIMEOUT};
-use crate::cli::ServiceOptions;
+use super::launcher::Launcher;
+use super::launcher::TIMEOUT;
+use crate::console::print;
 use crate::exit::Failure;
-use crate::output::print;
 
-/// Ends one worker of the application.
-pub(crate) fn restart_worker(options: &ServiceOptions, id: u32) -> Result<(), Failure> {
+/// `id` is the worker's number in `status`.
+pub(crate) fn restart_worker(launcher: &Launcher, id: u32) -> Result<(), Failure> {
     let path = format!("/workers/{id}/restart");
-    let (status, body) = control_socket::ask(options, &Method::POST, &path, TIMEOUT)?;
+    let (status, body) = launcher.ask(&Method::POST, &path, TIMEOUT)?;
     let text = String::from_utf8_lossy(&body).into_owned();
     if status.is_success() {
         print(&text)

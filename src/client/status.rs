@@ -1,43 +1,44 @@
-//! `status`: how the running service is, once or again and again.
+//! `status`: the running service's status, as text or as the launcher's JSON, once or whenever it changes.
 
 use std::time::Duration;
 
 use hyper::Method;
 
-use super::control_socket::{self, TIMEOUT};
-use super::status_text;
-use crate::cli::{ServiceOptions, StatusArgs};
+use super::launcher::Launcher;
+use super::launcher::TIMEOUT;
+use super::table;
+use crate::cli::StatusArgs;
+use crate::console::print;
 use crate::exit::Failure;
-use crate::output::print;
 use crate::status::StatusReport;
 
-/// Pause between two questions of `--watch`.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause between two requests with `--watch`.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// Prints the status, once or again and again.
-pub(crate) fn status(options: &ServiceOptions, args: &StatusArgs) -> Result<(), Failure> {
+/// Fails when the service is not ready. With `--watch` it returns only when the launcher does not answer.
+pub(crate) fn status(launcher: &Launcher, args: &StatusArgs) -> Result<(), Failure> {
     let mut before = String::new();
     loop {
-        let (_, body) = control_socket::ask(options, &Method::GET, "/status", TIMEOUT)?;
+        let (_, body) = launcher.ask(&Method::GET, "/status", TIMEOUT)?;
         let report: StatusReport = serde_json::from_slice(&body)
             .map_err(|error| Failure::Bug(format!("cannot read the status: {error}")))?;
         let text = if args.json {
             String::from_utf8_lossy(&body).into_owned()
         } else {
-            status_text::text(&report)
+            table::text(&report)
         };
         if text != before {
             print(&text)?;
             before = text;
         }
         if !args.watch {
-            return readiness(&report);
+            return ready_or_why_not(&report);
         }
-        std::thread::sleep(WATCH_INTERVAL);
+        std::thread::sleep(WATCH_PAUSE);
     }
 }
 
-fn readiness(report: &StatusReport) -> Result<(), Failure> {
+fn ready_or_why_not(report: &StatusReport) -> Result<(), Failure> {
     if report.ready {
         return Ok(());
     }

@@ -1,48 +1,49 @@
-//! `check`: every problem, or the plan. Nothing is left behind.
+//! `check`: prints every problem, or the plan. It writes only into a temporary folder, which it removes.
 
+use super::findings;
 use crate::cli::ServiceOptions;
-use crate::context::{self, Context};
+use crate::console::print;
+use crate::context;
 use crate::exit::Failure;
-use crate::generation::files;
-use crate::output::{print, print_error};
 use crate::plan::explain;
 use crate::plan::layout::Layout;
 use crate::programs::nginx::config_test;
 use crate::render;
-use crate::sys;
+use crate::sys::files;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 
-/// Reads, validates, plans, renders and has nginx test the result.
+/// Loads, validates, plans and renders as `run` does, then runs `nginx -t` on the result.
 pub(super) fn check(options: &ServiceOptions) -> Result<(), Failure> {
-    runtime::block_on(check_here(options))?
+    runtime::block_on(check_service(options))?
 }
 
-async fn check_here(options: &ServiceOptions) -> Result<(), Failure> {
+async fn check_service(options: &ServiceOptions) -> Result<(), Failure> {
     let programs = ShortPrograms::alone();
     let mut context = context::load(options)?;
     let host = context.host(&programs).await;
-    let folder = tempfile::tempdir().map_err(|source| Failure::System {
-        what: "make a temporary folder",
-        source,
-    })?;
+    let folder = tempfile::tempdir().map_err(Failure::system("make a temporary folder"))?;
     let layout = Layout {
         canary: false,
         runtime: folder.path().to_owned(),
         generation: 1,
     };
     let plan = context.plan(&host, layout, context::listen(options));
-    let nginx_words = if context.findings.has_problems() {
+    let objections = if context.findings.has_problems() {
         None
     } else {
-        let rendered = render::render(&plan)?;
-        files::write_rendered(&plan.layout.folder(), &rendered)?;
-        sys::files::create_folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
+        for file in render::render(&plan)? {
+            files::write_below(&plan.layout.folder(), &file.path, &file.text)?;
+        }
+        files::create_folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
         config_test::objections(&plan, &programs).await?
     };
-    tell(&context, nginx_words.as_deref());
-    context.insist()?;
-    if nginx_words.is_some() {
+    findings::print(&context.findings);
+    if let Some(objections) = &objections {
+        findings::print_nginx_objections(objections);
+    }
+    context.fail_on_problems()?;
+    if objections.is_some() {
         return Err(Failure::NginxRefuses);
     }
     print(&explain::text(&explain::explain(
@@ -50,18 +51,4 @@ async fn check_here(options: &ServiceOptions) -> Result<(), Failure> {
         &context.config,
         &host,
     )))
-}
-
-/// Everything that was found, on stderr.
-pub(super) fn tell(context: &Context, nginx_words: Option<&str>) {
-    for finding in &context.findings.list {
-        print_error(&format!("{}\n", context.findings.show(finding)));
-    }
-    if let Some(words) = nginx_words {
-        let words = words.replace('\n', "\n  ");
-        print_error(&format!(
-            "problem: nginx does not accept the configuration\n  {words}\n  hint: the file that nginx names is a snippet of \
-             the service, or rendered (microservice-flask render)\n"
-        ));
-    }
 }

@@ -13,11 +13,11 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::cli::ServiceOptions;
+use crate::console::print_error;
 use crate::context::{self, Context};
 use crate::exit::Failure;
 use crate::generation::environment;
 use crate::host::programs;
-use crate::output::print_error;
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
 use crate::sys::runtime;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::console::print_error;
 use crate::exit::Failure;
 use crate::logs::{Level, Logs};
-use crate::output::print_error;
 use crate::plan::Plan;
 use crate::supervise::machine::backoff;
 use crate::supervise::machine::identity::Role;

@@ -1,29 +1,31 @@
-//! `render`: the files that `run` would use.
+//! `render`: writes or prints the nginx and uWSGI files that `run` would use.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::check;
+use super::findings;
 use crate::cli::ServiceOptions;
+use crate::console::{print, print_error};
 use crate::context;
 use crate::exit::Failure;
-use crate::generation::files;
-use crate::output::{print, print_error};
 use crate::render;
+use crate::sys::files;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 
-/// Writes the files below a folder, or prints them.
+/// Writes the files below `out`, or prints them to stdout.
 pub(super) fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let mut context = context::load(options)?;
     let host = runtime::block_on(context.host(&ShortPrograms::alone()))?;
     let layout = context.layout(1);
     let plan = context.plan(&host, layout, context::listen(options));
-    check::tell(&context, None);
-    context.insist()?;
+    findings::print(&context.findings);
+    context.fail_on_problems()?;
     let rendered = render::render(&plan)?;
     if let Some(folder) = out {
-        files::write_rendered(folder, &rendered).map_err(Failure::WriteOut)?;
+        for file in &rendered {
+            files::write_below(folder, &file.path, &file.text).map_err(Failure::WriteOut)?;
+        }
         for file in &rendered {
             print_error(&format!("{}\n", folder.join(&file.path).display()));
         }

@@ -1,16 +1,16 @@
-//! `run`: decides between production and development.
+//! `run`: whether the service runs in production or in development, and how log records look.
 
 use std::time::Instant;
 
-use super::{check, dev, serve};
+use super::{dev, findings, serve};
 use crate::cli::{RunArgs, ServiceOptions};
 use crate::config::Config;
+use crate::console::print_error;
 use crate::context;
 use crate::exit::Failure;
-use crate::output::print_error;
 use crate::sys::signals;
 
-/// Runs the service.
+/// Loads the configuration and hands over to [`serve`] or [`dev`]. Command-line options win over `use_nginx`.
 pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     signals::block_until_handled();
     let started = Instant::now();
@@ -23,8 +23,8 @@ pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure
     if production {
         return serve::serve(options, context, started, args.production);
     }
-    check::tell(&context, None);
-    context.insist()?;
+    findings::print(&context.findings);
+    context.fail_on_problems()?;
     if !args.dev
         && let Some(why) = development_by_default(&context.config)
     {
@@ -33,7 +33,7 @@ pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure
     dev::dev(options, &context, args.flask_args)
 }
 
-/// Why it is development, when nobody has asked for it.
+/// The reason for development when neither `--dev` nor `use_nginx` asked for it; else none.
 fn development_by_default(config: &Config) -> Option<String> {
     if config.use_nginx.is_some() {
         return None;
@@ -56,13 +56,13 @@ mod tests {
         let why = |file: Option<&str>, text: Option<&str>| {
             development_by_default(&crate::config::load(file.map(Into::into), text).0)
         };
-        let said = why(Some("/opt/x/config.json"), Some("{}")).unwrap();
+        let reason = why(Some("/opt/x/config.json"), Some("{}")).unwrap();
         assert!(
-            said.contains("/opt/x/config.json has no use_nginx"),
-            "{said}"
+            reason.contains("/opt/x/config.json has no use_nginx"),
+            "{reason}"
         );
-        let said = why(None, None).unwrap();
-        assert!(said.contains("no config.json was found"), "{said}");
+        let reason = why(None, None).unwrap();
+        assert!(reason.contains("no config.json was found"), "{reason}");
         assert_eq!(why(None, Some(r#"{"use_nginx": false}"#)), None);
     }
 }

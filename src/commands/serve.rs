@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use nix::fcntl::Flock;
 
-use super::{check, end, log};
+use super::{end, findings, log};
 use crate::cli::{AdminAddr, ServiceOptions};
 use crate::config::problem::Severity;
 use crate::context::{self, Context};
@@ -105,9 +105,9 @@ async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prep
     let mut dry_run = context.clone();
     dry_run.plan(&host, layout.clone(), context::listen(options));
     if dry_run.findings.has_problems() {
-        check::tell(&dry_run, None);
+        findings::print(&dry_run.findings);
     }
-    dry_run.insist()?;
+    dry_run.fail_on_problems()?;
     children::require_programs(&host, &context.env)?;
     let bound = bind(options)?;
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
@@ -117,7 +117,8 @@ async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prep
     if files::has_snippets(&plan)
         && let Some(objections) = config_test::objections(&plan, &programs).await?
     {
-        check::tell(context, Some(&objections));
+        findings::print(&context.findings);
+        findings::print_nginx_objections(&objections);
         return Err(Failure::NginxRefuses);
     }
     let path = plan.layout.app_socket();

@@ -1,6 +1,6 @@
 //! The service's configuration: finds, parses and validates its config.json.
 //!
-//! Reading order: [`hermes`] finds the file, [`mod@file`] declares and parses its keys, [`schema`] describes them for
+//! Reading order: [`locate`] finds the file, [`mod@file`] declares and parses its keys, [`schema`] describes them for
 //! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`uwsgi_options`] and
 //! [`log`] define what a value may be, and [`problem`] collects the findings with their positions. [`load`] combines
 //! them into a [`Config`].
@@ -10,7 +10,7 @@ pub mod collections;
 pub mod duplicates;
 pub mod durations;
 pub mod file;
-pub mod hermes;
+pub mod locate;
 pub mod log;
 pub mod problem;
 pub mod schema;

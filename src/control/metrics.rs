@@ -1,16 +1,16 @@
 //! The status as Prometheus text (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Pure.
 //!
-//! Few series and few labels: what an operator alerts on and scales by. Everything comes from one status report, so the
-//! numbers fit together.
+//! Few series with few labels: those that operators use for alerts and scaling. All values come from one status report, so
+//! they are consistent.
 
 use std::fmt::Write as _;
 
 use crate::status::{ChildRole, StatusReport};
 
-/// The content type of the text.
+/// Version 0.0.4 is the text format without OpenMetrics.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The text.
+/// All series, each family with HELP and TYPE. No value of a label can break out of its quotes.
 pub fn text(report: &StatusReport) -> String {
     let mut out = String::new();
     let name = label(&report.name);
@@ -34,7 +34,7 @@ pub fn text(report: &StatusReport) -> String {
         &mut out,
         "child_restarts_total",
         "counter",
-        "Starts of a part after its first.",
+        "Restarts of nginx and uWSGI, the first start not counted.",
     );
     for child in report
         .children
@@ -60,7 +60,7 @@ pub fn text(report: &StatusReport) -> String {
     out
 }
 
-/// Series without labels: name, type, help, value.
+/// A series without labels: name without prefix, type, help, value.
 type Single = (&'static str, &'static str, &'static str, f64);
 
 fn singles(report: &StatusReport) -> [Single; 11] {
@@ -75,7 +75,7 @@ fn singles(report: &StatusReport) -> [Single; 11] {
         (
             "ready",
             "gauge",
-            "1 when requests should be sent here.",
+            "1 when the service is ready for requests, else 0.",
             ready,
         ),
         (
@@ -87,7 +87,7 @@ fn singles(report: &StatusReport) -> [Single; 11] {
         (
             "generation",
             "gauge",
-            "Counts configurations; a reload adds one.",
+            "Number of the serving configuration: 1 after the start, one more after each reload.",
             report.generation.into(),
         ),
         (
@@ -99,7 +99,7 @@ fn singles(report: &StatusReport) -> [Single; 11] {
         (
             "slots_busy",
             "gauge",
-            "Requests that are being served.",
+            "In-flight requests in the application.",
             number(busy as u64),
         ),
         (
@@ -117,7 +117,7 @@ fn singles(report: &StatusReport) -> [Single; 11] {
         (
             "log_records_produced_total",
             "counter",
-            "Log records read from all parts.",
+            "Log records read from nginx, uWSGI and the application, and the launcher's own.",
             number(log.produced),
         ),
         (
@@ -129,13 +129,13 @@ fn singles(report: &StatusReport) -> [Single; 11] {
         (
             "log_records_dropped_total",
             "counter",
-            "Log records given up because stdout took none.",
+            "Log records lost because stdout accepted no data.",
             number(log.dropped),
         ),
         (
             "log_stalled_seconds",
             "gauge",
-            "How long stdout has been taking nothing.",
+            "Seconds since stdout last accepted data; 0 while it does.",
             log.stalled_seconds.unwrap_or(0.0),
         ),
     ]
@@ -158,7 +158,7 @@ fn label(text: &str) -> String {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "Prometheus' numbers are f64; a count beyond 2^53 may lose its last digits"
+    reason = "Prometheus stores f64; counts beyond 2^53 may lose their last digits"
 )]
 fn number(count: u64) -> f64 {
     count as f64

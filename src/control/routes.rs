@@ -1,27 +1,19 @@
-//! From request to answer.
+//! Which code answers which request.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::metrics;
 use crate::exit;
 use crate::http::Response;
-use crate::status::{ReloadAnswer, ReloadOutcome, ServicePhase, StatusReport};
+use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
+use crate::status::{HealthReport, ServicePhase, StatusReport};
 use crate::supervise::commands::{Commands, Snapshot};
 use crate::supervise::program::Health;
-
-/// The answer of /healthcheck.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HealthAnswer {
-    /// 0 passing, 1 warning, 2 critical.
-    pub level: u8,
-    /// Why.
-    pub reason: String,
-}
 
 /// The answer of /reload.
 #[derive(Serialize)]
@@ -32,16 +24,16 @@ struct ReloadBody<'a> {
     code: u8,
 }
 
-/// What a listener allows.
+/// What the clients of a listener may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rights {
-    /// Questions.
+    /// GET and HEAD only; the paths of commands do not exist.
     ReadOnly,
-    /// Questions, and commands that change something.
+    /// Also reload and restart a worker.
     Control,
 }
 
-/// Answers one request.
+/// Answers one request; always with a response, because errors are responses too.
 pub(crate) async fn answer(
     method: Method,
     path: String,
@@ -50,7 +42,7 @@ pub(crate) async fn answer(
 ) -> Response {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
-    let question = matches!(
+    let query = matches!(
         parts.as_slice(),
         ["livez" | "readyz" | "status" | "metrics" | "healthcheck"]
     );
@@ -61,7 +53,7 @@ pub(crate) async fn answer(
             _ => not_allowed("POST"),
         };
     }
-    if !question {
+    if !query {
         return text(
             StatusCode::NOT_FOUND,
             "not found; try /livez, /readyz, /status, /metrics or /healthcheck\n",
@@ -71,7 +63,10 @@ pub(crate) async fn answer(
         return not_allowed("GET, HEAD");
     }
     let Some(snapshot) = commands.report().await else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the launcher is stopping\n",
+        );
     };
     match path.as_str() {
         "/livez" => text(StatusCode::OK, "ok\n"),
@@ -102,11 +97,11 @@ fn not_allowed(allowed: &'static str) -> Response {
 }
 
 async fn reload(commands: &Commands) -> Response {
-    let ending = || ReloadAnswer {
+    let stopping = || ReloadAnswer {
         outcome: ReloadOutcome::Refused,
-        text: "the launcher is ending".to_owned(),
+        text: "the launcher is stopping".to_owned(),
     };
-    let answer = commands.reload().await.unwrap_or_else(ending);
+    let answer = commands.reload().await.unwrap_or_else(stopping);
     let status = match answer.outcome {
         ReloadOutcome::Committed => StatusCode::OK,
         ReloadOutcome::RolledBack | ReloadOutcome::Refused => StatusCode::CONFLICT,
@@ -120,13 +115,18 @@ async fn reload(commands: &Commands) -> Response {
 }
 
 async fn restart_worker(id: &str, commands: &Commands) -> Response {
-    let ending = || text(StatusCode::SERVICE_UNAVAILABLE, "the launcher is ending\n");
+    let stopping = || {
+        text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the launcher is stopping\n",
+        )
+    };
     let Some(Snapshot {
         application: Some(application),
         ..
     }) = commands.report().await
     else {
-        return ending();
+        return stopping();
     };
     let workers = match application.workers().await {
         Ok(workers) => workers,
@@ -145,7 +145,7 @@ async fn restart_worker(id: &str, commands: &Commands) -> Response {
             StatusCode::OK,
             &format!("worker {id} (pid {}) is ended and replaced\n", worker.pid),
         ),
-        Some(_) => ending(),
+        Some(_) => stopping(),
         None => {
             let known: Vec<String> = workers.iter().map(|worker| worker.id.to_string()).collect();
             text(
@@ -164,8 +164,8 @@ fn readyz(report: &StatusReport) -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
 }
 
-/// Adds what the programs tell: the workers, and how many requests wait. What the proxy has and no worker serves waits
-/// for one. Without an answer it is left out.
+/// Adds what the programs tell: the workers, and the number of waiting requests; what is not answered is left out. Waiting
+/// are the requests that are in flight at the proxy and in no worker.
 async fn with_workers(snapshot: Snapshot) -> StatusReport {
     let mut report = snapshot.report;
     let Some(application) = snapshot.application else {
@@ -180,7 +180,7 @@ async fn with_workers(snapshot: Snapshot) -> StatusReport {
             .map(|worker| worker.serving.len())
             .sum();
         for application in snapshot.retiring {
-            // The requests of an old generation do not wait either.
+            // Requests in workers of the previous generation do not wait either.
             let workers = application.workers().await.unwrap_or_default();
             busy += workers
                 .iter()
@@ -192,8 +192,8 @@ async fn with_workers(snapshot: Snapshot) -> StatusReport {
     report
 }
 
-/// Ready and the health path answers: passing. On the way there, or every slot busy: warning. Anything else: critical.
-async fn health(snapshot: &Snapshot) -> HealthAnswer {
+/// Passing: ready, and the health path answers. Warning: starting, or every slot is busy. Critical: anything else.
+async fn health(snapshot: &Snapshot) -> HealthReport {
     let report = &snapshot.report;
     if !report.ready {
         let reason = report.reason.clone().unwrap_or_default();
@@ -204,13 +204,13 @@ async fn health(snapshot: &Snapshot) -> HealthAnswer {
             | ServicePhase::Degraded
             | ServicePhase::Stopping => 2,
         };
-        return HealthAnswer { level, reason };
+        return HealthReport { level, reason };
     }
     let application = snapshot.application.as_ref();
     let Some((application, path)) =
         application.and_then(|application| Some((application, application.health_path()?)))
     else {
-        return HealthAnswer {
+        return HealthReport {
             level: 0,
             reason: "ready".to_owned(),
         };
@@ -224,7 +224,7 @@ async fn health(snapshot: &Snapshot) -> HealthAnswer {
         ),
         Health::Failing(why) => (2, why),
     };
-    HealthAnswer { level, reason }
+    HealthReport { level, reason }
 }
 
 fn text(status: StatusCode, body: &str) -> Response {

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 
 use super::files;
-use crate::config::hermes::Env;
+use crate::config::locate::Env;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::host::Host;

@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::host::access;
 use crate::plan::Plan;
 use crate::render::{self, Rendered};
-use crate::sys::files::{self, Lock, Owner, WriteError};
+use crate::sys::files::{self, Lock, Owner};
 
 /// The user and group of the workers, when the launcher is root.
 pub(crate) fn owner(plan: &Plan) -> Option<Owner> {
@@ -75,7 +75,9 @@ fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     files::create_folder(&layout.folder(), 0o755, None)?;
     files::create_folder(&layout.nginx(), 0o755, None)?;
     files::create_folder(&layout.nginx().join("temp"), 0o755, None)?;
-    write_rendered(&layout.folder(), rendered)?;
+    for file in rendered {
+        files::write_below(&layout.folder(), &file.path, &file.text)?;
+    }
     // Handed over last: what root writes into a folder of another user's, that user may have led elsewhere by a link.
     files::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;
     Ok(())
@@ -105,18 +107,6 @@ fn remove_generations(runtime: &Path) -> Result<(), Failure> {
         if counts && is_generation(&entry.path()) {
             files::remove(&entry.path())?;
         }
-    }
-    Ok(())
-}
-
-/// Writes rendered files below a folder.
-pub(crate) fn write_rendered(folder: &Path, rendered: &[Rendered]) -> Result<(), WriteError> {
-    for file in rendered {
-        let path = folder.join(&file.path);
-        if let Some(parent) = path.parent() {
-            files::create_folder(parent, 0o755, None)?;
-        }
-        files::write(&path, &file.text, 0o644)?;
     }
     Ok(())
 }

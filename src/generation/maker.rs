@@ -61,7 +61,7 @@ impl Maker {
         let layout = context.layout(generation);
         let plan = context.plan(&host, layout, self.sockets.addresses.clone());
         self.require_what_stays(&context, &plan)?;
-        context.insist()?;
+        context.fail_on_problems()?;
         children::require_programs(&host, &context.env)?;
         files::write(&plan)?;
         let made = self.assemble(&context, &plan, programs).await;

@@ -6,7 +6,8 @@ use nix::unistd::Pid;
 use tokio::sync::{mpsc, oneshot};
 
 use super::program::{Application, Proxy};
-use crate::status::{ReloadAnswer, StatusReport};
+use crate::reload_answer::ReloadAnswer;
+use crate::status::StatusReport;
 
 /// A question or a command, with the channel for the answer.
 #[derive(Debug)]

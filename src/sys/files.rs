@@ -109,6 +109,15 @@ pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), WriteError> {
     std::fs::rename(&new, path).map_err(failed)
 }
 
+/// Writes one file of a tree below `folder`, and makes the folders between them: files 0644, folders 0755.
+pub(crate) fn write_below(folder: &Path, path: &Path, text: &str) -> Result<(), WriteError> {
+    let path = folder.join(path);
+    if let Some(parent) = path.parent() {
+        create_folder(parent, 0o755, None)?;
+    }
+    write(&path, text, 0o644)
+}
+
 /// Removes a file or a folder with its content. A path that does not exist is no error.
 pub fn remove(path: &Path) -> Result<(), WriteError> {
     let result = match std::fs::symlink_metadata(path) {

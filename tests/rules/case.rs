@@ -102,7 +102,7 @@ impl Case {
 
     /// The plan with the folders that are pinned.
     pub(crate) fn plan(&self, config: &Config, host: &Host, findings: &mut Findings) -> Plan {
-        let request = plan::PlanInput {
+        let input = plan::PlanInput {
             name: self.request.name.clone(),
             root: self.request.root.clone(),
             listen: self.request.listen.clone(),
@@ -112,7 +112,7 @@ impl Case {
                 generation: 1,
             },
         };
-        plan::plan(request, config, host, findings)
+        plan::plan(input, config, host, findings)
     }
 
     /// Compares with a file of the case, or writes it under `UPDATE_GOLDEN=1`. What differs joins `broken`.

@@ -9,9 +9,10 @@ use crate::tree::{Path, Tree};
 
 /// Pure folders (with `/`) and files below `src`, and the files in a folder that are not.
 const PURE: &[(&str, &[&str])] = &[
-    ("config/", &["config/hermes.rs"]),
+    ("config/", &["config/locate.rs"]),
     ("plan/", &[]),
     ("render/", &[]),
+    ("reload_answer.rs", &[]),
     ("status.rs", &[]),
     ("supervise/in_flight.rs", &[]),
     ("supervise/machine/", &[]),

@@ -36,13 +36,17 @@ pub(super) async fn is_taken(socket: &Path, limit: Duration) -> bool {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;
         stream.write_all(&[100, 0, 0, 0]).await?;
-        match stream.read(&mut [0; 4]).await {
-            // Closed before the question was read: somebody has closed it.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(0),
-            other => other,
-        }
+        stream.read(&mut [0; 4]).await
     };
-    matches!(tokio::time::timeout(limit, exchange).await, Ok(Ok(_)))
+    match tokio::time::timeout(limit, exchange).await {
+        Ok(Ok(_)) => true,
+        // Closed before the ping was written or read: a worker has closed it.
+        Ok(Err(error)) => matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+        ),
+        Err(_) => false,
+    }
 }
 
 /// Modifier 0 (WSGI), the length, modifier 0, then names and values with their lengths, all little-endian.

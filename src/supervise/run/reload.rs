@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::event::{EventSender, LoopEvent};
 use crate::logs::{Logs, Source};
-use crate::status::{ReloadAnswer, ReloadOutcome};
+use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
 use crate::supervise::generation::{GenerationMaker, Settings};
 use crate::supervise::machine::outcome::{NotMade, Refusal, ReloadResult, Rollback};
 use crate::sys::files;

@@ -12,7 +12,7 @@ use crate::supervise::uptime::Uptime;
 
 /// What the status shows of the launcher itself.
 #[derive(Clone, Debug)]
-pub(super) struct Launcher {
+pub(super) struct LauncherInfo {
     pub(super) pid: u32,
     /// When it started (RFC 3339).
     pub(super) started_at: String,
@@ -22,7 +22,7 @@ pub(super) struct Launcher {
 pub(super) fn report(
     machine: &Machine,
     info: &GenerationInfo,
-    launcher: &Launcher,
+    launcher: &LauncherInfo,
     last_errors: Vec<ErrorRecord>,
     log: LogStatus,
     now: Uptime,

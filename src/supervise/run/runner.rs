@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::children::ManagedChildren;
 use super::event::{self, EventSender, LoopEvent, sleep_until};
 use super::reload::{Caller, Reloads};
-use super::report::Launcher;
+use super::report::LauncherInfo;
 use super::{announce, processes, report, snapshot, stop_log, watchdog};
 use crate::logs::Logs;
 use crate::status::GenerationInfo;
@@ -43,7 +43,7 @@ pub(crate) struct Runner {
     programs: ShortPrograms,
     logs: Logs,
     started: Instant,
-    launcher: Launcher,
+    launcher: LauncherInfo,
     sender: EventSender,
     events: mpsc::Receiver<LoopEvent>,
 }
@@ -88,7 +88,7 @@ impl Runner {
             programs: ShortPrograms::beside_children(),
             logs,
             started: setup.started,
-            launcher: Launcher {
+            launcher: LauncherInfo {
                 pid: std::process::id(),
                 started_at: jiff::Timestamp::now().to_string(),
             },

@@ -1,4 +1,4 @@
-//! The search rules, by small trees.
+//! Tests of the search rules on small trees of files.
 
 use super::*;
 
@@ -46,12 +46,12 @@ fn the_deepest_config_wins_and_nothing_is_merged() {
         ("config/production/config.json", "{\"b\": 2}"),
         ("config/production/eu/other.json", ""),
     ]);
-    let request = Request {
+    let query = ServiceQuery {
         app: Some(dir.path().to_owned()),
         env: Some("production/eu".to_owned()),
-        ..Request::default()
+        ..ServiceQuery::default()
     };
-    let found = locate(&request, &Env::new()).unwrap();
+    let found = find_service(&query, &Env::new()).unwrap();
     let root = std::fs::canonicalize(dir.path()).unwrap();
     let config = root.join("config");
     let (file, text) = found.config.unwrap();
@@ -80,11 +80,11 @@ fn config_path_is_searched_in_its_order() {
         .map(|p| dir.path().join(p).display().to_string())
         .join(":");
     let env = Env::from([("CONFIG_PATH".to_owned(), path.clone())]);
-    let request = Request {
+    let query = ServiceQuery {
         app: Some(dir.path().to_owned()),
-        ..Request::default()
+        ..ServiceQuery::default()
     };
-    let found = locate(&request, &env).unwrap();
+    let found = find_service(&query, &env).unwrap();
     assert_eq!(found.config.unwrap().1, "2");
     assert_eq!(found.config_path, path);
 }
@@ -98,12 +98,12 @@ fn a_misspelt_environment_is_noticed() {
         ("config/dev/config.json", "{}"),
     ]);
     let missing = |env: &str| {
-        let request = Request {
+        let query = ServiceQuery {
             app: Some(dir.path().to_owned()),
             env: Some(env.to_owned()),
-            ..Request::default()
+            ..ServiceQuery::default()
         };
-        locate(&request, &Env::new()).unwrap().missing_env
+        find_service(&query, &Env::new()).unwrap().missing_env
     };
     let found = missing("prodction").unwrap();
     assert!(found.what().contains("\"prodction\""), "{}", found.what());
@@ -123,23 +123,23 @@ fn a_misspelt_environment_is_noticed() {
     // One folder up there is one.
     assert_eq!(missing("production/us"), None);
     let alone = service(&[("src/main.py", ""), ("config/config.json", "{}")]);
-    let request = Request {
+    let query = ServiceQuery {
         app: Some(alone.path().to_owned()),
         env: Some("production".to_owned()),
-        ..Request::default()
+        ..ServiceQuery::default()
     };
-    assert_eq!(locate(&request, &Env::new()).unwrap().missing_env, None);
+    assert_eq!(find_service(&query, &Env::new()).unwrap().missing_env, None);
 }
 
 #[test]
 fn a_config_that_was_asked_for_tells_where_its_name_is_from() {
     let dir = service(&[("src/main.py", "")]);
-    let request = Request {
+    let query = ServiceQuery {
         app: Some(dir.path().to_owned()),
         config: Some(dir.path().join("none.json")),
-        ..Request::default()
+        ..ServiceQuery::default()
     };
-    let message = locate(&request, &Env::new()).unwrap_err().to_string();
+    let message = find_service(&query, &Env::new()).unwrap_err().to_string();
     assert!(
         message.contains("none.json") && message.contains("MICROSERVICE_CONFIG"),
         "{message}"
@@ -149,20 +149,20 @@ fn a_config_that_was_asked_for_tells_where_its_name_is_from() {
 #[test]
 fn what_is_missing_is_named() {
     let empty = service(&[("src/other.py", "")]);
-    let request = Request {
+    let query = ServiceQuery {
         app: Some(empty.path().to_owned()),
-        ..Request::default()
+        ..ServiceQuery::default()
     };
-    let message = locate(&request, &Env::new()).unwrap_err().to_string();
+    let message = find_service(&query, &Env::new()).unwrap_err().to_string();
     assert!(message.contains("src/main.py"), "{message}");
-    let message = locate(&Request::default(), &Env::new())
+    let message = find_service(&ServiceQuery::default(), &Env::new())
         .unwrap_err()
         .to_string();
     assert!(message.contains("MICROSERVICE_NAME"), "{message}");
-    let request = Request {
+    let query = ServiceQuery {
         name: Some("no-such-service".to_owned()),
-        ..Request::default()
+        ..ServiceQuery::default()
     };
-    let message = locate(&request, &Env::new()).unwrap_err().to_string();
+    let message = find_service(&query, &Env::new()).unwrap_err().to_string();
     assert!(message.contains("/opt/no-such-service"), "{message}");
 }

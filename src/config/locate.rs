@@ -1,10 +1,10 @@
-//! Where the service and its config.json are: options, environment, and the search rules of the platform's library.
+//! Where the service and its config.json are: from options, the environment and the search rules of the platform's library.
 //!
-//! Two rules of the platform are kept to the letter. Its bootstrap builds `CONFIG_PATH` from the service folder,
+//! Two rules of the platform are followed exactly. Its bootstrap builds `CONFIG_PATH` from the service folder,
 //! `CONFIG_DIR`, `MICROSERVICE_ENV` and `MICROSERVICE_APP_ID`: every existing folder among their combinations and all
-//! parents, deepest first, then the same below `/opt/$IMAGE_NAME`. And `hermes.get_config` takes the first folder of
-//! `CONFIG_PATH`, in its order, that holds the file; nothing is merged. The service's own code calls the library with
-//! the same `CONFIG_PATH`, so both must find the same file.
+//! parents, deepest first, then the same below `/opt/$IMAGE_NAME`. `hermes.get_config` of its library takes the first
+//! folder of `CONFIG_PATH` that holds the file, and merges nothing. The service's own code calls the library with the
+//! same `CONFIG_PATH`, so the launcher must find the same file.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 
 use super::file::did_you_mean;
 
-/// The environment as it was at the start.
+/// The environment variables at the start, as far as they are UTF-8.
 pub type Env = BTreeMap<String, String>;
 
 /// Folder of the platform's services.
 const PLATFORM_ROOT: &str = "/opt";
-/// Name of the file.
+/// The file that is looked for in each folder of `CONFIG_PATH`.
 const FILE_NAME: &str = "config.json";
-/// `CONFIG_DIR` of the platform's base images.
+/// Value of `CONFIG_DIR` in the platform's base images.
 const DEFAULT_CONFIG_DIR: &str = "config";
 
-/// What was asked for on the command line.
+/// The options that select a service; an empty `--env` must be none.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct ServiceQuery {
     /// `--app`.
     pub app: Option<PathBuf>,
     /// `--name`.
@@ -35,36 +35,36 @@ pub struct Request {
     pub config: Option<PathBuf>,
 }
 
-/// A service that was found.
+/// A service whose folder and src/main.py exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Absolute path of its folder.
+    /// Absolute path of the service folder, without symbolic links.
     pub root: PathBuf,
-    /// Its name.
+    /// `--name`, else the last part of the service folder.
     pub name: String,
-    /// Its environment, as asked for.
+    /// `--env`; the service's own code gets it as `MICROSERVICE_ENV`.
     pub env: Option<String>,
-    /// `CONFIG_PATH` for the service's own code.
+    /// `CONFIG_PATH` for the service's own code: folders, separated by colons.
     pub config_path: String,
-    /// The file, where there is one, and its text.
+    /// Absolute path and text of config.json; none when no folder has one.
     pub config: Option<(PathBuf, String)>,
-    /// An environment without a folder, where others have one.
+    /// Set when `--env` is probably misspelt.
     pub missing_env: Option<MissingEnv>,
 }
 
-/// An environment that no folder of the configuration is for.
+/// The environment has no configuration folder, while other environments have one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingEnv {
-    /// The environment, as asked for.
+    /// `--env`.
     pub env: String,
-    /// The folder that was looked for.
+    /// The folder that does not exist.
     pub looked_for: PathBuf,
-    /// The folders beside it.
+    /// Names of the folders that do exist, sorted.
     pub existing: Vec<String>,
 }
 
 impl MissingEnv {
-    /// What is wrong.
+    /// Text of the warning.
     pub fn what(&self) -> String {
         format!(
             "the environment {:?} has no folder: there is no {}",
@@ -73,7 +73,7 @@ impl MissingEnv {
         )
     }
 
-    /// What may have been meant.
+    /// The existing folders, the most similar one first.
     pub fn hint(&self) -> String {
         let names: Vec<&str> = self.existing.iter().map(String::as_str).collect();
         let first = self.env.split('/').find(|part| !part.is_empty());
@@ -83,7 +83,7 @@ impl MissingEnv {
     }
 }
 
-/// Why there is nothing to run.
+/// Why no service can be run.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
     /// Neither an option nor the environment names a service.
@@ -91,41 +91,41 @@ pub enum LookupError {
         "cannot tell which service to run: no --app, and MICROSERVICE_DIR, MICROSERVICE_NAME and IMAGE_NAME are not set\n  hint: microservice-flask run --app DIR, where DIR/src/main.py has `app`"
     )]
     NoService,
-    /// The folder does not exist.
+    /// The service folder does not exist, or cannot be entered.
     #[error("cannot find the service folder {}: {source}\n  hint: give it with --app DIR or MICROSERVICE_DIR; {looked}", root.display())]
     NoFolder {
-        /// The folder.
+        /// The service folder.
         root: PathBuf,
-        /// Where its name comes from.
+        /// Which option or variable the path came from.
         looked: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no src/main.py.
+    /// src/main.py is missing or not a file.
     #[error("cannot find the application: {} {problem}\n  hint: the service folder {} needs src/main.py with a Flask object named `app`", main.display(), root.display())]
     NoMain {
         /// The service folder.
         root: PathBuf,
-        /// The file that was looked for.
+        /// Path of src/main.py.
         main: PathBuf,
-        /// What is wrong with it.
+        /// Completes "src/main.py …".
         problem: String,
     },
-    /// A config.json exists, or was asked for, and cannot be read.
+    /// A config.json that exists, or that `--config` names, cannot be read.
     #[error("cannot read {}: {source}\n  hint: {hint}", file.display())]
     Unreadable {
-        /// The file.
+        /// Path of the config.json.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
-        /// Where its name comes from.
+        /// Which option or variable the path came from.
         hint: &'static str,
     },
 }
 
 /// Finds the service and reads its config.json.
-pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
-    let (root, looked) = service_root(request, env).ok_or(LookupError::NoService)?;
+pub fn find_service(query: &ServiceQuery, env: &Env) -> Result<Service, LookupError> {
+    let (root, looked) = service_root(query, env).ok_or(LookupError::NoService)?;
     let root = std::fs::canonicalize(&root).map_err(|source| LookupError::NoFolder {
         root,
         looked,
@@ -149,7 +149,7 @@ pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
             });
         }
     }
-    let name = request
+    let name = query
         .name
         .clone()
         .filter(|name| !name.is_empty())
@@ -161,13 +161,13 @@ pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
         });
     let config_path = match set(env, "CONFIG_PATH") {
         Some(path) => path.to_owned(),
-        None => built_config_path(&root, &name, request.env.as_deref(), env),
+        None => built_config_path(&root, &name, query.env.as_deref(), env),
     };
-    let missing_env = match (set(env, "CONFIG_PATH"), &request.config) {
-        (None, None) => missing_env(&root, request.env.as_deref(), env),
+    let missing_env = match (set(env, "CONFIG_PATH"), &query.config) {
+        (None, None) => missing_env(&root, query.env.as_deref(), env),
         _ => None,
     };
-    let config = match &request.config {
+    let config = match &query.config {
         Some(file) => Some(read(
             file,
             "it was named with --config or MICROSERVICE_CONFIG",
@@ -177,15 +177,15 @@ pub fn locate(request: &Request, env: &Env) -> Result<Service, LookupError> {
     Ok(Service {
         root,
         name,
-        env: request.env.clone(),
+        env: query.env.clone(),
         config_path,
         config,
         missing_env,
     })
 }
 
-/// A service with folders for some environments, and none for the one that was asked for: likely misspelt. One without
-/// any such folder has one configuration for all.
+/// Finds out whether the service has folders for other environments and none for the one asked for, which is probably
+/// misspelt. A service without any such folder has one configuration for all environments.
 fn missing_env(root: &Path, asked: Option<&str>, env: &Env) -> Option<MissingEnv> {
     let asked = asked?;
     let first = asked
@@ -212,24 +212,24 @@ fn missing_env(root: &Path, asked: Option<&str>, env: &Env) -> Option<MissingEnv
     })
 }
 
-fn service_root(request: &Request, env: &Env) -> Option<(PathBuf, &'static str)> {
-    if let Some(app) = &request.app {
+fn service_root(query: &ServiceQuery, env: &Env) -> Option<(PathBuf, &'static str)> {
+    if let Some(app) = &query.app {
         return Some((app.clone(), "it was named there"));
     }
-    let name = request.name.as_deref().filter(|name| !name.is_empty());
+    let name = query.name.as_deref().filter(|name| !name.is_empty());
     let image = set(env, "IMAGE_NAME").map(|image| Path::new(PLATFORM_ROOT).join(image));
     let Some(name) = name else {
         return image.map(|folder| (folder, "it was built from IMAGE_NAME"));
     };
     let own = Path::new(PLATFORM_ROOT).join(name);
-    // A container may run under another name than that of its image, which is where its code is.
+    // A container may have another name than its image; the code is in the folder of the image.
     match image.filter(|image| !own.is_dir() && image.is_dir()) {
         Some(image) => Some((image, "it was built from IMAGE_NAME")),
         None => Some((own, "it was built from MICROSERVICE_NAME")),
     }
 }
 
-/// A variable that is set to something.
+/// The value of a variable. Empty variables count as unset.
 fn set<'a>(env: &'a Env, name: &str) -> Option<&'a str> {
     env.get(name)
         .map(String::as_str)
@@ -261,7 +261,8 @@ fn built_config_path(root: &Path, name: &str, microservice_env: Option<&str>, en
     existing.join(":")
 }
 
-/// Relative folders for an environment and an application id: their combinations and all parents, deepest first.
+/// Relative folders for an environment and an application id: their combinations and all parents, deepest first; the
+/// empty path is last.
 fn combinations(env: &str, app_id: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for path in [
@@ -320,12 +321,12 @@ fn read(file: &Path, hint: &'static str) -> Result<(PathBuf, String), LookupErro
         hint,
     };
     let bytes = std::fs::read(file).map_err(unreadable)?;
-    // Bytes that are not UTF-8 are not JSON: the parser shall say where, not this function.
+    // Invalid UTF-8 is replaced, so that the JSON parser reports it with its line.
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let absolute = std::fs::canonicalize(file).map_err(unreadable)?;
     Ok((absolute, text))
 }
 
 #[cfg(test)]
-#[path = "hermes_tests.rs"]
+#[path = "locate_tests.rs"]
 mod tests;

@@ -1,11 +1,11 @@
-//! The status as text for people.
+//! The status as text for a terminal: one paragraph, a table of the children, one of the workers, log losses, errors.
 
 use std::fmt::Write as _;
 
 use crate::logs::summary_line;
 use crate::status::{ChildRole, ChildStatus, LogStatus, StatusReport, WorkerState};
 
-/// The status for people.
+/// The whole report; several lines, each ended.
 pub(super) fn text(report: &StatusReport) -> String {
     let mut out = String::new();
     let ready = if report.ready {
@@ -55,8 +55,8 @@ pub(super) fn text(report: &StatusReport) -> String {
     if !report.workers.is_empty() {
         workers(report, &mut out);
     }
-    if let Some(text) = log(&report.log) {
-        let _ = writeln!(out, "\nlog: {text}");
+    if let Some(losses) = log(&report.log) {
+        let _ = writeln!(out, "\nlog: {losses}");
     }
     if !report.last_errors.is_empty() {
         let _ = writeln!(out, "\nlast errors");
@@ -68,7 +68,7 @@ pub(super) fn text(report: &StatusReport) -> String {
     out
 }
 
-/// The log's accounts, when there is something to worry about.
+/// Counts of log lines, only when stdout is stalled or lines were dropped.
 fn log(log: &LogStatus) -> Option<String> {
     let stalled = log.stalled_seconds.map(|seconds| {
         format!(
@@ -88,15 +88,15 @@ fn log(log: &LogStatus) -> Option<String> {
     })
 }
 
-/// The state, with the role of a child that only a reload explains.
+/// The state, followed by the role of a child that only a reload or a crash explains.
 fn state(child: &ChildStatus) -> String {
-    if child.role == ChildRole::Serving {
-        return child.state.as_str().to_owned();
+    match child.role {
+        ChildRole::Serving => child.state.as_str().to_owned(),
+        role => format!("{} ({})", child.state.as_str(), role.as_str()),
     }
-    format!("{} ({})", child.state.as_str(), child.role.as_str())
 }
 
-/// The application's processes, one a line.
+/// The application's processes, one per line, with their in-flight requests.
 fn workers(report: &StatusReport, out: &mut String) {
     let busy = report
         .workers
@@ -175,14 +175,14 @@ mod tests {
             stalled_seconds: Some(61.5),
             ..fine
         };
-        let words = "stdout has taken nothing for 1 min 1 s, 2 lines wait; 0 of 12 lines dropped, 10 delivered";
-        assert_eq!(log(&stalled).as_deref(), Some(words));
+        let text = "stdout has taken nothing for 1 min 1 s, 2 lines wait; 0 of 12 lines dropped, 10 delivered";
+        assert_eq!(log(&stalled).as_deref(), Some(text));
         let dropped = LogStatus {
             dropped: 3,
             produced: 15,
             ..fine
         };
-        let words = "3 of 15 lines dropped, 10 delivered";
-        assert_eq!(log(&dropped).as_deref(), Some(words));
+        let text = "3 of 15 lines dropped, 10 delivered";
+        assert_eq!(log(&dropped).as_deref(), Some(text));
     }
 }
