@@ -1,6 +1,6 @@
 //! How the launcher's own events reach the log: `tracing` events in, records out.
 //!
-//! An event has fields first, then a sentence: `warn!(part = "nginx", code, "Part ended.")`. It also gets
+//! An event has fields first, then a sentence: `warn!(child = "nginx", code, "Child ended.")`. It also gets
 //! the fields of the spans around it; of fields with the same name, the innermost is written. Events of
 //! libraries are ignored: none of them is about what the launcher does.
 

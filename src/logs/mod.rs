@@ -1,4 +1,4 @@
-//! One log: every line of every child, whole, in order, and never in the way.
+//! One log: every line of every child, whole and in order, without ever slowing a child down.
 //!
 //! ```text
 //!  nginx access ─pipe─┐

@@ -47,9 +47,9 @@ pub enum AccessFilter {
     Off,
 }
 
-// The comments on the variants are also descriptions in the JSON Schema of config.json. `Block` also stops the service: a
-// child whose pipe is full cannot serve, and cannot end gracefully either. So whoever stops the children calls
-// `Logs::children_stopping` first.
+// The comments on the variants are descriptions in the JSON Schema of config.json. With `Block`, reading stops while stdout
+// accepts nothing; a child whose pipe is full cannot serve, and cannot end gracefully either. So `Logs::children_stopping`
+// must be called before the children are stopped.
 /// What happens when stdout takes no more and the buffer is full.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 #[schemars(rename_all = "lowercase", inline)]

@@ -18,7 +18,7 @@ pub(crate) const LINES: usize = 500;
 /// The most bytes of one record.
 pub(crate) const BYTES: usize = 256 * 1024;
 
-/// The most incomplete records; as there is at most one for each process, it is hardly ever reached.
+/// The most incomplete records at a time. There is at most one for each process, so workers alone hardly reach it.
 const WAITING: usize = 64;
 
 /// A record of several lines, joined.

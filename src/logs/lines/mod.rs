@@ -5,8 +5,8 @@
 //!          lines    whose     what one line says                          lines of one record
 //! ```
 //!
-//! What a child writes is not trusted: an application logs what clients sent it. So every parser accepts any bytes, looks
-//! at a bounded part of a line, and falls back to the line as it is.
+//! What a child writes is not trusted: an application logs what clients sent it. So every parser accepts any bytes
+//! and falls back to the line as it is.
 //!
 //! Reading order: [`frame`] splits reads into lines, [`origin`] finds the request and the process that a line of the
 //! application belongs to, [`uwsgi_worker`] recognises uWSGI's lines among those of the application. [`nginx_access`],

@@ -7,6 +7,7 @@ use crate::logs::queue::{
     recent_errors::{RecentError, RecentErrors},
 };
 
+/// One list for all sources, locked only while an error is recorded or read.
 #[derive(Debug, Default)]
 pub(super) struct SharedErrors(Mutex<RecentErrors>);
 

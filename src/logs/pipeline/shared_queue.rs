@@ -25,7 +25,7 @@ const STALL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct SharedQueue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// There are records to write, or there will be no more.
     data: Condvar,
     /// There may be room, or waiting for it has ended.
@@ -35,7 +35,7 @@ pub(super) struct SharedQueue {
 }
 
 #[derive(Debug)]
-struct State {
+struct QueueState {
     queue: RecordQueue,
     on_full: OnFull,
     access: AccessFilter,
@@ -68,7 +68,7 @@ pub(super) struct NextWrite {
 impl SharedQueue {
     pub(super) fn new(options: &LogOptions) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(QueueState {
                 queue: RecordQueue::new(options.buffer),
                 on_full: options.on_full,
                 access: options.access,
@@ -256,7 +256,7 @@ impl SharedQueue {
         }
     }
 
-    fn wake_writer(&self, state: MutexGuard<'_, State>) {
+    fn wake_writer(&self, state: MutexGuard<'_, QueueState>) {
         let idle = state.idle;
         drop(state);
         if idle {
@@ -265,12 +265,12 @@ impl SharedQueue {
     }
 
     /// A panic ends the launcher (`panic = "abort"`), so only a test can find the lock poisoned.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl QueueState {
     fn waits_for_room(&self) -> bool {
         self.intake.waits_for_room(self.on_full)
     }

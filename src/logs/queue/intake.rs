@@ -8,7 +8,7 @@ use crate::logs::options::OnFull;
 /// memory of the children is free by then.
 const LEFTOVERS: usize = 16 << 20;
 
-/// What the log accepts from the children, in the order of its life.
+/// What the log accepts from the children; the variants follow each other in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Intake {
     /// Everything that they write.

@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`batch`] holds rendered records and where each ends, `counters` are the accounts, `dropped` says what is
 //! missing since the last notice, `record_queue` joins these into the queue. `intake` decides what a full queue means in
-//! each phase of the log's life, `recent_errors` keeps the last errors for `status` and for a reload that fails.
+//! each phase of a run, `recent_errors` keeps the last errors for `status` and for a reload that fails.
 //!
 //! No lock and no wait here: `pipeline` puts the queue behind a lock.
 

@@ -1,6 +1,6 @@
 //! Figures as text. Pure.
 
-/// Appends a number in decimal; faster than `write!`, which every line would pay for.
+/// Appends a number in decimal.
 pub(super) fn decimal(mut number: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut start = digits.len();
