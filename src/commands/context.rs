@@ -10,7 +10,7 @@ use crate::config::hermes::{self, Env, Service};
 use crate::config::problem::Findings;
 use crate::config::{self, Config};
 use crate::exit::{Failure, Problems};
-use crate::host::{self, Host, Wanted};
+use crate::host::{self, Host, ProbeRequest};
 use crate::plan::layout::Layout;
 use crate::plan::{self, DEFAULT_USER, Plan};
 use crate::sys::files;
@@ -163,7 +163,7 @@ impl Context {
             None => default,
         };
         let path = OsString::from(self.env.get("PATH").cloned().unwrap_or_default());
-        host::probe(&Wanted {
+        host::probe(&ProbeRequest {
             root: &self.service.root,
             user: self
                 .config
