@@ -79,7 +79,7 @@ pub(crate) fn counted(log: &Log, source: &str) -> BTreeMap<usize, usize> {
 
 /// Every one of these numbers is in the log once, from each source.
 #[track_caller]
-pub(crate) fn assert_told_once(log: &Log, numbers: impl IntoIterator<Item = usize>) {
+pub(crate) fn assert_logged_once(log: &Log, numbers: impl IntoIterator<Item = usize>) {
     let numbers: Vec<usize> = numbers.into_iter().collect();
     for source in SOURCES {
         let counts = counted(log, source);

@@ -68,7 +68,7 @@ fn reads_to_the_end_without_a_length() {
 }
 
 #[test]
-fn a_cut_answer_is_a_failure() {
+fn a_truncated_response_is_a_failure() {
     let cut = get(
         server(&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]),
         "/",
@@ -85,7 +85,7 @@ fn a_cut_answer_is_a_failure() {
 }
 
 #[test]
-fn silence_is_a_timeout_and_nobody_is_a_refusal() {
+fn no_response_is_a_timeout_and_no_listener_is_a_refusal() {
     let silent = Request::get("/")
         .timeout(Duration::from_millis(50))
         .send(server(&["", ""]));
@@ -95,7 +95,7 @@ fn silence_is_a_timeout_and_nobody_is_a_refusal() {
 }
 
 #[test]
-fn keeps_a_connection_and_sees_its_end() {
+fn reuses_a_connection_and_detects_its_end() {
     let mut connection =
         Connection::open(&Target::Tcp(server(&[OK, OK])), Duration::from_secs(5)).unwrap();
     for _ in 0..2 {
@@ -134,7 +134,7 @@ fn load_counts_failures_with_their_reasons() {
 }
 
 #[test]
-fn parallel_work_is_at_once_and_in_order() {
+fn parallel_work_is_simultaneous_and_in_order() {
     let barrier = std::sync::Barrier::new(7);
     let results = parallel(7, |i| {
         // Nobody passes unless all seven are here at the same time.
@@ -193,7 +193,7 @@ fn a_listener_is_found_by_its_port() {
 }
 
 #[test]
-fn a_process_is_not_its_successor() {
+fn a_reused_pid_is_another_process() {
     let mut child = std::process::Command::new("sleep")
         .arg("600")
         .spawn()
@@ -207,7 +207,7 @@ fn a_process_is_not_its_successor() {
 }
 
 #[test]
-fn log_lines_come_as_they_are() {
+fn log_lines_are_unchanged() {
     let log = Log::default();
     log.collect(
         Stream::Stdout,

@@ -36,25 +36,25 @@ fn fails_to_import(main_py: &str, once: &str) -> Output {
 }
 
 #[test]
-fn an_import_error_is_told_once() {
+fn an_import_error_is_reported_once() {
     let output = fails_to_import("import no_such_module\n", "    import no_such_module");
     output.assert_says("No module named 'no_such_module'");
 }
 
 #[test]
-fn an_exception_at_import_is_told_once() {
+fn an_exception_at_import_is_reported_once() {
     let raises = "def brew():\n    raise RuntimeError('out of rum')\n\nbrew()\n";
     fails_to_import(raises, "in brew").assert_says("RuntimeError: out of rum");
 }
 
 #[test]
-fn a_syntax_error_is_told_once() {
+fn a_syntax_error_is_reported_once() {
     let broken = "from flask import Flask\napp = = Flask(__name__)\n";
     fails_to_import(broken, "app = = Flask(__name__)").assert_says("SyntaxError");
 }
 
 #[test]
-fn main_py_without_app_is_told() {
+fn main_py_without_app_is_reported() {
     let service =
         Service::new().main_py("from flask import Flask\napplication = Flask(__name__)\n");
     let output = Launcher::new(&service).output();
@@ -69,7 +69,7 @@ fn main_py_without_app_is_told() {
 }
 
 #[test]
-fn an_app_that_cannot_be_called_is_told() {
+fn an_app_that_is_not_callable_is_reported() {
     let output = Launcher::new(&Service::new().main_py("app = 42\n")).output();
     assert!(
         !matches!(output.exit.code, Some(0) | None),

@@ -18,7 +18,7 @@ use crate::log::{Log, Stream};
 use crate::output::Output;
 use crate::port::free_port;
 use crate::running::{Running, exit_of};
-use crate::service::{Service, open_to_all_folder};
+use crate::service::{Service, world_accessible_folder};
 use crate::wait::until;
 
 /// Debian's own folders: another Python further ahead would have no Flask.
@@ -108,7 +108,7 @@ impl Launcher {
             listen: vec![format!("127.0.0.1:{port}")],
             admin: Some(SocketAddr::from(([127, 0, 0, 1], free_port()))),
             log_format: "json",
-            runtime: Runtime::Own(open_to_all_folder("runtime-")),
+            runtime: Runtime::Own(world_accessible_folder("runtime-")),
             environment: environment
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),

@@ -17,7 +17,7 @@ fn say(running: &Running, to: &str, text: &str) {
 }
 
 #[test]
-fn the_applications_streams_are_told_apart() {
+fn the_applications_streams_have_different_sources() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     say(&running, "stdout", "to standard output");
     say(&running, "stderr", "to standard error");
@@ -34,7 +34,7 @@ fn the_applications_streams_are_told_apart() {
 }
 
 #[test]
-fn what_is_written_past_python_neither_forges_nor_swallows_a_record() {
+fn output_that_bypasses_python_neither_forges_nor_hides_a_record() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let forged = "\u{1e}forged-id;999;forged";
     for to in ["stdout", "stderr"] {
@@ -64,7 +64,7 @@ fn what_is_written_past_python_neither_forges_nor_swallows_a_record() {
 }
 
 #[test]
-fn what_uwsgi_says_of_a_worker_is_uwsgis() {
+fn messages_of_uwsgi_about_a_worker_have_source_uwsgi() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     // The worker dies of it: what the client gets is another test's.
     let _ = running.send(&Request::post("/segv", "").header("Connection", "close"));
@@ -199,7 +199,7 @@ fn a_traceback_names_the_exception() {
 }
 
 #[test]
-fn no_line_is_lost_torn_or_mixed_up() {
+fn no_line_is_lost_split_or_interleaved() {
     const CLIENTS: usize = 8;
     const LINES: usize = 300;
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
@@ -218,7 +218,7 @@ fn no_line_is_lost_torn_or_mixed_up() {
 }
 
 #[test]
-fn nobody_can_forge_a_line() {
+fn lines_cannot_be_forged() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let forged = r#"{"ts":"2020-01-01T00:00:00.000000Z","level":"error","source":"launcher","message":"forged"}"#;
     say(
@@ -254,7 +254,7 @@ fn nobody_can_forge_a_line() {
 }
 
 #[test]
-fn text_is_for_people() {
+fn the_text_format_is_readable() {
     let running = Launcher::new(&Service::with_slots(2))
         .text_log()
         .start_ready();
@@ -275,7 +275,7 @@ fn text_is_for_people() {
 }
 
 #[test]
-fn lines_of_a_dying_worker_arrive() {
+fn lines_of_a_dying_worker_are_logged() {
     let service = Service::with_slots(2);
     let running = Launcher::new(&service).start_ready();
     say(&running, "stdout", "last words");

@@ -24,7 +24,7 @@ pub(crate) struct Service {
 impl Service {
     /// A service without `src/main.py`.
     pub(crate) fn empty() -> Self {
-        let folder = open_to_all_folder("service-");
+        let folder = world_accessible_folder("service-");
         let root = folder.path().join("probe");
         fs::create_dir(&root).unwrap();
         fs::create_dir(root.join("src")).unwrap();
@@ -59,7 +59,7 @@ impl Service {
     }
 
     /// Runs `lines` before the probe's own code.
-    pub(crate) fn before_the_probe(self, lines: &str) -> Self {
+    pub(crate) fn with_prelude(self, lines: &str) -> Self {
         self.main_py(&format!("{lines}\n{PROBE_APP}"))
     }
 
@@ -117,13 +117,13 @@ impl Service {
 }
 
 /// A new folder that the user of the workers may enter.
-pub(crate) fn open_to_all_folder(prefix: &str) -> TempDir {
+pub(crate) fn world_accessible_folder(prefix: &str) -> TempDir {
     let folder = tempfile::Builder::new().prefix(prefix).tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
-/// Lines for [`Service::before_the_probe`]: notes that the import has begun, then runs these.
+/// Lines for [`Service::with_prelude`]: notes that the import has begun, then runs these.
 pub(crate) fn importing(lines: &str) -> String {
     format!(
         "import os, sys, time\n\

@@ -32,7 +32,7 @@ fn records(running: &Running, id: &str) -> Vec<Line> {
 }
 
 #[test]
-fn the_client_gets_504_in_the_form_it_asked_for() {
+fn the_client_gets_504_in_the_accepted_format() {
     let running = Launcher::new(&service()).start_ready();
     let html = running
         .send(&hang("html.1").header("Accept", "text/html"))
@@ -74,7 +74,7 @@ fn the_operator_gets_one_record_with_the_stack() {
 }
 
 #[test]
-fn a_worker_retires_after_its_timeout() {
+fn a_worker_is_replaced_after_a_timeout() {
     let running = Launcher::new(&service()).start_ready();
     let before = running.uwsgi_workers();
     assert_eq!(running.send(&hang("retire.1")).unwrap().status, 504);
@@ -115,7 +115,7 @@ fn zero_means_no_limit() {
 }
 
 #[test]
-fn what_ends_in_time_is_left_alone() {
+fn requests_that_end_in_time_are_not_interrupted() {
     let running = Launcher::new(&service()).start_ready();
     for _ in 0..5 {
         running.get_ok("/delay/0.8");
@@ -127,7 +127,7 @@ fn what_ends_in_time_is_left_alone() {
 }
 
 #[test]
-fn a_service_with_alarms_of_its_own_is_told() {
+fn a_service_that_uses_sigalrm_gets_a_warning() {
     let alarmed = format!(
         "{PROBE_APP}\n\n@app.route('/alarm')\ndef alarm():\n    signal.signal(signal.SIGALRM, lambda *_: None)\n    \
          time.sleep(3600)\n"

@@ -27,7 +27,7 @@ pub(crate) fn until<T>(deadline: Duration, what: &str, condition: impl FnMut() -
 }
 
 /// Lets a span pass, for a fault that is one: a process that stands still, a client that dawdles.
-pub(crate) fn let_pass(span: Duration) {
+pub(crate) fn pass_time(span: Duration) {
     let end = Instant::now() + span;
     while Instant::now() < end {
         thread::sleep(LOOK);

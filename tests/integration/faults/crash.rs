@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::family::Process;
 use crate::http::Request;
-use crate::wait::{let_pass, until};
+use crate::wait::{pass_time, until};
 
 use super::Scene;
 
@@ -25,7 +25,7 @@ fn kill(victims: &[Process]) {
 
 fn stand_still(victim: &Process) {
     victim.signal(Signal::SIGSTOP);
-    let_pass(STILL);
+    pass_time(STILL);
     victim.signal(Signal::SIGCONT);
 }
 

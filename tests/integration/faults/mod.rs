@@ -146,7 +146,7 @@ fn run_patiently(fault: &Fault) -> Report {
     loop {
         tries += 1;
         let report = catch_unwind(|| run(fault))
-            .unwrap_or_else(|panic| Report::broken(fault, words_of(panic.as_ref())));
+            .unwrap_or_else(|panic| Report::broken(fault, message_of(panic.as_ref())));
         if !report.wrong.is_empty() || report.slow.is_empty() || tries == TRIES {
             return Report { tries, ..report };
         }
@@ -196,7 +196,7 @@ fn run(fault: &Fault) -> Report {
     let outcome = load.stop();
     let mut wrong = injected
         .err()
-        .map(|panic| words_of(panic.as_ref()))
+        .map(|panic| message_of(panic.as_ref()))
         .unwrap_or_default();
     if let Some(reason) = too_many_failed(fault, &outcome) {
         let between = if wrong.is_empty() { "" } else { "; " };
@@ -250,7 +250,7 @@ fn longest_allowed(
     }
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
     let words = panic.downcast_ref::<String>().cloned();
     words
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))

@@ -45,7 +45,7 @@ fn threads() -> Service {
 }
 
 fn slow_import() -> Service {
-    slots().before_the_probe(&importing("time.sleep(120)"))
+    slots().with_prelude(&importing("time.sleep(120)"))
 }
 
 fn as_it_is(launcher: Launcher) -> Launcher {
