@@ -1,4 +1,4 @@
-"""Streams and answers with a stand-in for the uwsgi module."""
+"""Unit tests of the streams and deadlines, with a stand-in for the uwsgi module."""
 
 import fcntl
 import io

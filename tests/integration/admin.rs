@@ -1,4 +1,4 @@
-//! The questions that probes and operators ask, and that are answered when nothing else is.
+//! Health, status and metrics: they must be available also while the service is not.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -120,7 +120,7 @@ fn status_is_the_same_on_port_socket_and_command_line() {
 #[test]
 fn each_last_error_is_one_line() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
-    // An error is meant: only its record counts here.
+    // The request fails on purpose; only its record matters.
     let _ = running.get("/boom");
     running.log.wait_for("the traceback", |line| {
         line.message().contains("ValueError")
@@ -185,7 +185,7 @@ fn without_a_living_worker_it_is_not_ready() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let master = running.uwsgi_master();
     let workers = running.uwsgi_workers();
-    // It would start others at once.
+    // uWSGI would replace the workers at once.
     master.signal(Signal::SIGSTOP);
     for worker in &workers {
         worker.signal(Signal::SIGKILL);
@@ -233,7 +233,7 @@ fn slow_and_many_clients_do_not_block_the_admin_port() {
     let silent = move || {
         let mut connection = Connection::open(&target, Duration::from_secs(5)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        // The launcher may have ended it already: that is what is tested.
+        // The launcher may have closed it already, which is what this tests.
         let _ = connection.write(b"GET /livez HTT", deadline);
         connection
     };
@@ -248,7 +248,7 @@ fn slow_and_many_clients_do_not_block_the_admin_port() {
             }
         }
     });
-    // Each must have its answer before the launcher gives up on a silent client, which is what `ask_admin` waits.
+    // Each must be answered before the header timeout of the idle clients, which is the timeout of `ask_admin`.
     for n in 1..=10 {
         let answer = running.ask_admin("/livez");
         let status = answer.map(|answer| answer.status);

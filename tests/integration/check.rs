@@ -1,4 +1,4 @@
-//! `check`: everything that can be known before anything runs, told at once.
+//! `check`: reports all problems that can be found without starting the service.
 
 use std::path::Path;
 
@@ -108,7 +108,7 @@ fn apache_names_work_and_nginx_names_take_precedence_key_by_key() {
         "nginx_config": {"wsgi_worker_threads_count": 6}
     });
     let output = check(&Service::new().config(&config));
-    // Apache's own key is told once and is no problem.
+    // Apache's own key is reported once, as a warning.
     output.assert_code(0).assert_says("LogLevel");
     let of_apache = json!({"use_apache": true, "apache_config": {"wsgi_processes": 5}});
     check(&Service::new().config(&of_apache))
@@ -126,7 +126,7 @@ fn the_plan_is_printed_with_its_numbers() {
     assert!(output.text().lines().any(planned), "{}", output.text());
     output.assert_says("127.0.0.1:");
     let alone = check(&Service::with_threads(5));
-    // What a service with state in memory must know.
+    // Important for a service with state in memory.
     alone.assert_code(0).assert_says("5 threads");
     check(&Service::new()).assert_code(0).assert_says("17");
 }
@@ -218,7 +218,7 @@ fn the_environment_selects_the_config_folder() {
     output
         .assert_code(78)
         .assert_says("config/production/eu/config.json");
-    // One level up there is none: the folder above counts.
+    // There is no file for it, so the one in the parent folder is used.
     let other = Launcher::new(&service)
         .command(&["check"])
         .env("MICROSERVICE_ENV", "production/us")

@@ -1,7 +1,7 @@
 //! N slots serve N requests at the same time: never more, never fewer.
 //!
-//! The application itself says when it began and ended, by the clock that all processes share, so that these
-//! tests count and do not time.
+//! The application itself reports when it began and ended, by the clock that all processes share, so that these tests
+//! count overlaps and do not measure times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,7 +36,7 @@ fn delays(running: &Running, count: usize, seconds: f64) -> Vec<Span> {
     })
 }
 
-/// How many spans overlap at the busiest moment.
+/// The largest number of spans that overlap.
 fn max_concurrent(spans: &[Span]) -> usize {
     let at = |moment: f64| {
         spans
@@ -51,7 +51,7 @@ fn max_concurrent(spans: &[Span]) -> usize {
         .unwrap_or_default()
 }
 
-/// How many requests each slot has served, most first.
+/// How many requests each slot has served, in descending order.
 fn requests_per_slot(spans: &[Span]) -> Vec<usize> {
     let mut counts = BTreeMap::<_, usize>::new();
     for span in spans {

@@ -1,4 +1,4 @@
-//! Development: flask itself, with everything that makes it pleasant, and nothing in between.
+//! Development mode: flask with reloader, debugger and terminal, unchanged by the launcher.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::log::Stream;
 use crate::service::{PROBE_APP, Service};
 use crate::wait::until;
 
-/// flask imports the application twice, and its reloader looks once a second.
+/// Generous: flask imports the application twice, and its reloader checks once a second.
 const SOON: Duration = Duration::from_secs(25);
 
-/// Runs its arguments in a terminal of their own and ends with their code.
+/// Runs its arguments in a new terminal and exits with their exit code.
 const IN_A_TERMINAL: &str =
     "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
@@ -72,7 +72,7 @@ fn flask_runs_in_debug_mode_with_unchanged_output() {
     let running = Launcher::new(&service()).dev().start();
     running.wait_ok("/", SOON);
     running.send_ok(&Request::post("/say", "printed 0").header("Connection", "close"));
-    // No record around it: what flask and the application write is what the developer reads.
+    // The output of flask and the application is passed on without a record around it.
     let printed = running
         .log
         .wait_for("the print", |line| line.text == "printed 0");

@@ -1,4 +1,4 @@
-//! Children that misbehave on command: the launcher must not need their good will.
+//! Fake children that ignore signals, die, hang or flood the log: the launcher must handle all of them.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What an application opens at import is shared by all its workers: the launcher looks and warns.
+//! Connections and threads that an application opens at import are reported, because its workers cannot share them.
 
 use std::fs;
 use std::net::TcpListener;
@@ -40,7 +40,7 @@ fn a_connection_to_a_unix_socket_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".s.PGSQL.5432");
     let database = UnixListener::bind(&path).unwrap();
-    // The kernel tells no name of an end that nobody has accepted.
+    // The kernel reports the name of a peer only after the connection was accepted.
     let accepted = thread::spawn(move || database.accept().unwrap());
     // The import runs as the workers' user.
     for (path, mode) in [(folder.path(), 0o755), (&path, 0o666)] {

@@ -1,4 +1,4 @@
-//! The harness itself: a test that lies is worse than none.
+//! Tests of the harness itself.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use crate::log::{Log, Stream};
 use crate::port::free_port;
 use crate::wait::{poll, until};
 
-/// Gives each connection these answers, one for each request head it reads, then closes it.
+/// Sends these responses on each connection, one for each request head that it reads, and then closes it.
 fn server(answers: &'static [&'static str]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -137,7 +137,7 @@ fn load_counts_failures_with_their_reasons() {
 fn parallel_work_is_simultaneous_and_in_order() {
     let barrier = std::sync::Barrier::new(7);
     let results = parallel(7, |i| {
-        // Nobody passes unless all seven are here at the same time.
+        // The barrier opens only when all seven threads wait at the same time.
         barrier.wait();
         i
     });
@@ -152,7 +152,7 @@ fn finds_and_ends_orphans_by_their_marks() {
         folders: Vec::new(),
         ports: Vec::new(),
     };
-    // The shell leaves its children behind; one of them has children of its own.
+    // The children survive the shell; one of them has children itself.
     let mut shell = std::process::Command::new("sh")
         .args(["-c", "sleep 600 & sh -c 'sleep 600; true' & exit 0"])
         .env("LAUNCHER_TEST_MARK", &mark)
@@ -201,7 +201,7 @@ fn a_reused_pid_is_another_process() {
     let process = Process::read(i32::try_from(child.id()).unwrap()).unwrap();
     assert!(process.is_alive());
     child.kill().unwrap();
-    // Dead and not waited for: a zombie is nobody's process.
+    // Killed and not reaped yet: a zombie does not count as alive.
     process.wait_gone(Duration::from_secs(5));
     child.wait().unwrap();
 }

@@ -1,4 +1,4 @@
-//! What nginx does to a request on its way in and to an answer on its way out.
+//! What nginx changes in requests and responses.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::running::Running;
 use crate::service::Service;
 use std::time::{Duration, Instant};
 
-/// Request id as the application saw it and as the client got it.
+/// The request id that the application received, and the one that the client received.
 fn ids(running: &Running, request: &Request) -> (String, String) {
     let answer = running.send_ok(request);
     let seen = answer.json()["environ"]["HTTP_X_REQUEST_ID"]
@@ -221,14 +221,14 @@ fn a_body_above_the_limit_is_413() {
         "{:?}",
         answer.headers
     );
-    // The same without a length told in advance.
+    // The same without Content-Length.
     let mut connection = Connection::open(&Target::from(running.address), TIMEOUT).unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     let head = b"POST /post HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     connection.write(head, deadline).unwrap();
     let chunk = format!("{:x}\r\n{}\r\n", 32 * 1024, "x".repeat(32 * 1024));
     for _ in 0..3 {
-        // nginx may answer and close before the last one.
+        // nginx may respond and close before the last chunk.
         let _ = connection.write(chunk.as_bytes(), deadline);
     }
     assert_eq!(

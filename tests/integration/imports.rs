@@ -1,4 +1,4 @@
-//! An application that cannot be imported: told once, in seconds, with a last line that names it.
+//! An application that cannot be imported: the reason is reported once, within seconds, and the last line names it.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn fails_to_import(main_py: &str, once: &str) -> Output {
     );
     assert!(output.exit.took < SECONDS, "{:?}", output.exit);
     assert_eq!(output.log.count(once), 1, "{}", output.text());
-    // A syntax error has no frames of its own, and Python may leave the headline out.
+    // A syntax error has no frames, and Python may omit the heading of the traceback.
     let headlines = output.log.count("Traceback (most recent call last)");
     assert!(headlines <= 1, "{headlines} tracebacks: {}", output.text());
     assert_last_line_names_the_application(&output);

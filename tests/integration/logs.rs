@@ -1,4 +1,4 @@
-//! What every part says arrives on stdout: whole, once, with its source, in order.
+//! Log records of all sources: complete, exactly once, in order.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ fn output_that_bypasses_python_neither_forges_nor_hides_a_record() {
 #[test]
 fn messages_of_uwsgi_about_a_worker_have_source_uwsgi() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
-    // The worker dies of it: what the client gets is another test's.
+    // The worker dies, so the response is not checked here.
     let _ = running.send(&Request::post("/segv", "").header("Connection", "close"));
     let crash = running.log.wait_for("the crash", |line| {
         line.message().contains("got Segmentation Fault")
@@ -93,7 +93,7 @@ fn messages_of_uwsgi_about_a_worker_have_source_uwsgi() {
 fn every_line_is_a_record() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     running.get_ok("/print/3");
-    // An error is meant: only its record counts here.
+    // The request fails on purpose; only its record matters.
     let _ = running.get("/boom");
     running.stop(Duration::from_secs(15));
     let lines = running.log.filter(|line| line.stream == Stream::Stdout);
@@ -204,7 +204,7 @@ fn no_line_is_lost_split_or_interleaved() {
     const LINES: usize = 300;
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
     parallel(CLIENTS, |_| running.get_ok(&format!("/print/{LINES}")));
-    // What was printed just before the end arrives as well.
+    // Output just before the end is included.
     running.stop(Duration::from_secs(15));
     for number in [0, 1, LINES / 2, LINES - 1] {
         let text = format!("printed {number}");
@@ -228,7 +228,7 @@ fn lines_cannot_be_forged() {
     );
     let path = Request::get("/%0a%7b%22source%22:%22launcher%22%7d\u{fffd}")
         .header("X-Request-ID", "forge.1");
-    // nginx may refuse it: only its record counts here.
+    // nginx may reject it; only its record matters.
     let _ = running.send(&path);
     running.log.wait_for("the access record", |line| {
         line.str("request_id") == "forge.1"

@@ -1,4 +1,4 @@
-//! Every line once: counted record by record, whatever becomes of the parts meanwhile.
+//! Every line is logged exactly once, also during reloads, kills and the stop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,7 +18,7 @@ use crate::wait::until;
 
 const CLIENTS: usize = 8;
 
-/// Sends all requests; what is done when so many have been answered goes on beside them.
+/// Sends all requests, and runs the action in parallel when so many have been answered.
 #[track_caller]
 fn log_numbers_while(
     running: &Running,
@@ -80,7 +80,7 @@ fn output_before_a_kill_is_logged() {
     const REQUESTS: usize = 4_000;
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
     let master = running.uwsgi_master();
-    // No request is tried again, so none prints twice.
+    // No request is retried, so none prints twice.
     let told = log_numbers_while(&running, "POST", REQUESTS, REQUESTS / 4, || {
         master.signal(Signal::SIGKILL);
     });
@@ -88,7 +88,7 @@ fn output_before_a_kill_is_logged() {
     assert!(told.len() >= REQUESTS - 4, "{} answered", told.len());
     running.stop(Duration::from_secs(15));
     assert_logged_once(&running.log, told);
-    // Also of those that died on the way nothing is there twice, and each has its access record.
+    // Requests that were killed are not logged twice either, and each has its access record.
     for source in SOURCES {
         let counts = counted(&running.log, source);
         assert!(counts.values().all(|count| *count == 1), "{source}");

@@ -1,4 +1,4 @@
-//! A stdout that nobody reads: the service goes on, or stands still where it was asked to, and every line has its account.
+//! A stdout that is not read: the service continues, or blocks if configured so, and every line is accounted for.
 
 use std::fs::File;
 use std::io::pipe;
@@ -26,7 +26,7 @@ fn service(on_full: &str) -> Service {
     }))
 }
 
-/// A launcher whose stdout is read when the test says so.
+/// A launcher whose stdout is read only when the test does so.
 fn start(service: &Service) -> (Running, File) {
     let (reader, writer) = pipe().unwrap();
     let running = Launcher::new(service).stdout(writer).start_ready();
@@ -89,7 +89,7 @@ fn a_stalled_log_blocks_nothing_and_dropped_lines_are_reported() {
         let there = counts.len() as u64;
         assert_eq!(there + sum(source), REQUESTS as u64, "{source}");
     }
-    // It is said once more at the end, for whoever looks there.
+    // It is reported again at the end.
     let last = running
         .log
         .filter(|line| line.str("event") == "log_incomplete");
@@ -136,7 +136,7 @@ fn a_blocked_service_can_be_stopped() {
         running.status()["log"]["stalled_seconds"].as_f64()
     });
     running.signal(nix::sys::signal::Signal::SIGTERM);
-    // The request under way can finish, though nobody reads what it prints.
+    // The in-flight request can finish although its output is not read.
     assert_eq!(printing.join().unwrap().unwrap().status, 200);
     let exit = running.wait_exit(Duration::from_secs(20));
     assert_eq!(exit.code, Some(0), "{exit:?}");

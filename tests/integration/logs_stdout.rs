@@ -1,4 +1,4 @@
-//! Whatever stdout is: the log arrives where it can, and the service runs where it cannot.
+//! Kinds of stdout: pipe, socket, terminal, file, closed, broken, full. The service runs with each of them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, pipe};
@@ -72,7 +72,7 @@ fn a_file() {
     assert_logged_once(&running.log, 0..REQUESTS);
 }
 
-/// A launcher started with this redirection serves, and ends as asked.
+/// Asserts that a launcher with an unusable stdout serves and stops.
 #[track_caller]
 fn assert_serves_without_log(mut running: Running, complaint: Option<&str>) {
     log_all_numbers(&running);

@@ -1,4 +1,4 @@
-//! Requests that wait for a slot: how many may, how long, and what the others are told.
+//! Requests that wait for a slot: their number, their time limit, and the response beyond these limits.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn the_wait_is_logged() {
         .unwrap_or_default()
         .to_owned();
     assert!(start.chars().any(|c| c.is_ascii_digit()), "{seen}");
-    // Nobody outside can set it.
+    // Clients cannot set it.
     let forged = running
         .send_ok(&Request::get("/headers").header("X-Request-Start", "t=1"))
         .json();

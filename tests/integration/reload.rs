@@ -1,4 +1,4 @@
-//! Reloads that go wrong in ways that a load does not show.
+//! Failed reloads whose effect is not visible to clients.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What dies is started again, and nobody who asks meanwhile is turned away.
+//! Crashed children are restarted, and requests that arrive meanwhile are served.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::running::Running;
 use crate::service::{Service, importing};
 use crate::wait::until;
 
-/// How often children have been started again, by the status.
+/// The number of restarts in the status.
 fn restarts(status: &Value) -> u64 {
     let children = status["children"].as_array().unwrap();
     children
@@ -27,7 +27,7 @@ fn assert_is_restarted(running: &mut Running, victim: fn(&Running) -> Process) {
     let killed = victim(running);
     killed.signal(Signal::SIGKILL);
     killed.wait_gone(Duration::from_secs(2));
-    // Asked while it is down: the answer comes late, but it comes.
+    // Sent while it is down: the response is late but arrives.
     assert_eq!(running.get_ok("/").text(), "probe\n");
     let next = until(Duration::from_secs(5), "a successor", || {
         let next = victim(running);
@@ -56,7 +56,7 @@ fn a_killed_nginx_master_is_restarted() {
     assert!(!orphans.is_empty());
     assert_is_restarted(&mut running, Running::nginx_master);
     assert_eq!(restarts(&running.status()), 1, "{}", running.status());
-    // They hold the old configuration, and nobody is left to end them but the launcher.
+    // They have the old configuration, and only the launcher can end them.
     for orphan in orphans {
         orphan.wait_gone(Duration::from_secs(10));
     }
@@ -121,7 +121,7 @@ fn in_flight_requests_survive_a_restart_of_nginx() {
     );
     service.wait_for_notes("begun", 1);
     running.nginx_master().signal(Signal::SIGKILL);
-    // The orphaned worker has the connection and keeps it to its end.
+    // The orphaned worker keeps the connection until the request ends.
     assert_eq!(slow.join().unwrap().unwrap().status, 200);
 }
 

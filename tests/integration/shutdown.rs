@@ -1,5 +1,4 @@
-//! How a run ends: with every request answered, or quickly when it was told so twice, and never with a
-//! process left behind.
+//! Stopping: a graceful stop answers all in-flight requests, a second signal aborts them, and no process is ever left.
 
 use std::time::Duration;
 
@@ -13,8 +12,8 @@ use crate::load::background;
 use crate::service::{Service, importing};
 use crate::wait::{pass_time, poll, until};
 
-/// Somebody asks again. The launcher takes what comes within 0.2 s for one request, since process managers signal
-/// a process and its group at once.
+/// Time between two signals that count as two. The launcher takes signals within 0.2 s for one request, since process
+/// managers signal a process and its group at once.
 const ASKS_AGAIN: Duration = Duration::from_millis(400);
 
 #[track_caller]
@@ -59,7 +58,7 @@ fn int_and_quit_are_graceful_too() {
 #[test]
 fn an_idle_service_stops_at_once() {
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
-    // A keep-alive connection that nobody uses must not hold the stop up.
+    // An idle keep-alive connection must not delay the stop.
     let mut idle =
         Connection::open(&Target::from(running.address), Duration::from_secs(5)).unwrap();
     idle.send(&Request::get("/")).unwrap();
@@ -116,7 +115,7 @@ fn a_second_term_aborts_requests() {
 fn a_third_term_kills() {
     let service = Service::with_slots(2);
     let mut running = Launcher::new(&service).start_ready();
-    // Nothing that can be caught ends this request.
+    // This request can only be ended by SIGKILL.
     let _hung = background(
         running.address,
         Request::get("/swallow?note=hung").timeout(Duration::from_secs(10)),
@@ -158,7 +157,7 @@ fn a_hung_request_cannot_outlast_the_stop_timeout() {
     service.wait_for_notes("hung", 1);
     running.signal(Signal::SIGTERM);
     let exit = running.wait_exit(Duration::from_secs(8));
-    // 75 says that somebody had to be killed.
+    // 75 means that SIGKILL was needed.
     assert_eq!(exit.code, Some(75), "{exit:?}");
     running.assert_nothing_left(Duration::from_secs(2));
     for told in [
@@ -181,7 +180,7 @@ fn slow_import() -> Service {
 
 #[test]
 fn a_term_before_the_handlers_are_installed_is_handled() {
-    // A pending signal stays pending over an exec, as it does for a PID 1 that is stopped before it has handlers.
+    // A pending signal stays pending across exec, as for a PID 1 that is stopped before it has installed its handlers.
     let pending = "import os, signal, sys\n\
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n\
         os.kill(os.getpid(), signal.SIGTERM)\n\
@@ -207,7 +206,7 @@ fn term_during_a_slow_import_stops_at_once() {
 
 #[test]
 fn term_at_any_moment_of_the_start_stops() {
-    // What is there to be seen while it starts; uWSGI loses signals in some of these moments.
+    // Observable moments of the start; uWSGI loses signals in some of them.
     let service = Service::with_slots(4);
     for children in [0, 1, 2, 4, 6] {
         let mut running = Launcher::new(&service).start();
@@ -216,7 +215,7 @@ fn term_at_any_moment_of_the_start_stops() {
         });
         running.signal(Signal::SIGTERM);
         let exit = running.wait_exit(Duration::from_secs(10));
-        // Before the launcher has its handlers, TERM ends it as it ends every program.
+        // Before the launcher has installed its handlers, TERM kills it like any program.
         let obeyed = exit.code == Some(0) || (children == 0 && exit.signal == Some(15));
         assert!(
             obeyed,
@@ -240,7 +239,7 @@ fn term_at_the_moment_of_readiness_stops() {
 fn no_process_survives_a_killed_launcher() {
     for service in [Service::with_slots(3), Service::with_threads(3)] {
         let mut running = Launcher::new(&service).start_ready();
-        // Busy workers are those that would live on.
+        // Busy workers are the most likely survivors.
         let _busy: Vec<_> = ["/hang?note=busy", "/c-hang?note=busy"]
             .into_iter()
             .map(|path| {
@@ -274,7 +273,7 @@ fn a_service_can_restart_in_the_same_folder() {
     first.signal(Signal::SIGKILL);
     first.wait_exit(Duration::from_secs(2));
     first.assert_nothing_left(Duration::from_secs(2));
-    // Sockets and files of the killed one lie about.
+    // Sockets and files of the killed launcher are still there.
     let address = first.address.to_string();
     let mut second = Launcher::new(&service)
         .runtime_dir(first.runtime())

@@ -1,4 +1,4 @@
-//! How a start goes wrong: quickly, with one clear last line and a code that says whose turn it is.
+//! Failed starts: they end quickly, with a clear last line and a specific exit code.
 
 use std::fs;
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ use crate::port::free_port;
 use crate::service::{PROBE_APP, Service, importing_until_go, world_accessible_folder};
 use crate::wait::until;
 
-/// From the start of a service that cannot start to the launcher's end.
+/// From the start of a service that cannot start to the exit of the launcher.
 pub(crate) const SECONDS: Duration = Duration::from_secs(10);
 
 #[test]
@@ -39,7 +39,7 @@ fn an_admin_port_in_use_is_71_with_its_owner() {
     output.assert_code(71).assert_says(&address.to_string());
 }
 
-/// A PATH folder with everything that a launcher may call but one program.
+/// A PATH folder with all programs that a launcher may run except one.
 fn path_without(missing: &str) -> TempDir {
     let folder = world_accessible_folder("path-");
     for name in ["nginx", "uwsgi", "python3", "sh", "env"] {
@@ -83,7 +83,7 @@ fn an_nginx_that_cannot_be_executed_is_126() {
     let path = folder.path().display().to_string();
     let run = || Launcher::new(&Service::new()).env("PATH", &path).output();
     run().assert_code(126).assert_says("chmod +x");
-    // For another machine, say.
+    // For another architecture, for example.
     fs::set_permissions(
         folder.path().join("nginx"),
         fs::Permissions::from_mode(0o755),
@@ -130,7 +130,7 @@ fn a_runtime_folder_that_cannot_be_written_is_73() {
 fn a_folder_in_tmp_of_another_user_is_refused() {
     let folder = format!("/tmp/microservice-flask-{}", crate::launcher::NOBODY);
     let folder = Path::new(&folder);
-    // It is there only when an earlier run was cut off.
+    // Left over if an earlier test run was aborted.
     let _ = fs::remove_dir_all(folder);
     fs::create_dir(folder).unwrap();
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
@@ -178,7 +178,7 @@ fn requests_during_the_import_wait() {
     let mut running = Launcher::new(&service).start();
     service.wait_for_notes("importing", 1);
     let address = running.address;
-    // nginx may still be on its way up; the launcher's socket is there first.
+    // nginx may still be starting; the launcher's socket exists before it.
     let early = background(address, Request::get("/"));
     until(
         Duration::from_secs(10),
@@ -213,7 +213,7 @@ fn the_application_gets_its_environment() {
             .any(|folder| Path::new(folder) == Path::new(&config)),
         "{config_path}"
     );
-    // What the launcher tells its children is no business of the application's own children.
+    // Variables for uWSGI must not be inherited by processes that the application starts.
     assert!(environment.get("NGINX").is_none(), "{environment}");
 }
 
@@ -268,7 +268,7 @@ fn static_files_are_served_without_the_application() {
     }
 }
 
-/// Says what this machine cannot show.
+/// Reports a test that cannot run on this machine.
 #[expect(
     clippy::print_stderr,
     reason = "for the person who reads the tests' output"

@@ -1,4 +1,4 @@
-//! Clients that behave badly, and resources that run out.
+//! Faults: slow and idle clients, and exhausted resources.
 
 use std::fs;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ fn assert_keeps_serving(scene: &Scene) {
     scene.load.wait_for_requests(CALM, Duration::from_secs(30));
 }
 
-/// Fifty clients that send a byte a second.
+/// Fifty clients that send one byte per second.
 pub(super) fn a_byte_a_second(scene: &mut Scene) {
     let mut slow = connect(&Target::from(scene.running.address), 50);
     for byte in b"GET" {
@@ -38,7 +38,7 @@ pub(super) fn a_byte_a_second(scene: &mut Scene) {
     assert_keeps_serving(scene);
 }
 
-/// The same with a body: nginx must not hand it to a slot before it is whole.
+/// The same with a body: nginx must not pass the request to a slot before it is complete.
 pub(super) fn a_body_that_dawdles(scene: &mut Scene) {
     let mut slow = connect(&Target::from(scene.running.address), SLOTS * 2);
     for connection in &mut slow {
@@ -52,7 +52,7 @@ pub(super) fn a_body_that_dawdles(scene: &mut Scene) {
     assert_eq!(scene.service.noted("dawdles"), 0);
 }
 
-/// Twice as many clients as slots that ask for much and never read it.
+/// Twice as many clients as slots request large responses and never read them.
 pub(super) fn never_read(scene: &mut Scene) {
     let mut deaf = connect(&Target::from(scene.running.address), SLOTS * 2);
     for connection in &mut deaf {
