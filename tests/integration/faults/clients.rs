@@ -118,7 +118,7 @@ pub(super) fn no_descriptors_left(scene: &mut Scene) {
     assert_keeps_serving(scene);
 }
 
-/// The folder as the launcher sees it.
+/// The runtime folder in the launcher's mount namespace.
 fn runtime_of(scene: &Scene) -> PathBuf {
     let root = format!("/proc/{}/root", scene.running.pid());
     PathBuf::from(root).join(scene.running.runtime().strip_prefix("/").unwrap())
@@ -129,7 +129,7 @@ pub(super) fn disk_full(scene: &mut Scene) {
     let mut file = fs::File::create(&filler).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     assert_keeps_serving(scene);
-    // What needs the disk is refused with an answer.
+    // Requests that need the disk get an error response.
     let upload = scene
         .running
         .send(&Request::post("/post", vec![b'x'; 500_000]))
@@ -150,7 +150,7 @@ pub(super) fn disk_full(scene: &mut Scene) {
         reload.exit,
         reload.text()
     );
-    // The space is free once nobody holds the file open.
+    // The space is free when no process has the file open.
     drop(file);
     fs::remove_file(&filler).unwrap();
     assert_eq!(
