@@ -9,7 +9,7 @@ use crate::config::locate::{self, Env, Service, ServiceQuery};
 use crate::config::problem::Findings;
 use crate::config::{self, Config};
 use crate::exit::{Failure, Problems};
-use crate::host::{self, Host, Wanted};
+use crate::host::{self, Host, ProbeRequest};
 use crate::plan::layout::Layout;
 use crate::plan::{self, DEFAULT_USER, Plan, PlanInput};
 use crate::runtime_dir::RuntimeDirs;
@@ -102,7 +102,7 @@ impl Context {
             None => default,
         };
         let path = OsString::from(self.env.get("PATH").cloned().unwrap_or_default());
-        let wanted = Wanted {
+        let request = ProbeRequest {
             root: &self.service.root,
             user: self
                 .config
@@ -113,7 +113,7 @@ impl Context {
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
             path: &path,
         };
-        host::probe(&wanted, programs).await
+        host::probe(&request, programs).await
     }
 
     /// Where the files of a generation are.

@@ -1,8 +1,8 @@
-"""What uWSGI imports: hands it the service's application. Written by microservice-flask; changes are lost.
+"""The module that uWSGI imports; it loads the service's application. Written by microservice-flask: changes are lost.
 
-uWSGI binds sys.stdout and sys.stderr to its own stderr. Here the application gets its streams back: stdout is
-descriptor 1, stderr is a pipe of the launcher's, and the lines of uWSGI's master stay alone on descriptor 2. Around
-each call go the deadline of a request and the limit on its wait, where they are configured.
+uWSGI binds sys.stdout and sys.stderr to its own stderr. This module gives the application separate streams: stdout is
+descriptor 1, stderr is a pipe of the launcher, and only uWSGI's master writes to descriptor 2. It also wraps each call
+with the request timeout and the queue timeout, where they are configured.
 """
 
 import math
@@ -13,14 +13,14 @@ import traceback
 import microservice_flask_streams as streams
 import uwsgi
 
-# uWSGI's code for an application that does not load (need-app).
+# uWSGI's exit code when the application cannot be loaded (need-app).
 _NO_APPLICATION = 22
 
 _stderr_descriptor = int(os.environ.pop("MICROSERVICE_APP_STDERR_FD"))
 os.environ.pop("MICROSERVICE_APP_SOCKET_FD", None)
-# What the application starts has descriptors 1 and 2.
+# Programs that the application starts inherit descriptors 1 and 2 instead.
 os.set_inheritable(_stderr_descriptor, False)
-# Popped: what knows the nonce can write lines in the name of any request.
+# Removed from the environment: a program that knows the nonce could write lines on behalf of any request.
 streams.install(1, _stderr_descriptor, os.environ.pop("MICROSERVICE_LOG_NONCE"))
 
 
@@ -28,13 +28,13 @@ def _give_up(message, code=_NO_APPLICATION):
     streams.flush()
     print("ERROR: " + message, file=sys.stderr, flush=True)
     if _option("lazy-apps") not in ("", "0", "False", "false"):
-        # In a worker, which uWSGI would replace for ever if it just ended; need-app ends uWSGI itself.
+        # This is a worker, which uWSGI would replace for ever if it exited; with need-app this error ends uWSGI.
         raise ImportError(message)
     os._exit(code)
 
 
 def _seconds(name):
-    """A limit from the environment; 0 is none."""
+    """A timeout from the environment, in seconds; 0 means no limit."""
     text = os.environ.get(name) or "0"
     try:
         seconds = float(text)
@@ -52,7 +52,7 @@ def _option(name):
 
 
 def _guard(timeout):
-    """What ends a request that runs for too long; None where nothing does."""
+    """The object that enforces the request timeout; None without one."""
     if not timeout:
         return None
     import microservice_flask_deadline as deadline
@@ -67,9 +67,9 @@ def _guard(timeout):
 
 
 def _load():
-    """The service's `app`, from src/main.py. The launcher has made src the working folder."""
+    """Imports the service's `app` from src/main.py. The launcher has made src the working directory."""
     folder = os.getcwd()
-    # This module's own folder is no business of the application.
+    # Removes the folder of this module from the application's module search path.
     sys.path[:] = [folder] + [entry for entry in sys.path if entry not in (os.path.dirname(__file__), folder, "", ".")]
     try:
         import main
@@ -96,7 +96,7 @@ def _load():
 
 
 def _print_traceback(error):
-    # The first frames are this module's and importlib's: nothing of the service is in them.
+    # Skips the first frames, which are those of this module and importlib, not of the service.
     trace = error.__traceback__
     while trace and (trace.tb_frame.f_code.co_filename == __file__ or "importlib" in trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
@@ -104,7 +104,7 @@ def _print_traceback(error):
 
 
 def _chain(name, own):
-    """Sets a hook of uWSGI's; one that the application has set runs after ours."""
+    """Sets a hook of uWSGI. A hook that the application has set runs after it."""
     theirs = getattr(uwsgi, name, None)
 
     def both():
@@ -115,7 +115,7 @@ def _chain(name, own):
 
 
 def _in_worker():
-    """In each worker, before it serves: what does not go through sys.stderr goes the same way."""
+    """Runs in each worker before it serves. Redirects descriptor 2, for output that bypasses sys.stderr."""
     os.dup2(_stderr_descriptor, 2)
     streams.in_worker()
 
@@ -126,7 +126,7 @@ def _after_request():
 
 
 def _wrap(application, guard, queue_timeout):
-    """The application, with what is configured around it and nothing else."""
+    """Wraps the application with the configured timeouts, and only those, to keep the overhead low."""
     set_request_id = streams.request_id.set
     errors = sys.stderr
 
@@ -143,7 +143,7 @@ def _wrap(application, guard, queue_timeout):
     def guarded(environ, start_response):
         set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
         environ["wsgi.errors"] = errors
-        # uWSGI sends a file by itself only where it gets its own object back.
+        # uWSGI's file wrapper works only if uWSGI gets its own object back, not an Answer.
         environ.pop("wsgi.file_wrapper", None)
         return Answer(guard, environ, start_response).run(application)
 
@@ -164,7 +164,7 @@ def _wrap(application, guard, queue_timeout):
 _queue_timeout = _seconds("MICROSERVICE_QUEUE_TIMEOUT")
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
 if _queue_timeout:
-    import microservice_flask_deadline  # noqa: F401  While our folder is on sys.path.
+    import microservice_flask_deadline  # noqa: F401  Imported while its folder is still on sys.path.
 _application = _load()
 if _request_guard:
     _request_guard.check()

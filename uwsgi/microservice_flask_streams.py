@@ -1,16 +1,16 @@
-"""The application's stdout and stderr. Written by microservice-flask; changes are lost.
+"""The application's stdout and stderr. Written by microservice-flask: changes are lost.
 
-Before each line goes a head that tells the launcher's log which request and which process wrote it (the grammar is in
-src/logs/origin.rs):
+Each line is prefixed with a head that tells the launcher which request and which process wrote it (src/logs/origin.rs
+defines the grammar):
 
     RS nonce ; request_id ; pid ; text            the line is a record, or the last line of one
     RS nonce ; request_id ; pid + ; text          more lines of the same record follow
 
-The launcher believes a head by its nonce, which nobody else is told: not the programs that the application starts, and
-not those whose texts it logs.
+The nonce authenticates a head. It is secret: programs that the application starts do not get it, and text that the
+application logs cannot contain it.
 
-Text waits in its thread until it ends a line, so threads cannot tear each other's lines and no lock is needed, and
-leaves in one write(2), which a pipe takes whole up to 4096 bytes (PIPE_BUF, pipe(7)), so processes cannot either.
+Text is buffered per thread until its line ends, so threads cannot interleave their lines and no lock is needed. It is
+written with one write(2), which is atomic for pipes up to 4096 bytes (PIPE_BUF, pipe(7)), so processes cannot either.
 """
 
 import contextvars
@@ -23,36 +23,36 @@ import sys
 import threading
 import traceback
 
-# What a head begins with: RS, the nonce and a semicolon, once the nonce is known.
+# Start of a head: RS, the nonce (set by `install`) and a semicolon.
 _mark = b"\x1e;"
 _PIPE_BUF = 4096
-# More than this does not wait for the end of its line.
+# A longer pending line is written before it ends.
 _PENDING_MAX = 65536
 
-# The id of the request that runs here. Threads and tasks that copy the context keep it.
+# The id of the current request. Threads and tasks that copy the context inherit it.
 request_id = contextvars.ContextVar("microservice_flask_request_id", default="")
 _valid_id = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 
-# The worker's pid, once it is one. The master's lines have no head: they belong to no request.
+# The pid in a worker, 0 in the master. The master's lines have no head, because they belong to no request.
 _worker = 0
 _streams = []
 
 
-def believed(identifier):
-    """The request id, or nothing where it is not one that needs no escape anywhere."""
+def valid_request_id(identifier):
+    """The request id if it consists only of characters that never need escaping, else an empty string."""
     return identifier if _valid_id(identifier) else ""
 
 
 def in_worker():
-    """To be called in each new process."""
+    """Must be called in each new process."""
     global _worker
     _worker = os.getpid()
     for stream in _streams:
-        stream._mine = _Mine(stream)
+        stream._thread = _ThreadPending(stream)
 
 
-class _Begun:
-    """What a thread has written to a stream and has not ended yet."""
+class _Pending:
+    """The pending output of one thread on one stream."""
 
     __slots__ = ("stream", "pid", "pending", "cut", "held", "head_of", "head", "more")
 
@@ -66,16 +66,16 @@ class _Begun:
         self.head = self.more = b""
 
     def __del__(self):
-        # The thread has ended. What a parent's thread has begun is the parent's to end.
+        # The thread has ended. After a fork, the pending output belongs to the parent, which will write it.
         if self.pending and self.pid == os.getpid():
             self.stream._emit(self, self.pending)
 
 
-class _Mine(threading.local):
-    """Each thread's own."""
+class _ThreadPending(threading.local):
+    """The pending output of the current thread."""
 
     def __init__(self, stream):
-        self.begun = _Begun(stream)
+        self.output = _Pending(stream)
 
 
 def _write(descriptor, data):
@@ -83,15 +83,15 @@ def _write(descriptor, data):
         try:
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:
-            # Somebody, asyncio for one, has made the pipe non-blocking.
+            # The pipe has been made non-blocking, for example by asyncio.
             select.select([], [descriptor], [])
         except OSError:
-            # Nobody reads: an answer must not fail for a log line.
+            # The pipe has no reader. A request must not fail because of a log line.
             return
 
 
 class TextStream(io.TextIOBase):
-    """A stream such as sys.stdout. A record is what stands between two ends of a line at the end of a write."""
+    """A stream such as sys.stdout. A record ends where a write ends with a line end."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
@@ -102,7 +102,7 @@ class TextStream(io.TextIOBase):
 
     def __init__(self, descriptor, name):
         self._descriptor = descriptor
-        self._mine = _Mine(self)
+        self._thread = _ThreadPending(self)
         self.name = name
         self.buffer = _ByteStream(self)
         _streams.append(self)
@@ -112,44 +112,44 @@ class TextStream(io.TextIOBase):
             data = text.encode("utf-8", "backslashreplace")
         except AttributeError:
             raise TypeError("write() argument must be str, not %s" % type(text).__name__) from None
-        mine = self._mine.begun
-        if mine.pending:
-            data = mine.pending + data
-        if (data.endswith(b"\n") and not mine.held) or len(data) > _PENDING_MAX:
-            mine.pending = b""
-            # The end of a line that was too long to wait for it has been written.
-            if not (mine.cut and data == b"\n"):
-                self._emit(mine, data)
-            mine.cut = not data.endswith(b"\n")
+        output = self._thread.output
+        if output.pending:
+            data = output.pending + data
+        if (data.endswith(b"\n") and not output.held) or len(data) > _PENDING_MAX:
+            output.pending = b""
+            # The line was written before its end and is already terminated: a lone newline adds nothing.
+            if not (output.cut and data == b"\n"):
+                self._emit(output, data)
+            output.cut = not data.endswith(b"\n")
         else:
-            mine.pending = data
+            output.pending = data
         return len(text)
 
     def write_bytes(self, data):
-        """As write, for bytes that need not be text."""
-        mine = self._mine.begun
-        whole = mine.pending + data
-        end = 0 if mine.held and len(whole) <= _PENDING_MAX else whole.rfind(b"\n") + 1
+        """Like write, for arbitrary bytes."""
+        output = self._thread.output
+        whole = output.pending + data
+        end = 0 if output.held and len(whole) <= _PENDING_MAX else whole.rfind(b"\n") + 1
         if len(whole) - end > _PENDING_MAX:
             end = len(whole)
-        mine.pending = whole[end:]
+        output.pending = whole[end:]
         if end:
-            self._emit(mine, whole[:end])
+            self._emit(output, whole[:end])
         return len(data)
 
     def flush(self):
-        mine = self._mine.begun
-        # A line that is flushed before its end ends here: what others write must not stick to it.
-        if mine.pending and not mine.held:
-            data, mine.pending = mine.pending, b""
-            self._emit(mine, data)
+        output = self._thread.output
+        # An incomplete line is terminated here, so that output of others is not appended to it.
+        if output.pending and not output.held:
+            data, output.pending = output.pending, b""
+            self._emit(output, data)
 
     def record(self, text):
-        """One line for the launcher, past what the thread has begun to write."""
-        self._emit(self._mine.begun, text.encode("utf-8", "backslashreplace"))
+        """Writes one line for the launcher, ahead of the thread's pending output."""
+        self._emit(self._thread.output, text.encode("utf-8", "backslashreplace"))
 
-    def _emit(self, mine, data):
-        head, more = self._heads(mine) if _worker else (b"", b"")
+    def _emit(self, output, data):
+        head, more = self._heads(output) if _worker else (b"", b"")
         if data.endswith(b"\n"):
             data = data[:-1]
         if b"\n" not in data:
@@ -168,14 +168,14 @@ class TextStream(io.TextIOBase):
             length += len(line) + 1
         _write(self._descriptor, b"\n".join(whole) + b"\n")
 
-    def _heads(self, mine):
+    def _heads(self, output):
         identifier = request_id.get()
-        if mine.head_of != (identifier, _worker):
-            mine.head_of = (identifier, _worker)
-            kept = (_mark, believed(identifier).encode(), _worker)
-            mine.head = b"%b%b;%d;" % kept
-            mine.more = b"%b%b;%d+;" % kept
-        return mine.head, mine.more
+        if output.head_of != (identifier, _worker):
+            output.head_of = (identifier, _worker)
+            fields = (_mark, valid_request_id(identifier).encode(), _worker)
+            output.head = b"%b%b;%d;" % fields
+            output.more = b"%b%b;%d+;" % fields
+        return output.head, output.more
 
     def fileno(self):
         return self._descriptor
@@ -187,7 +187,7 @@ class TextStream(io.TextIOBase):
         return True
 
     def reconfigure(self, **_):
-        """Encoding and buffering are the launcher's matter; scripts that ask for UTF-8 have it."""
+        """Ignores the arguments: the encoding is always UTF-8, and the buffering is fixed."""
         self.flush()
 
     def detach(self):
@@ -197,17 +197,17 @@ class TextStream(io.TextIOBase):
         self.flush()
 
     def hold(self):
-        self._mine.begun.held += 1
+        self._thread.output.held += 1
 
     def release(self):
-        mine = self._mine.begun
-        mine.held -= 1
-        if mine.pending.endswith(b"\n"):
+        output = self._thread.output
+        output.held -= 1
+        if output.pending.endswith(b"\n"):
             self.flush()
 
 
 class _ByteStream(io.BufferedIOBase):
-    """sys.stdout.buffer: bytes take the same way as text."""
+    """The `buffer` of a stream: bytes are handled like text."""
 
     mode = "wb"
 
@@ -244,13 +244,13 @@ class _ByteStream(io.BufferedIOBase):
 
 
 def flush():
-    """What this thread has begun and not ended goes out."""
+    """Writes the pending output of the current thread."""
     for stream in _streams:
-        if stream._mine.begun.pending:
+        if stream._thread.output.pending:
             stream.flush()
 
 
-def _in_one_piece(function):
+def _as_one_record(function):
     @functools.wraps(function)
     def whole(*args, **kwargs):
         for stream in _streams:
@@ -265,12 +265,12 @@ def _in_one_piece(function):
 
 
 def install(stdout, stderr, nonce):
-    """Makes the descriptors sys.stdout and sys.stderr. Tracebacks leave in one piece from now on."""
+    """Replaces sys.stdout and sys.stderr by streams on the descriptors, and writes each traceback as one record."""
     global _mark
     _mark = b"\x1e%b;" % nonce.encode()
     sys.stdout = sys.__stdout__ = TextStream(stdout, "<stdout>")
     sys.stderr = sys.__stderr__ = TextStream(stderr, "<stderr>")
-    # Python prints them line by line.
+    # Python prints tracebacks line by line.
     for module, name in (
         (traceback, "print_exception"),
         (traceback, "print_list"),
@@ -278,6 +278,6 @@ def install(stdout, stderr, nonce):
         (sys, "unraisablehook"),
         (threading, "excepthook"),
     ):
-        setattr(module, name, _in_one_piece(getattr(module, name)))
-    # A child of the application's own is a process of its own.
+        setattr(module, name, _as_one_record(getattr(module, name)))
+    # A process that the application forks has its own pid and pending output.
     os.register_at_fork(after_in_child=lambda: _worker and in_worker())

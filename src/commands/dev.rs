@@ -1,8 +1,8 @@
-//! `run` in development: flask with live reload, as if it had been started by hand.
+//! `run` in development mode: flask with live reload, as if started by hand.
 //!
-//! Flask is in a process group of its own, because its reloader runs the application in a second process that does not
-//! hear the signals of the first; signals go to the group. With a terminal the group is put in front, so that Ctrl-C,
-//! Ctrl-Z and pdb work as without the launcher.
+//! Flask gets its own process group and signals are sent to the group, because its reloader runs the application in a
+//! second process that does not receive the signals of the first. With a terminal it becomes the foreground process
+//! group, so that Ctrl-C, Ctrl-Z and pdb work as without the launcher.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use crate::sys::runtime;
 use crate::sys::signals::{ForwardedEvent, ForwardedSignals};
 use crate::sys::terminal::Terminal;
 
-/// Runs flask until it ends; its exit code is ours.
+/// Runs flask until it ends; the launcher exits with flask's exit code.
 pub(super) fn dev(
     options: &ServiceOptions,
     context: &Context,
@@ -49,10 +49,10 @@ pub(super) fn dev(
         inherit: Vec::new(),
         user: None,
         batch: false,
-        // The reloader takes its second process along.
+        // On TERM the reloader ends its second process too.
         death_signal: Signal::SIGTERM,
     };
-    match runtime::block_on(follow(spawn, context.config.stop_timeout))?? {
+    match runtime::block_on(supervise(spawn, context.config.stop_timeout))?? {
         Exit::Code(0) => Ok(()),
         exit => Err(Failure::Flask(exit)),
     }
@@ -71,7 +71,7 @@ fn python(context: &Context) -> Result<PathBuf, Failure> {
         })
 }
 
-/// One request at a time, as the Apache image documented it.
+/// Arguments of python3. `--without-threads`: one request at a time, as documented for the Apache image.
 fn arguments(address: Option<SocketAddr>, more: Vec<String>) -> Vec<OsString> {
     let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 80)));
     let host = address.ip().to_string();
@@ -96,22 +96,22 @@ fn variables(context: &Context) -> Vec<(OsString, OsString)> {
     let mut env = environment::variables(context);
     env.retain(|(name, _)| name != "FLASK_APP");
     env.push(("FLASK_APP".into(), "main.py".into()));
-    // Lines shall be seen when they are printed, also without a terminal.
+    // Unbuffered, so that lines appear when they are printed, also without a terminal.
     for (name, value) in [("FLASK_DEBUG", "1"), ("PYTHONUNBUFFERED", "1")] {
         if !env.iter().any(|(known, _)| known == name) {
             env.push((name.into(), value.into()));
         }
     }
-    if let Some(pair) = debug_option(&env) {
+    if let Some(pair) = debug_variable(&env) {
         env.push(pair);
     }
     env
 }
 
-/// With click 8.4.0 flask takes its option --debug for given, and turns off what FLASK_DEBUG turns on
-/// (<https://github.com/pallets/flask/issues/6025>). The option's own variable sets both alike, with every other click
-/// too; an argument after `--` still wins.
-fn debug_option(env: &[(OsString, OsString)]) -> Option<(OsString, OsString)> {
+/// With click 8.4.0 flask treats its option --debug as given and thereby overrides FLASK_DEBUG
+/// (<https://github.com/pallets/flask/issues/6025>). The variable of the option has the right effect with every version
+/// of click; an argument after `--` still takes precedence.
+fn debug_variable(env: &[(OsString, OsString)]) -> Option<(OsString, OsString)> {
     let get = |name: &str| {
         env.iter()
             .find(|(known, _)| known == name)
@@ -122,7 +122,8 @@ fn debug_option(env: &[(OsString, OsString)]) -> Option<(OsString, OsString)> {
     (wanted && get("FLASK_RUN_DEBUG").is_none()).then(|| ("FLASK_RUN_DEBUG".into(), "1".into()))
 }
 
-async fn follow(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failure> {
+/// Forwards signals to flask until it ends. After a signal to stop, kills it at the stop timeout.
+async fn supervise(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failure> {
     let mut signals = ForwardedSignals::new().map_err(|source| Failure::System {
         what: "handle signals",
         source,
@@ -143,13 +144,13 @@ async fn follow(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failur
                     }
                 }
                 ForwardedEvent::Child => {
-                    if let Some(exit) = ended(flask) {
+                    if let Some(exit) = reap_children(flask) {
                         break exit;
                     }
-                    suspend(flask, terminal.as_ref());
+                    suspend_if_stopped(flask, terminal.as_ref());
                 }
             },
-            () = until(deadline) => {
+            () = sleep_until(deadline) => {
                 process::signal_group(flask, Signal::SIGKILL);
                 deadline = None;
             }
@@ -161,8 +162,8 @@ async fn follow(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failur
     Ok(exit)
 }
 
-/// Reaps, and gives flask's exit when it was among the ended. What is left of its group ends with it.
-fn ended(flask: Pid) -> Option<Exit> {
+/// Reaps all processes that have ended. When flask is one of them, kills the rest of its group and returns its exit.
+fn reap_children(flask: Pid) -> Option<Exit> {
     let reaped = reap::reap_all(|ended| {
         if ended.pid == flask {
             process::signal_group(flask, Signal::SIGKILL);
@@ -174,9 +175,9 @@ fn ended(flask: Pid) -> Option<Exit> {
         .map(|ended| ended.exit)
 }
 
-/// Ctrl-Z reaches flask alone; the shell waits for the launcher, so that has to stop too. PID 1 has no shell to go back
-/// to.
-fn suspend(flask: Pid, terminal: Option<&Terminal>) {
+/// Ctrl-Z stops only flask, but the shell waits for the launcher, so the launcher must stop too. PID 1 has no shell that
+/// could continue it and resumes flask at once.
+fn suspend_if_stopped(flask: Pid, terminal: Option<&Terminal>) {
     let Some(terminal) = terminal.filter(|_| reap::is_stopped(flask)) else {
         return;
     };
@@ -188,7 +189,7 @@ fn suspend(flask: Pid, terminal: Option<&Terminal>) {
     process::signal_group(flask, Signal::SIGCONT);
 }
 
-async fn until(deadline: Option<tokio::time::Instant>) {
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
@@ -200,19 +201,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_is_asked_for_by_the_option_too() {
-        let option = |pairs: &[(&str, &str)]| {
+    fn debug_mode_is_also_set_by_the_option() {
+        let variable = |pairs: &[(&str, &str)]| {
             let env: Vec<(OsString, OsString)> = pairs
                 .iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect();
-            debug_option(&env)
+            debug_variable(&env)
         };
         let on = Some(("FLASK_RUN_DEBUG".into(), "1".into()));
-        assert_eq!(option(&[("FLASK_DEBUG", "1")]), on);
-        assert_eq!(option(&[("FLASK_DEBUG", "False")]), None);
+        assert_eq!(variable(&[("FLASK_DEBUG", "1")]), on);
+        assert_eq!(variable(&[("FLASK_DEBUG", "False")]), None);
         assert_eq!(
-            option(&[("FLASK_DEBUG", "1"), ("FLASK_RUN_DEBUG", "0")]),
+            variable(&[("FLASK_DEBUG", "1"), ("FLASK_RUN_DEBUG", "0")]),
             None
         );
     }

@@ -1,4 +1,4 @@
-//! What of a folder a user may not read, by the mode bits: root, who looks, may read everything.
+//! Checks by mode bits what another user may not read. Trying it would tell nothing, because the launcher is root.
 
 use std::ffi::CString;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::User;
 
-/// What has to be allowed.
+/// An access that the workers need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Need {
-    /// Going through a folder.
+pub enum Permission {
+    /// Traverse a folder.
     Enter,
-    /// Listing a folder, and going through it.
+    /// List and traverse a folder.
     List,
-    /// Reading a file.
+    /// Read a file.
     Read,
 }
 
-impl Need {
+impl Permission {
     fn bits(self) -> u32 {
         match self {
             Self::Enter => 0o1,
@@ -30,53 +30,70 @@ impl Need {
     }
 }
 
-/// A file or folder that is closed to a user.
+/// A file or folder that is denied to a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Closed {
-    /// The file or folder.
+pub struct DeniedAccess {
+    /// Absolute if the checked folder was.
     pub path: PathBuf,
-    /// Its mode.
+    /// Mode bits without the file type.
     pub mode: u32,
-    /// What would have to be allowed.
-    pub need: Need,
+    /// The access that the mode does not allow.
+    pub permission: Permission,
 }
 
-impl Closed {
-    /// What is not allowed, as the end of a sentence.
+impl DeniedAccess {
+    /// The message as the end of a sentence: "cannot enter /opt/x (mode 0700)".
     pub fn what(&self) -> String {
-        let verb = match self.need {
-            Need::Enter => "cannot enter",
-            Need::List | Need::Read => "cannot read",
+        let verb = match self.permission {
+            Permission::Enter => "cannot enter",
+            Permission::List | Permission::Read => "cannot read",
         };
         format!("{verb} {} (mode {:04o})", self.path.display(), self.mode)
     }
 
-    /// What allows it.
+    /// The command that allows the access.
     pub fn hint(&self) -> String {
-        let letters = match self.need {
-            Need::Enter => "x",
-            Need::List => "rx",
-            Need::Read => "r",
+        let letters = match self.permission {
+            Permission::Enter => "x",
+            Permission::List => "rx",
+            Permission::Read => "r",
         };
         format!("chmod o+{letters} {}", self.path.display())
     }
 }
 
-/// The first that is closed to the user on the way to `folder`, the folder itself, and then among `inside` it. What
-/// does not exist is open.
-pub fn first_denied(folder: &Path, inside: &[(&str, Need)], user: &User) -> Option<Closed> {
-    let mut way: Vec<(PathBuf, Need)> = folder
+/// The first path that is denied to the user: of the parents of `folder` from the root down, the folder itself, and then
+/// the paths `inside` it. Paths that do not exist are skipped.
+pub fn first_denied(
+    folder: &Path,
+    inside: &[(&str, Permission)],
+    user: &User,
+) -> Option<DeniedAccess> {
+    let mut paths: Vec<(PathBuf, Permission)> = folder
         .ancestors()
-        .map(|path| (path.to_owned(), Need::Enter))
+        .map(|path| (path.to_owned(), Permission::Enter))
         .collect();
-    way.reverse();
-    way.extend(inside.iter().map(|(name, need)| (folder.join(name), *need)));
+    paths.reverse();
+    paths.extend(
+        inside
+            .iter()
+            .map(|(name, permission)| (folder.join(name), *permission)),
+    );
     let groups = groups(user);
-    way.into_iter().find_map(|(path, need)| {
+    paths.into_iter().find_map(|(path, permission)| {
         let meta = std::fs::metadata(&path).ok()?;
         let mode = meta.mode() & 0o7777;
-        let open = allows(mode, (meta.uid(), meta.gid()), (user.uid, &groups), need);
-        (!open).then_some(Closed { path, mode, need })
+        let allowed = allows(
+            mode,
+            (meta.uid(), meta.gid()),
+            (user.uid, &groups),
+            permission,
+        );
+        (!allowed).then_some(DeniedAccess {
+            path,
+            mode,
+            permission,
+        })
     })
 }
 
@@ -90,15 +107,16 @@ fn groups(user: &User) -> Vec<u32> {
     all.into_iter().map(nix::unistd::Gid::as_raw).collect()
 }
 
-/// As the kernel decides: the first class that fits counts, even when a later one would allow more.
-fn allows(mode: u32, owner: (u32, u32), user: (u32, &[u32]), need: Need) -> bool {
+/// Decides as the kernel does: the first matching class (owner, group, others) applies, even if a later one would allow
+/// more.
+fn allows(mode: u32, owner: (u32, u32), user: (u32, &[u32]), permission: Permission) -> bool {
     let shift = match () {
         () if user.0 == 0 => return true,
         () if user.0 == owner.0 => 6,
         () if user.1.contains(&owner.1) => 3,
         () => 0,
     };
-    (mode >> shift) & need.bits() == need.bits()
+    (mode >> shift) & permission.bits() == permission.bits()
 }
 
 #[cfg(test)]
@@ -108,19 +126,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_class_that_fits_counts() {
+    fn the_first_matching_class_applies() {
         let user = (33, &[33, 34][..]);
-        assert!(allows(0o755, (0, 0), user, Need::List));
-        assert!(!allows(0o700, (0, 0), user, Need::Enter));
-        assert!(allows(0o710, (0, 33), user, Need::Enter));
-        assert!(!allows(0o710, (0, 33), user, Need::List));
-        assert!(!allows(0o077, (33, 33), user, Need::Read));
-        assert!(allows(0o640, (0, 34), user, Need::Read));
-        assert!(allows(0o000, (33, 33), (0, &[]), Need::Read));
+        assert!(allows(0o755, (0, 0), user, Permission::List));
+        assert!(!allows(0o700, (0, 0), user, Permission::Enter));
+        assert!(allows(0o710, (0, 33), user, Permission::Enter));
+        assert!(!allows(0o710, (0, 33), user, Permission::List));
+        assert!(!allows(0o077, (33, 33), user, Permission::Read));
+        assert!(allows(0o640, (0, 34), user, Permission::Read));
+        assert!(allows(0o000, (33, 33), (0, &[]), Permission::Read));
     }
 
     #[test]
-    fn the_outermost_is_named_with_its_cure() {
+    fn the_outermost_path_is_reported_with_a_hint() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("a/b");
         std::fs::create_dir_all(root.join("src")).unwrap();
@@ -135,20 +153,20 @@ mod tests {
             group: None,
             home: PathBuf::from("/"),
         };
-        let inside = [("src", Need::List), ("src/main.py", Need::Read)];
-        let look = || first_denied(&root, &inside, &user);
-        assert_eq!(look(), None);
+        let inside = [("src", Permission::List), ("src/main.py", Permission::Read)];
+        let check = || first_denied(&root, &inside, &user);
+        assert_eq!(check(), None);
         mode(&root.join("src"), 0o711);
-        let closed = look().unwrap();
-        assert_eq!(closed.path, root.join("src"));
+        let denied = check().unwrap();
+        assert_eq!(denied.path, root.join("src"));
         mode(&dir.path().join("a"), 0o700);
-        let closed = look().unwrap();
-        assert_eq!(closed.path, dir.path().join("a"));
-        assert!(closed.what().ends_with("(mode 0700)"), "{}", closed.what());
+        let denied = check().unwrap();
+        assert_eq!(denied.path, dir.path().join("a"));
+        assert!(denied.what().ends_with("(mode 0700)"), "{}", denied.what());
         assert!(
-            closed.hint().starts_with("chmod o+x /"),
+            denied.hint().starts_with("chmod o+x /"),
             "{}",
-            closed.hint()
+            denied.hint()
         );
     }
 }

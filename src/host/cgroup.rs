@@ -1,20 +1,20 @@
-//! Limits of the control group that the launcher runs in: CPU quota and memory, cgroup v2 and v1.
+//! Reads the CPU quota and memory limit of the launcher's control group, for cgroup v2 and v1.
 //!
-//! The limit that counts is the smallest on the way from our group to the root: a parent may be tighter than we are
+//! The effective limit is the smallest one from the launcher's group up to the root, because a parent may be stricter
 //! (cgroups(7); Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst).
 
 use std::path::{Path, PathBuf};
 
-/// What the control group allows.
+/// The effective limits of the control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// CPUs' worth of time, where there is a quota.
+    /// In CPUs, such as 1.5; none without a quota.
     pub cpus: Option<f64>,
-    /// Bytes of memory, where there is a limit.
+    /// In bytes; none without a limit.
     pub memory: Option<u64>,
 }
 
-/// Reads the limits below `root` (`/` but for tests).
+/// Reads the limits. `root` is `/` except in tests.
 pub fn limits(root: &Path) -> Limits {
     let read = |path: &Path| {
         std::fs::read_to_string(root.join(path.strip_prefix("/").unwrap_or(path))).ok()
@@ -24,13 +24,13 @@ pub fn limits(root: &Path) -> Limits {
     };
     let mut limits = Limits::default();
     for folder in folders(&groups, "") {
-        limits.cpus = smallest(
+        limits.cpus = min_cpus(
             limits.cpus,
             read(&folder.join("cpu.max"))
                 .as_deref()
                 .and_then(parse_cpu_max),
         );
-        limits.memory = least(
+        limits.memory = min_memory(
             limits.memory,
             read(&folder.join("memory.max"))
                 .as_deref()
@@ -40,7 +40,7 @@ pub fn limits(root: &Path) -> Limits {
     for folder in folders(&groups, "cpu") {
         let quota = read(&folder.join("cpu.cfs_quota_us"));
         let period = read(&folder.join("cpu.cfs_period_us"));
-        limits.cpus = smallest(
+        limits.cpus = min_cpus(
             limits.cpus,
             quota.zip(period).and_then(|(q, p)| parse_cfs(&q, &p)),
         );
@@ -49,15 +49,15 @@ pub fn limits(root: &Path) -> Limits {
         let bytes = read(&folder.join("memory.limit_in_bytes"))
             .as_deref()
             .and_then(parse_bytes);
-        limits.memory = least(limits.memory, bytes);
+        limits.memory = min_memory(limits.memory, bytes);
     }
     limits
 }
 
-/// The folders of our group and its parents for one controller (v1), or for the unified hierarchy (empty name).
+/// Folders of the launcher's group and its parents, for one controller (v1) or the unified hierarchy (empty name).
 ///
-/// Inside a container the path of /proc/self/cgroup may be the host's while /sys/fs/cgroup shows the container's own
-/// group at its root, so folders that do not exist are simply read in vain.
+/// Inside a container the path in /proc/self/cgroup may be the host's while /sys/fs/cgroup shows the container's own
+/// group at its root, so some of these folders may not exist.
 fn folders(groups: &str, controller: &str) -> Vec<PathBuf> {
     let path = groups.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':');
@@ -85,33 +85,33 @@ fn folders(groups: &str, controller: &str) -> Vec<PathBuf> {
     folders
 }
 
-/// `cpu.max`: "max 100000" or "150000 100000".
+/// Parses `cpu.max`: "max 100000" or "150000 100000".
 fn parse_cpu_max(text: &str) -> Option<f64> {
     let (quota, period) = text.trim().split_once(' ')?;
     parse_cfs(quota, period)
 }
 
-/// Quota and period in microseconds; "max" and -1 mean none.
+/// Quota and period are in microseconds; "max" and -1 mean that there is no quota.
 fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
     let quota: f64 = quota.trim().parse().ok()?;
     let period: f64 = period.trim().parse().ok()?;
     (quota > 0.0 && period > 0.0).then(|| quota / period)
 }
 
-/// Bytes; "max" (v2) and the huge page-rounded number (v1) mean none.
+/// "max" (v2) and a huge number rounded to pages (v1) mean that there is no limit.
 fn parse_bytes(text: &str) -> Option<u64> {
     let bytes: u64 = text.trim().parse().ok()?;
     (bytes < 1 << 60).then_some(bytes)
 }
 
-fn smallest(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+fn min_cpus(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, None) | (None, one) => one,
     }
 }
 
-fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+fn min_memory(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, None) | (None, one) => one,
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_may_be_tighter() {
+    fn a_parent_may_be_stricter() {
         let files = [
             ("proc/self/cgroup", "0::/kubepods/pod1/c1\n"),
             ("sys/fs/cgroup/kubepods/pod1/c1/cpu.max", "400000 100000\n"),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cgroups_at_all() {
+    fn without_cgroups_there_are_no_limits() {
         check(&[], None, None);
     }
 }

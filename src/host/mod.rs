@@ -1,7 +1,7 @@
 //! Properties of the host that the plan depends on: CPUs, memory, limits, users, programs, and what the service folder holds.
 //!
-//! [`probe`] gathers them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx, uWSGI
-//! and Python, [`access`] finds what is closed to the workers.
+//! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx, uWSGI
+//! and Python, [`access`] finds files that the workers may not read.
 #![forbid(unsafe_code)]
 
 pub mod access;
@@ -13,122 +13,123 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::access::{Closed, Need};
+use self::access::{DeniedAccess, Permission};
 use self::programs::{Nginx, Uwsgi, Venv};
 use crate::sys::short_programs::ShortPrograms;
 
-/// The facts.
+/// What was found on the host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Host {
-    /// CPUs that the affinity mask allows.
+    /// CPUs in the affinity mask.
     pub cpus: u32,
-    /// CPUs' worth of time that the control group allows.
+    /// CPU quota of the control group in CPUs, such as 1.5; none without a quota.
     pub cpu_quota: Option<f64>,
-    /// Bytes of memory that the control group allows.
+    /// Memory limit of the control group in bytes; none without a limit.
     pub memory_limit: Option<u64>,
     /// Largest backlog of a listening socket (`net.core.somaxconn`).
     pub somaxconn: u32,
-    /// Most open files of a process (hard limit of `RLIMIT_NOFILE`).
+    /// Hard limit of `RLIMIT_NOFILE`.
     pub open_files: u64,
     /// Whether the launcher is root.
     pub root: bool,
-    /// The user that the workers shall have, looked up; none when the system does not know it.
+    /// The user for the workers: the configured one as root, else the launcher's own. None when it does not exist.
     pub worker_user: Option<User>,
-    /// nginx, where it is installed.
+    /// None when nginx is not installed.
     pub nginx: Option<Nginx>,
-    /// uWSGI, where it is installed.
+    /// None when uWSGI is not installed.
     pub uwsgi: Option<Uwsgi>,
-    /// Names of uWSGI's options; none when nobody asked, or it does not tell.
+    /// Names of uWSGI's options; none when not requested, or when uWSGI does not list them.
     #[serde(default)]
     pub uwsgi_options: Option<Vec<String>>,
-    /// What the service folder holds.
+    /// The content of the service folder.
     pub folder: Folder,
 }
 
-/// A user of the system.
+/// A user of the host, from /etc/passwd where it is listed there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// Its name.
+    /// Login name; the user ID as text for a user that is not listed.
     pub name: String,
-    /// Its number.
+    /// User ID.
     pub uid: u32,
-    /// The number of its main group.
+    /// ID of the primary group.
     pub gid: u32,
-    /// The name of its main group; nginx takes that of the user otherwise, which not every user has.
+    /// Name of the primary group. Without it nginx uses a group named like the user, which may not exist.
     #[serde(default)]
     pub group: Option<String>,
-    /// Its home folder.
+    /// Home directory; `/` for a user that is not listed.
     pub home: PathBuf,
 }
 
-/// What the service folder holds.
+/// The content of the service folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folder {
-    /// Folders below `src` that exist, of those asked for.
+    /// The requested static folders that exist, relative to `src`.
     pub statics: Vec<String>,
     /// `nginx/server.d/*.conf`, sorted.
     pub server_snippets: Vec<PathBuf>,
     /// `nginx/http.d/*.conf`, sorted.
     pub http_snippets: Vec<PathBuf>,
-    /// Its virtual environment.
+    /// `venv` or `.venv`.
     pub venv: Option<Venv>,
-    /// What the workers' user cannot read of it, when the launcher is root.
+    /// The first path that the workers' user may not read; only checked when the launcher is root.
     #[serde(default)]
-    pub closed: Option<Closed>,
+    pub denied: Option<DeniedAccess>,
 }
 
-/// What to look for.
+/// What [`probe`] looks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct ProbeRequest<'a> {
     /// The service folder.
     pub root: &'a Path,
-    /// The user that the workers shall have, when the launcher is root.
+    /// Name of the workers' user, used when the launcher is root.
     pub user: &'a str,
-    /// Static folders below `src`.
+    /// Static folders, relative to `src`.
     pub statics: &'a [&'a str],
-    /// Whether the names of uWSGI's options are needed; asking takes some 20 ms.
+    /// Whether the names of uWSGI's options are needed; getting them takes some 20 ms.
     pub uwsgi_options: bool,
-    /// `PATH`.
+    /// The value of the variable `PATH`.
     pub path: &'a OsStr,
 }
 
-/// What the workers read in a service folder, whatever the service.
-const NEEDED: &[(&str, Need)] = &[("src", Need::List), ("src/main.py", Need::Read)];
+/// What the workers must be able to read in every service folder.
+const REQUIRED: &[(&str, Permission)] =
+    &[("src", Permission::List), ("src/main.py", Permission::Read)];
 
-/// Backlog when the system does not tell: the kernel's default (Linux 5.4 and later).
+/// Used where /proc cannot be read: the kernel's default (Linux 5.4 and later).
 const DEFAULT_SOMAXCONN: u32 = 4096;
 
-/// Gathers the facts. What cannot be found out is left at what the kernel does by default.
-pub async fn probe(wanted: &Wanted<'_>, runner: &ShortPrograms) -> Host {
+/// Probes the host. Values that cannot be determined get the kernel's defaults.
+pub async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) -> Host {
     let limits = cgroup::limits(Path::new("/"));
     let root = nix::unistd::geteuid().is_root();
     let worker_user = if root {
-        user_by_name(wanted.user)
+        user_by_name(request.user)
     } else {
         Some(own_user())
     };
     let folder = Folder {
-        statics: wanted
+        statics: request
             .statics
             .iter()
-            .filter(|folder| wanted.root.join("src").join(folder).is_dir())
+            .filter(|folder| request.root.join("src").join(folder).is_dir())
             .map(|folder| (*folder).to_owned())
             .collect(),
-        server_snippets: snippets(&wanted.root.join("nginx/server.d")),
-        http_snippets: snippets(&wanted.root.join("nginx/http.d")),
-        venv: programs::venv(wanted.root),
-        closed: worker_user
+        server_snippets: snippets(&request.root.join("nginx/server.d")),
+        http_snippets: snippets(&request.root.join("nginx/http.d")),
+        venv: programs::venv(request.root),
+        denied: worker_user
             .as_ref()
             .filter(|_| root)
-            .and_then(|user| access::first_denied(wanted.root, NEEDED, user)),
+            .and_then(|user| access::first_denied(request.root, REQUIRED, user)),
     };
-    let uwsgi = programs::uwsgi(wanted.path, folder.venv.as_ref(), runner).await;
+    let uwsgi = programs::uwsgi(request.path, folder.venv.as_ref(), runner).await;
     let uwsgi_options = match &uwsgi {
-        Some(uwsgi) if wanted.uwsgi_options => programs::uwsgi_options(uwsgi, runner).await,
+        Some(uwsgi) if request.uwsgi_options => programs::uwsgi_options(uwsgi, runner).await,
         Some(_) | None => None,
     };
     Host {
-        cpus: affinity(),
+        cpus: cpus_in_affinity_mask(),
         cpu_quota: limits.cpus,
         memory_limit: limits.memory,
         somaxconn: std::fs::read_to_string("/proc/sys/net/core/somaxconn")
@@ -139,14 +140,14 @@ pub async fn probe(wanted: &Wanted<'_>, runner: &ShortPrograms) -> Host {
             .map_or(1024, |(_, hard)| hard),
         root,
         worker_user,
-        nginx: programs::nginx(wanted.path, runner).await,
+        nginx: programs::nginx(request.path, runner).await,
         uwsgi_options,
         uwsgi,
         folder,
     }
 }
 
-fn affinity() -> u32 {
+fn cpus_in_affinity_mask() -> u32 {
     let own = nix::unistd::Pid::from_raw(0);
     let Ok(set) = nix::sched::sched_getaffinity(own) else {
         return 1;
@@ -171,7 +172,7 @@ fn user_by_name(name: &str) -> Option<User> {
     })
 }
 
-/// The launcher's own user. A container may run as a number that /etc/passwd does not know.
+/// The launcher's own user. A container may run with a user ID that is not in /etc/passwd.
 fn own_user() -> User {
     let uid = nix::unistd::geteuid();
     let known = nix::unistd::User::from_uid(uid).ok().flatten();

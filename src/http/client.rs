@@ -1,4 +1,4 @@
-//! Asking an HTTP server on a Unix socket: the launcher's own, or nginx's private one.
+//! HTTP client for a Unix socket: the launcher's control socket, or nginx's private one.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,36 +10,36 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-/// Largest answer that is taken.
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// Largest accepted response body.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// No server listens.
     #[error("cannot connect to {}: {source}", socket.display())]
     Connect {
-        /// The socket.
+        /// Path of the Unix socket.
         socket: PathBuf,
-        /// What the system said.
+        /// The error of connect(2).
         source: std::io::Error,
     },
-    /// Somebody listens and does not answer as HTTP asks.
+    /// A server listens and does not respond with valid HTTP in time.
     #[error("no answer from {}: {why}", socket.display())]
     Broken {
-        /// The socket.
+        /// Path of the Unix socket.
         socket: PathBuf,
-        /// What happened.
+        /// The error, as text.
         why: String,
     },
 }
 
-/// Sends a request without a body, gives status and body of the answer.
+/// Sends a request without a body; returns status and body of the response. `timeout` covers the whole exchange.
 pub async fn ask(
     socket: &Path,
     method: Method,
     path: &str,
-    limit: Duration,
+    timeout: Duration,
 ) -> Result<(StatusCode, Bytes), ClientError> {
     let broken = |why: String| ClientError::Broken {
         socket: socket.to_owned(),
@@ -61,32 +61,33 @@ pub async fn ask(
             .header(hyper::header::HOST, "localhost")
             .body(Empty::<Bytes>::new())
             .map_err(|error| broken(error.to_string()))?;
-        let answer = async {
+        let response = async {
             let response = sender
                 .send_request(request)
                 .await
                 .map_err(|error| broken(error.to_string()))?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER)
+            let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
                 .collect()
                 .await
                 .map_err(|error| broken(error.to_string()))?;
             Ok((status, body.to_bytes()))
         };
-        // The connection does the work of both sides; the answer is complete before it ends.
-        tokio::pin!(answer);
+        // The connection must be polled for the request and the response to make progress. It may end first; the
+        // response is then complete already.
+        tokio::pin!(response);
         tokio::pin!(connection);
         tokio::select! {
             biased;
-            result = &mut answer => result,
+            result = &mut response => result,
             ended = &mut connection => match ended {
-                Ok(()) => answer.await,
+                Ok(()) => response.await,
                 Err(error) => Err(broken(error.to_string())),
             },
         }
     };
-    match tokio::time::timeout(limit, exchange).await {
+    match tokio::time::timeout(timeout, exchange).await {
         Ok(result) => result,
-        Err(_) => Err(broken(format!("nothing within {} ms", limit.as_millis()))),
+        Err(_) => Err(broken(format!("nothing within {} ms", timeout.as_millis()))),
     }
 }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 as the launcher speaks it: few, small messages, on TCP and on Unix sockets. [`server`] answers, [`client`]
-//! asks. What is asked and answered is [`crate::control`]'s and [`crate::health`]'s business.
+//! HTTP/1.1 for few small messages over TCP and Unix sockets: [`server`] and [`client`]. The requests and responses are
+//! defined in [`crate::control`] and [`crate::health`].
 #![forbid(unsafe_code)]
 
 pub mod client;
@@ -8,5 +8,5 @@ pub mod server;
 use bytes::Bytes;
 use http_body_util::Full;
 
-/// An answer with its whole body.
+/// A response with its complete body.
 pub type Response = hyper::Response<Full<Bytes>>;

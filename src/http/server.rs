@@ -1,7 +1,7 @@
-//! The launcher's own HTTP server. Every wait has a deadline and every number a limit, so that no client can hold it.
+//! The launcher's HTTP server. Every wait has a timeout and every resource a limit, so that no client can block it.
 //!
-//! When all places are taken, those are ended whose clients have been doing nothing for a moment: they have not sent a
-//! whole request, or do not take their answer. Others may wait for that moment, and no longer.
+//! When the connection limit is reached, connections with idle clients are closed: clients that have not sent a complete
+//! request, or do not read their response. A new client waits only for the idle timeout.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -22,26 +22,26 @@ use tokio::task::AbortHandle;
 
 use super::Response;
 
-/// Connections at the same time; more wait in the backlog.
-const MOST_CONNECTIONS: usize = 64;
-/// A client must have sent its request line and headers by then.
+/// Limit of simultaneous connections; more wait in the backlog.
+const MAX_CONNECTIONS: usize = 64;
+/// For the request line and headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A whole connection ends by then; a reload may take minutes, so this is only for what hangs for ever.
-const LONGEST_CONNECTION: Duration = Duration::from_secs(600);
-/// Largest request line and headers.
-const MOST_HEADER_BYTES: usize = 16 * 1024;
-/// What a client may take to send its request or to read its answer when others wait for its place. Who connects to ask
-/// has sent its request before it is let in.
-const GRACE: Duration = Duration::from_millis(100);
+/// For a whole connection. A reload may take minutes, so this only ends connections that hang for ever.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
+/// Limit of the request line and headers.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// For sending the request or reading the response while other clients wait for a connection. An ordinary client has
+/// sent its request before its connection is accepted.
+const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 /// Pause when the process or the system has no file descriptors left.
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
 
-/// A socket that gives connections.
+/// A listening socket, TCP or Unix.
 pub trait Listener {
-    /// A connection.
+    /// The stream of an accepted connection.
     type Connection: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static;
 
-    /// The next one.
+    /// Accepts the next connection.
     fn next(&self) -> impl Future<Output = io::Result<Self::Connection>>;
 }
 
@@ -61,7 +61,7 @@ impl Listener for UnixListener {
     }
 }
 
-/// Answers requests on a socket until the task is dropped. Needs a `LocalSet`.
+/// Serves requests on a socket until the future is dropped. Needs a `LocalSet`.
 pub async fn serve<L, H, F>(listener: L, handler: H)
 where
     L: Listener,
@@ -69,127 +69,128 @@ where
     F: Future<Output = Response> + 'static,
 {
     let handler = Rc::new(handler);
-    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let mut guests: Vec<Guest> = Vec::new();
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut open: Vec<OpenConnection> = Vec::new();
     loop {
-        guests.retain(|guest| !guest.task.is_finished());
-        let place = Arc::clone(&permits).acquire_owned();
-        let permit = match tokio::time::timeout(patience(&guests), place).await {
+        open.retain(|connection| !connection.task.is_finished());
+        let permit = Arc::clone(&permits).acquire_owned();
+        let permit = match tokio::time::timeout(until_next_idle(&open), permit).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return,
             Err(_) => {
-                make_room(&mut guests);
+                close_idle(&mut open);
                 continue;
             }
         };
         match listener.next().await {
             Ok(stream) => {
                 let handler = Rc::clone(&handler);
-                let turn = Turn::default();
-                let theirs = turn.clone();
+                let client = ClientWait::default();
+                let of_task = client.clone();
                 let task = tokio::task::spawn_local(async move {
                     let _permit = permit;
-                    connection(stream, handler, theirs).await;
+                    serve_connection(stream, handler, of_task).await;
                 });
-                guests.push(Guest {
-                    turn,
+                open.push(OpenConnection {
+                    client,
                     task: task.abort_handle(),
                 });
             }
-            Err(error) => accept_failed(&error).await,
+            Err(error) => handle_accept_error(&error).await,
         }
     }
 }
 
-/// A connection, as it is seen by whoever lets in the next.
-struct Guest {
-    turn: Turn,
+/// An open connection as the accept loop sees it.
+struct OpenConnection {
+    client: ClientWait,
     task: AbortHandle,
 }
 
-/// Since when it is the client's turn, to send or to read; none while its request is answered.
+/// Since when the server has been waiting for the client to send or read; none while it handles the request.
 #[derive(Clone)]
-struct Turn(Rc<Cell<Option<Instant>>>);
+struct ClientWait(Rc<Cell<Option<Instant>>>);
 
-impl Default for Turn {
+impl Default for ClientWait {
     fn default() -> Self {
         Self(Rc::new(Cell::new(Some(Instant::now()))))
     }
 }
 
-impl Turn {
-    fn is_ours(&self) {
+impl ClientWait {
+    fn stop(&self) {
         self.0.set(None);
     }
 
-    fn is_theirs(&self) {
+    fn start(&self) {
         self.0.set(Some(Instant::now()));
     }
 
-    /// What is left of its grace; none while nothing is expected of the client.
-    fn left(&self) -> Option<Duration> {
+    /// Time until the client counts as idle; none while the server handles its request.
+    fn remaining(&self) -> Option<Duration> {
         self.0
             .get()
-            .map(|since| GRACE.saturating_sub(since.elapsed()))
+            .map(|since| CLIENT_IDLE_TIMEOUT.saturating_sub(since.elapsed()))
     }
 }
 
-/// How long to wait for a place before somebody has to make room.
-fn patience(guests: &[Guest]) -> Duration {
-    let lefts = guests.iter().filter_map(|guest| guest.turn.left());
-    lefts.min().unwrap_or(GRACE)
+/// Time until the next client counts as idle.
+fn until_next_idle(open: &[OpenConnection]) -> Duration {
+    let remaining = open
+        .iter()
+        .filter_map(|connection| connection.client.remaining());
+    remaining.min().unwrap_or(CLIENT_IDLE_TIMEOUT)
 }
 
-/// Ends those whose grace is over. Their places are free as soon as their tasks have been dropped.
-fn make_room(guests: &mut Vec<Guest>) {
-    guests.retain(|guest| {
-        let stays = guest.turn.left() != Some(Duration::ZERO);
+/// Closes the connections of idle clients. Their permits are released as soon as their tasks have been dropped.
+fn close_idle(open: &mut Vec<OpenConnection>) {
+    open.retain(|connection| {
+        let stays = connection.client.remaining() != Some(Duration::ZERO);
         if !stays {
-            tracing::debug!(
-                "A client of the admin server that did nothing makes room for another."
-            );
-            guest.task.abort();
+            tracing::debug!("Closed the connection of an idle client of the admin server.");
+            connection.task.abort();
         }
         stays
     });
 }
 
-async fn connection<S, H, F>(stream: S, handler: Rc<H>, turn: Turn)
+async fn serve_connection<S, H, F>(stream: S, handler: Rc<H>, client: ClientWait)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
     H: Fn(Request<Incoming>) -> F + 'static,
     F: Future<Output = Response> + 'static,
 {
     let service = service_fn(move |request| {
-        let turn = turn.clone();
-        turn.is_ours();
-        let answer = handler(request);
+        let client = client.clone();
+        client.stop();
+        let response = handler(request);
         async move {
-            let answer = answer.await;
-            turn.is_theirs();
-            Ok::<_, Infallible>(answer)
+            let response = response.await;
+            client.start();
+            Ok::<_, Infallible>(response)
         }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MOST_HEADER_BYTES)
+        .max_buf_size(MAX_HEADER_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(LONGEST_CONNECTION, served).await {
+    match tokio::time::timeout(CONNECTION_TIMEOUT, served).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "A client of the admin server broke off."),
-        Err(_) => tracing::debug!("A client of the admin server took too long."),
+        Ok(Err(error)) => tracing::debug!(%error, "A connection to the admin server failed."),
+        Err(_) => tracing::debug!("A connection to the admin server timed out."),
     }
 }
 
-/// A client that left before it was accepted is nothing; running out of descriptors will pass; anything else is told.
-async fn accept_failed(error: &io::Error) {
-    let gone = matches!(
+/// Ignores a client that disconnected before it was accepted. Logs any other error and pauses, because it may be a
+/// temporary lack of file descriptors.
+async fn handle_accept_error(error: &io::Error) {
+    let disconnected = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     );
-    if !gone {
+    if !disconnected {
         tracing::warn!(%error, "Cannot accept a connection to the admin server.");
         tokio::time::sleep(OUT_OF_FILES_PAUSE).await;
     }
@@ -205,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// A client that sends so much and reads nothing.
+    /// A client that sends the text and does not read yet.
     async fn client(socket: &std::path::Path, text: &str) -> UnixStream {
         let mut stream = UnixStream::connect(socket).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn clients_that_do_nothing_make_room_and_a_request_under_way_stays() {
+    async fn idle_clients_are_disconnected_and_an_in_flight_request_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("socket");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -246,7 +247,7 @@ mod tests {
             let slow = client(&socket, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
             begun.notified().await;
             let mut others = Vec::new();
-            for _ in 0..MOST_CONNECTIONS {
+            for _ in 0..MAX_CONNECTIONS {
                 others.push(client(&socket, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await);
                 others.push(client(&socket, "GET / HTT").await);
             }
@@ -257,8 +258,8 @@ mod tests {
             go.notify_one();
             assert!(answer(slow).await.ends_with("slow"));
         };
-        // Earlier than the first silent client has to send its headers.
+        // Before the header timeout of the first idle client.
         let all = local.run_until(tokio::time::timeout(HEADER_TIMEOUT, clients));
-        all.await.expect("nobody has to wait for silent clients");
+        all.await.expect("no client has to wait for idle ones");
     }
 }

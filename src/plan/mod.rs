@@ -133,16 +133,16 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         sizing::check_memory(processes, limit, &config.slots.at, findings);
     }
     check_uwsgi_options(config, host, findings);
-    if let (Some(closed), Some(user)) = (&host.folder.closed, &host.worker_user) {
+    if let (Some(denied), Some(user)) = (&host.folder.denied, &host.worker_user) {
         findings.warning(
             "",
             format!(
                 "the workers run as {} and cannot import the application: {} {}",
                 user.name,
                 user.name,
-                closed.what()
+                denied.what()
             ),
-            format!("{}, or set nginx_config.user", closed.hint()),
+            format!("{}, or set nginx_config.user", denied.hint()),
         );
     }
     Plan {

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::host::Folder;
-use crate::host::access::{Closed, Need};
+use crate::host::access::{DeniedAccess, Permission};
 
 /// Plans a service with this config.json on a host whose uWSGI has four options.
 #[track_caller]
-fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
+fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str)]) {
     let (config, mut findings) = crate::config::load(None, Some(text));
     let host = Host {
         cpus: 1,
@@ -30,7 +30,7 @@ fn check(text: &str, closed: Option<Closed>, expected: &[(&str, &str, &str)]) {
                 .into(),
         ),
         folder: Folder {
-            closed,
+            denied,
             ..Folder::default()
         },
     };
@@ -86,14 +86,14 @@ fn unknown_uwsgi_options_are_problems() {
 
 #[test]
 fn a_folder_that_the_workers_cannot_read_is_a_warning() {
-    let closed = Closed {
+    let denied = DeniedAccess {
         path: PathBuf::from("/opt/x"),
         mode: 0o700,
-        need: Need::Enter,
+        permission: Permission::Enter,
     };
     check(
         "{}",
-        Some(closed),
+        Some(denied),
         &[(
             "",
             "www-data cannot enter /opt/x (mode 0700)",

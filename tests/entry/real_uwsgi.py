@@ -1,4 +1,4 @@
-"""Runs the entry module under a real uWSGI and talks to it in uWSGI's own protocol."""
+"""Runs the entry module with a real uWSGI and connects to it with the uwsgi protocol."""
 
 import json
 import os
@@ -46,7 +46,7 @@ class Reply:
 
 
 class Line:
-    """A line of the application: whose it is, and its text."""
+    """A line of the application, split into its head and text."""
 
     def __init__(self, raw):
         match = _HEAD.match(raw)
@@ -107,7 +107,7 @@ class Uwsgi:
             wait_for("uWSGI to serve", lambda: self.process.poll() is not None or self._accepting())
             assert self.process.poll() is None, self.text("err") + self.text("uwsgi")
         except BaseException:
-            # Before `with` has begun, nobody else ends it.
+            # `__exit__` is not called if `__enter__` fails.
             self.stop()
             raise
         return self

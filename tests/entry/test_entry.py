@@ -1,4 +1,4 @@
-"""The entry module under a real uWSGI. The unit tests are in test_units.py."""
+"""Tests the entry module with a real uWSGI. The unit tests are in test_units.py."""
 
 import concurrent.futures
 import json
@@ -332,7 +332,7 @@ class Threads(unittest.TestCase):
             record = self.service.line("err", id=id, text="Request timed out").json
             self.assertEqual(record["request_id"], id)
             self.assertIn(inside, record["stack"])
-        # The worker stays, and its threads are well.
+        # The worker and its other threads are not affected.
         self.assertEqual({self.service.get("/pid").body for _ in range(8)}, {pid})
 
     def test_a_request_that_finishes_at_its_deadline_leaves_the_next_alone(self):

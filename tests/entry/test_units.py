@@ -1,4 +1,4 @@
-"""Streams and answers with a stand-in for the uwsgi module."""
+"""Unit tests of the streams and deadlines, with a stand-in for the uwsgi module."""
 
 import fcntl
 import io
@@ -97,7 +97,7 @@ class Streams(Pipe):
 
     def test_a_traceback_is_one_record(self):
         head, more = self.worker("id")
-        whole = streams._in_one_piece(traceback.print_exception)
+        whole = streams._as_one_record(traceback.print_exception)
         try:
             1 / 0
         except ZeroDivisionError as error:
@@ -280,10 +280,10 @@ class Answers(Pipe):
         answer.deadline = time.monotonic() - 0.01
         own = types.SimpleNamespace(f_code=deadline.Answer.run.__code__)
         for _ in range(5):
-            self.guard._ring(signal.SIGALRM, own)
+            self.guard._on_alarm(signal.SIGALRM, own)
             self.assertTrue(0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.01)
         self.guard.end(answer)
-        self.guard._ring(signal.SIGALRM, own)
+        self.guard._on_alarm(signal.SIGALRM, own)
         self.assertEqual((answer.expired, signal.getitimer(signal.ITIMER_REAL)[0]), (False, 0))
 
     def test_a_long_stack_is_cut_in_its_middle(self):
@@ -319,7 +319,7 @@ class Answers(Pipe):
         thread.start()
         thread.join(20)
         self.assertEqual(statuses, ["504", "200"] * 8)
-        self.assertEqual(watcher._flights, {})
+        self.assertEqual(watcher._in_flight, {})
 
 
 class Limits(unittest.TestCase):

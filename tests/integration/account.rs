@@ -1,4 +1,4 @@
-//! Requests that each print a number of their own on stdout and on stderr, and the count of these numbers in the log.
+//! Sends requests that each print a unique number on stdout and stderr, and counts these numbers in the log.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,11 +10,11 @@ use crate::load::parallel;
 use crate::log::Log;
 use crate::running::Running;
 
-/// What each request leaves in the log.
+/// The sources in which each request has one record.
 pub(crate) const SOURCES: [&str; 3] = ["app.stdout", "app.stderr", "nginx.access"];
 
-/// Sends the requests with these numbers on connections that are kept. `sent` is told after each answer how many there
-/// have been. Gives back the numbers that were answered 200.
+/// Sends requests with these numbers on keep-alive connections. Calls `sent` after each response with their count.
+/// Returns the numbers that were answered 200.
 pub(crate) fn tell(
     running: &Running,
     method: &'static str,
@@ -59,7 +59,7 @@ fn id(number: usize) -> String {
     format!("told.{number}")
 }
 
-/// How often the log has each number, for a source. A record of a number that has another request id is none.
+/// How often each number is in the log of a source. Ignores records with another request id than that of the number.
 pub(crate) fn counted(log: &Log, source: &str) -> BTreeMap<usize, usize> {
     let mut counts = BTreeMap::new();
     let records = log.filter(|line| line.is_from(source));
@@ -77,9 +77,9 @@ pub(crate) fn counted(log: &Log, source: &str) -> BTreeMap<usize, usize> {
     counts
 }
 
-/// Every one of these numbers is in the log once, from each source.
+/// Asserts that each of these numbers is in the log exactly once from each source.
 #[track_caller]
-pub(crate) fn assert_told_once(log: &Log, numbers: impl IntoIterator<Item = usize>) {
+pub(crate) fn assert_logged_once(log: &Log, numbers: impl IntoIterator<Item = usize>) {
     let numbers: Vec<usize> = numbers.into_iter().collect();
     for source in SOURCES {
         let counts = counted(log, source);

@@ -1,4 +1,4 @@
-//! The questions that probes and operators ask, and that are answered when nothing else is.
+//! Health, status and metrics: they must be available also while the service is not.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -49,7 +49,7 @@ fn probes_are_answered_while_every_worker_hangs() {
 
 #[test]
 fn not_ready_is_503_with_its_reason() {
-    let service = Service::with_slots(2).before_the_probe(&importing_until_go());
+    let service = Service::with_slots(2).with_prelude(&importing_until_go());
     let mut running = Launcher::new(&service).start();
     let answer = until(Duration::from_secs(10), "an answer", || {
         running.ask_admin("/readyz").ok()
@@ -67,7 +67,7 @@ fn not_ready_is_503_with_its_reason() {
 }
 
 #[test]
-fn the_admin_port_changes_nothing() {
+fn the_admin_port_is_read_only() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     let master = running.uwsgi_master().pid;
     for path in [
@@ -96,7 +96,7 @@ fn the_admin_port_changes_nothing() {
 }
 
 #[test]
-fn status_is_the_same_by_port_socket_and_command() {
+fn status_is_the_same_on_port_socket_and_command_line() {
     let running = Launcher::new(&Service::with_slots(3)).start_ready();
     let by_port = running.ask_admin("/status").unwrap().json();
     let by_socket = get(running.control_socket().as_path(), "/status")
@@ -118,9 +118,9 @@ fn status_is_the_same_by_port_socket_and_command() {
 }
 
 #[test]
-fn the_last_errors_are_a_line_each() {
+fn each_last_error_is_one_line() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
-    // An error is meant: only its record counts here.
+    // The request fails on purpose; only its record matters.
     let _ = running.get("/boom");
     running.log.wait_for("the traceback", |line| {
         line.message().contains("ValueError")
@@ -131,7 +131,7 @@ fn the_last_errors_are_a_line_each() {
 }
 
 #[test]
-fn the_control_socket_is_its_owners_alone() {
+fn only_the_owner_may_open_the_control_socket() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let socket = std::fs::metadata(running.control_socket()).unwrap();
     assert!(socket.file_type().is_socket());
@@ -156,7 +156,7 @@ fn without_a_launcher_status_is_69_and_healthcheck_is_2() {
 }
 
 #[test]
-fn a_dead_launchers_socket_is_no_launcher() {
+fn a_stale_control_socket_is_no_launcher() {
     let service = Service::with_slots(2);
     let mut running = Launcher::new(&service).start_ready();
     running.signal(Signal::SIGKILL);
@@ -167,7 +167,7 @@ fn a_dead_launchers_socket_is_no_launcher() {
 }
 
 #[test]
-fn a_health_path_that_fails_is_critical() {
+fn a_failing_health_check_is_critical() {
     let section =
         serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/health"});
     let service = Service::new().nginx_config(&section).main_py(&format!(
@@ -181,11 +181,11 @@ fn a_health_path_that_fails_is_critical() {
 }
 
 #[test]
-fn without_a_process_that_serves_it_is_not_ready() {
+fn without_a_living_worker_it_is_not_ready() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let master = running.uwsgi_master();
     let workers = running.uwsgi_workers();
-    // It would start others at once.
+    // uWSGI would replace the workers at once.
     master.signal(Signal::SIGSTOP);
     for worker in &workers {
         worker.signal(Signal::SIGKILL);
@@ -202,7 +202,7 @@ fn without_a_process_that_serves_it_is_not_ready() {
 }
 
 #[test]
-fn what_is_missing_before_readiness_is_told() {
+fn the_not_ready_reason_is_reported() {
     let section = serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/no-such-page", "start_timeout": 6});
     let service = Service::new().nginx_config(&section);
     let mut running = Launcher::new(&service).start();
@@ -227,13 +227,13 @@ fn what_is_missing_before_readiness_is_told() {
 }
 
 #[test]
-fn slow_and_many_clients_do_not_take_the_admin_port_away() {
+fn slow_and_many_clients_do_not_block_the_admin_port() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     let target = Target::from(running.admin.unwrap());
     let silent = move || {
         let mut connection = Connection::open(&target, Duration::from_secs(5)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        // The launcher may have ended it already: that is what is tested.
+        // The launcher may have closed it already, which is what this tests.
         let _ = connection.write(b"GET /livez HTT", deadline);
         connection
     };
@@ -248,7 +248,7 @@ fn slow_and_many_clients_do_not_take_the_admin_port_away() {
             }
         }
     });
-    // Each must have its answer before the launcher gives up on a silent client, which is what `ask_admin` waits.
+    // Each must be answered before the header timeout of the idle clients, which is the timeout of `ask_admin`.
     for n in 1..=10 {
         let answer = running.ask_admin("/livez");
         let status = answer.map(|answer| answer.status);
@@ -276,7 +276,7 @@ fn usr1_prints_the_status_to_the_log() {
 }
 
 #[test]
-fn a_saturated_service_is_a_warning_and_told_early() {
+fn a_saturated_service_is_a_warning_within_time() {
     let section =
         serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/version"});
     let service = Service::new().nginx_config(&section);

@@ -1,4 +1,4 @@
-//! `check`: everything that can be known before anything runs, told at once.
+//! `check`: reports all problems that can be found without starting the service.
 
 use std::path::Path;
 
@@ -6,21 +6,21 @@ use serde_json::json;
 
 use crate::launcher::Launcher;
 use crate::output::Output;
-use crate::service::{Service, open_to_all_folder};
+use crate::service::{Service, world_accessible_folder};
 
 fn check(service: &Service) -> Output {
     Launcher::new(service).command(&["check"]).output()
 }
 
 #[track_caller]
-fn says_all(output: &Output, parts: &[&str]) {
+fn assert_contains_all(output: &Output, parts: &[&str]) {
     for part in parts {
         output.assert_says(part);
     }
 }
 
 #[test]
-fn all_problems_at_once_with_their_pointers() {
+fn all_problems_are_reported_with_their_pointers() {
     let service = Service::new().config(&json!({
         "use_nginx": "yes",
         "nginx_config": {
@@ -35,7 +35,7 @@ fn all_problems_at_once_with_their_pointers() {
     }));
     let output = check(&service);
     output.assert_code(78);
-    says_all(
+    assert_contains_all(
         &output,
         &[
             "config.json",
@@ -59,7 +59,7 @@ fn run_and_render_print_the_problems_of_check() {
     for command in [&["run", "--production"][..], &["run", "--dev"], &["render"]] {
         let output = Launcher::new(&service).command(command).output();
         output.assert_code(78);
-        says_all(
+        assert_contains_all(
             &output,
             &["/nginx_config/gzip", "/nginx_config/max_body_size"],
         );
@@ -67,7 +67,7 @@ fn run_and_render_print_the_problems_of_check() {
 }
 
 #[test]
-fn text_that_is_no_json_is_a_problem_with_its_line() {
+fn invalid_json_is_a_problem_with_its_line() {
     for text in [
         "{\n\"use_nginx\": true,\n}",
         "",
@@ -82,15 +82,15 @@ fn text_that_is_no_json_is_a_problem_with_its_line() {
 }
 
 #[test]
-fn processes_that_do_not_divide_the_slots_are_told_the_nearest() {
+fn processes_that_do_not_divide_the_slots_get_the_nearest_values() {
     let section = json!({"wsgi_worker_threads_count": 12, "wsgi_processes": 5});
     let output = check(&Service::new().nginx_config(&section));
     output.assert_code(78);
-    says_all(&output, &["/nginx_config/wsgi_processes", "4", "6"]);
+    assert_contains_all(&output, &["/nginx_config/wsgi_processes", "4", "6"]);
 }
 
 #[test]
-fn keys_of_the_service_pass_and_near_misses_are_warned_of() {
+fn keys_of_the_service_are_ignored_and_misspelled_ones_warned_about() {
     let config = json!({"use_nginx": true, "use_ngnix": true, "database": {"url": "postgres://"}});
     let output = check(&Service::new().config(&config));
     output
@@ -101,14 +101,14 @@ fn keys_of_the_service_pass_and_near_misses_are_warned_of() {
 }
 
 #[test]
-fn apache_names_work_and_the_nginx_ones_win_key_by_key() {
+fn apache_names_work_and_nginx_names_take_precedence_key_by_key() {
     let config = json!({
         "use_apache": true,
         "apache_config": {"wsgi_worker_threads_count": 3, "wsgi_processes": 3, "LogLevel": "warn"},
         "nginx_config": {"wsgi_worker_threads_count": 6}
     });
     let output = check(&Service::new().config(&config));
-    // Apache's own key is told once and is no problem.
+    // Apache's own key is reported once, as a warning.
     output.assert_code(0).assert_says("LogLevel");
     let of_apache = json!({"use_apache": true, "apache_config": {"wsgi_processes": 5}});
     check(&Service::new().config(&of_apache))
@@ -117,7 +117,7 @@ fn apache_names_work_and_the_nginx_ones_win_key_by_key() {
 }
 
 #[test]
-fn the_plan_is_told_with_its_numbers() {
+fn the_plan_is_printed_with_its_numbers() {
     let section = json!({"wsgi_worker_threads_count": 6, "wsgi_processes": 3});
     let output = check(&Service::new().nginx_config(&section));
     output.assert_code(0);
@@ -126,13 +126,13 @@ fn the_plan_is_told_with_its_numbers() {
     assert!(output.text().lines().any(planned), "{}", output.text());
     output.assert_says("127.0.0.1:");
     let alone = check(&Service::with_threads(5));
-    // What a service with state in memory must know.
+    // Important for a service with state in memory.
     alone.assert_code(0).assert_says("5 threads");
     check(&Service::new()).assert_code(0).assert_says("17");
 }
 
 #[test]
-fn no_config_at_all_is_no_error() {
+fn a_missing_config_is_no_error() {
     let service = Service::empty().main_py(crate::service::PROBE_APP);
     check(&service).assert_code(0);
 }
@@ -158,7 +158,7 @@ fn no_main_py_is_66_and_names_it() {
 }
 
 #[test]
-fn no_hint_of_a_service_is_66_and_says_how_to_name_one() {
+fn no_service_is_66_with_a_hint_how_to_name_one() {
     let service = Service::new();
     let output = Launcher::new(&service)
         .command(&["check"])
@@ -168,7 +168,7 @@ fn no_hint_of_a_service_is_66_and_says_how_to_name_one() {
 }
 
 #[test]
-fn a_config_that_was_asked_for_must_exist() {
+fn a_config_given_on_the_command_line_must_exist() {
     let service = Service::new();
     let output = Launcher::new(&service)
         .command(&["check"])
@@ -206,7 +206,7 @@ fn config_path_is_searched_in_its_order() {
 }
 
 #[test]
-fn the_environment_picks_the_config_folder() {
+fn the_environment_selects_the_config_folder() {
     let service = Service::new().file(
         "config/production/eu/config.json",
         r#"{"nginx_config": {"gzip": 1}}"#,
@@ -218,7 +218,7 @@ fn the_environment_picks_the_config_folder() {
     output
         .assert_code(78)
         .assert_says("config/production/eu/config.json");
-    // One level up there is none: the folder above counts.
+    // There is no file for it, so the one in the parent folder is used.
     let other = Launcher::new(&service)
         .command(&["check"])
         .env("MICROSERVICE_ENV", "production/us")
@@ -237,9 +237,9 @@ fn a_broken_snippet_is_found_by_nginx() {
 }
 
 #[test]
-fn check_writes_nothing_that_stays() {
+fn check_leaves_no_files() {
     let service = Service::new();
-    let scratch = open_to_all_folder("scratch-");
+    let scratch = world_accessible_folder("scratch-");
     let runtime = scratch.path().join("run");
     Launcher::new(&service)
         .command(&["check"])
@@ -250,7 +250,7 @@ fn check_writes_nothing_that_stays() {
 }
 
 #[test]
-fn options_that_this_uwsgi_does_not_know_are_problems() {
+fn unknown_uwsgi_options_are_problems() {
     let options = json!({"max-request": 5, "max-requests": 5, "py-executable": "/usr/bin/python3"});
     let config = json!({"use_nginx": true, "uwsgi_config": options});
     for command in [&["check"][..], &["run", "--production"]] {
@@ -258,13 +258,13 @@ fn options_that_this_uwsgi_does_not_know_are_problems() {
             .command(command)
             .output();
         output.assert_code(78);
-        says_all(&output, &["/uwsgi_config/max-request", "\"max-requests\"?"]);
+        assert_contains_all(&output, &["/uwsgi_config/max-request", "\"max-requests\"?"]);
         assert!(!output.text().contains("py-exec"), "{}", output.text());
     }
 }
 
 #[test]
-fn a_folder_that_is_closed_to_the_workers_is_warned_of() {
+fn a_folder_that_the_workers_cannot_read_is_a_warning() {
     let service = Service::new();
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(service.root(), closed).unwrap();
@@ -274,12 +274,12 @@ fn a_folder_that_is_closed_to_the_workers_is_warned_of() {
 }
 
 #[test]
-fn a_misspelt_environment_is_warned_of() {
+fn an_unknown_environment_is_a_warning() {
     let service = Service::new().file("config/production/config.json", "{}");
     let output = Launcher::new(&service)
         .command(&["check"])
         .env("MICROSERVICE_ENV", "prodction")
         .output();
     output.assert_code(0);
-    says_all(&output, &["\"prodction\"", "did you mean \"production\"?"]);
+    assert_contains_all(&output, &["\"prodction\"", "did you mean \"production\"?"]);
 }

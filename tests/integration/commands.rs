@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::family::on_path;
 use crate::launcher::{Launcher, SYSTEM_PATH};
-use crate::service::{Service, open_to_all_folder};
+use crate::service::{Service, world_accessible_folder};
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
@@ -27,7 +27,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn render_writes_or_prints_the_files() {
     let service = Service::new();
-    let scratch = open_to_all_folder("render-");
+    let scratch = world_accessible_folder("render-");
     let out = scratch.path().join("out");
     let path = out.display().to_string();
     let render = || {
@@ -57,7 +57,7 @@ fn render_writes_or_prints_the_files() {
 }
 
 #[test]
-fn schema_is_json_and_knows_the_keys() {
+fn schema_is_json_and_contains_the_keys() {
     let service = Service::new();
     let output = Launcher::new(&service).command(&["schema"]).output();
     output.assert_code(0);
@@ -83,7 +83,7 @@ fn completions_are_bash_that_bash_accepts() {
         .after(&["bash"])
         .output();
     output.assert_code(0).assert_says("microservice-flask");
-    let scratch = open_to_all_folder("completions-");
+    let scratch = world_accessible_folder("completions-");
     let script = scratch.path().join("completions.bash");
     fs::write(&script, output.stdout()).unwrap();
     let bash = on_path(SYSTEM_PATH, "bash").unwrap();
@@ -118,7 +118,7 @@ fn a_wrong_command_line_is_2() {
 }
 
 #[test]
-fn values_cannot_break_out_of_their_place() {
+fn values_cannot_change_the_structure_of_a_file() {
     let hostile = "x\"; } } events { } # \n[uwsgi]\nexec = touch /tmp/owned\n";
     let service = Service::new();
     let named = Launcher::new(&service)
@@ -146,7 +146,7 @@ fn values_cannot_break_out_of_their_place() {
 }
 
 #[test]
-fn variables_that_hold_nothing_count_as_not_set() {
+fn empty_variables_count_as_unset() {
     let service = Service::new();
     let mut launcher = Launcher::new(&service).command(&["check"]);
     for name in [

@@ -1,7 +1,7 @@
 //! N slots serve N requests at the same time: never more, never fewer.
 //!
-//! The application itself says when it began and ended, by the clock that all processes share, so that these
-//! tests count and do not time.
+//! The application itself reports when it began and ended, by the clock that all processes share, so that these tests
+//! count overlaps and do not measure times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use crate::http::Request;
 use crate::launcher::Launcher;
 use crate::load::parallel;
 use crate::running::Running;
-use crate::service::{Service, open_to_all_folder};
+use crate::service::{Service, world_accessible_folder};
 
 /// One request as the application saw it.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ fn delays(running: &Running, count: usize, seconds: f64) -> Vec<Span> {
     })
 }
 
-/// How many spans overlap at the busiest moment.
-fn most_at_once(spans: &[Span]) -> usize {
+/// The largest number of spans that overlap.
+fn max_concurrent(spans: &[Span]) -> usize {
     let at = |moment: f64| {
         spans
             .iter()
@@ -51,8 +51,8 @@ fn most_at_once(spans: &[Span]) -> usize {
         .unwrap_or_default()
 }
 
-/// How many requests each slot has served, most first.
-fn shares(spans: &[Span]) -> Vec<usize> {
+/// How many requests each slot has served, in descending order.
+fn requests_per_slot(spans: &[Span]) -> Vec<usize> {
     let mut counts = BTreeMap::<_, usize>::new();
     for span in spans {
         *counts.entry(span.slot).or_default() += 1;
@@ -73,8 +73,8 @@ fn pids(spans: &[Span]) -> usize {
 /// Batches of 4, 4 and 3: three slots serve three requests each, the fourth two, never five at once.
 #[track_caller]
 fn assert_batches_of_four(spans: &[Span]) {
-    assert_eq!(most_at_once(spans), 4, "{spans:?}");
-    assert_eq!(shares(spans), [3, 3, 3, 2], "{spans:?}");
+    assert_eq!(max_concurrent(spans), 4, "{spans:?}");
+    assert_eq!(requests_per_slot(spans), [3, 3, 3, 2], "{spans:?}");
 }
 
 #[test]
@@ -106,21 +106,21 @@ fn two_processes_of_two_threads_are_four_slots() {
 fn the_default_serves_exactly_seventeen_at_once() {
     let running = Launcher::new(&Service::new()).start_ready();
     let spans = delays(&running, 40, 1.5);
-    assert_eq!(most_at_once(&spans), 17, "{spans:?}");
+    assert_eq!(max_concurrent(&spans), 17, "{spans:?}");
     assert_eq!(pids(&spans), 17);
 }
 
 #[test]
-fn one_slot_serves_one_by_one() {
+fn one_slot_serves_one_request_at_a_time() {
     let running = Launcher::new(&Service::with_slots(1)).start_ready();
-    assert_eq!(most_at_once(&delays(&running, 4, 0.2)), 1);
+    assert_eq!(max_concurrent(&delays(&running, 4, 0.2)), 1);
 }
 
 #[test]
 fn two_hundred_parallel_drinks_are_counted_exactly() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("example-rum-counter");
     assert!(example.is_dir(), "the example service is not there");
-    let scratch = open_to_all_folder("example-");
+    let scratch = world_accessible_folder("example-");
     let copied = Command::new("cp")
         .arg("-r")
         .arg(&example)

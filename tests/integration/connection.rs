@@ -1,4 +1,4 @@
-//! One blocking HTTP/1.1 connection, for one request or for many.
+//! A blocking HTTP/1.1 connection for one or more requests.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -39,7 +39,7 @@ impl Connection {
         })
     }
 
-    /// Whether the server has not closed it: what every HTTP client looks at before it reuses one.
+    /// Whether the server has kept it open, which every HTTP client checks before it reuses a connection.
     pub(crate) fn is_reusable(&self) -> bool {
         if !self.open || !self.buffer.is_empty() {
             return false;
@@ -63,13 +63,13 @@ impl Connection {
         matches!(quiet, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Sends one request and reads its whole answer.
+    /// Sends one request and reads the complete response.
     pub(crate) fn send(&mut self, request: &Request) -> Result<Response, Failure> {
         let started = Instant::now();
         let deadline = started + request.timeout;
         self.write(request.head().as_bytes(), deadline)?;
         if let Some(body) = &request.body {
-            // A server may answer and close before it has read a body it does not want: the answer counts.
+            // A server may respond and close before it has read the body: the response is valid.
             if let Err(failure) = self.write(body, deadline)
                 && !matches!(failure, Failure::Broken { .. })
             {
@@ -81,7 +81,7 @@ impl Connection {
         Ok(response)
     }
 
-    /// Sends raw bytes, for requests that no client should make.
+    /// Sends raw bytes, for invalid and incomplete requests.
     pub(crate) fn write(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), Failure> {
         let left = remaining(deadline)?;
         let sent = match &mut self.stream {
@@ -97,7 +97,7 @@ impl Connection {
         sent.map_err(|error| broken("sending", error))
     }
 
-    /// Reads one answer.
+    /// Reads one response.
     pub(crate) fn read_response(
         &mut self,
         method: &str,
@@ -180,7 +180,7 @@ impl Connection {
         Ok(self.buffer.drain(..length).collect())
     }
 
-    /// Reads what has come; false at the end.
+    /// Reads the available bytes; false at the end of the stream.
     fn fill(&mut self, deadline: Instant) -> Result<bool, Failure> {
         let left = remaining(deadline)?;
         let mut chunk = [0; 16 * 1024];

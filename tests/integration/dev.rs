@@ -1,4 +1,4 @@
-//! Development: flask itself, with everything that makes it pleasant, and nothing in between.
+//! Development mode: flask with reloader, debugger and terminal, unchanged by the launcher.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::log::Stream;
 use crate::service::{PROBE_APP, Service};
 use crate::wait::until;
 
-/// flask imports the application twice, and its reloader looks once a second.
+/// Generous: flask imports the application twice, and its reloader checks once a second.
 const SOON: Duration = Duration::from_secs(25);
 
-/// Runs its arguments in a terminal of their own and ends with their code.
+/// Runs its arguments in a new terminal and exits with their exit code.
 const IN_A_TERMINAL: &str =
     "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
@@ -37,7 +37,7 @@ fn the_default_mode_is_development() {
 }
 
 #[test]
-fn use_nginx_picks_the_mode_and_flags_win() {
+fn use_nginx_selects_the_mode_and_flags_override_it() {
     let production = Launcher::new(&service().config(&json!({"use_apache": true})))
         .command(&["run"])
         .start_ready();
@@ -68,11 +68,11 @@ fn requests_are_served_one_by_one() {
 }
 
 #[test]
-fn flask_is_in_debug_mode_and_untouched() {
+fn flask_runs_in_debug_mode_with_unchanged_output() {
     let running = Launcher::new(&service()).dev().start();
     running.wait_ok("/", SOON);
     running.send_ok(&Request::post("/say", "printed 0").header("Connection", "close"));
-    // No record around it: what flask and the application write is what the developer reads.
+    // The output of flask and the application is passed on without a record around it.
     let printed = running
         .log
         .wait_for("the print", |line| line.text == "printed 0");
@@ -102,7 +102,7 @@ fn term_ends_flask_and_its_reloader_child() {
 }
 
 #[test]
-fn term_ends_flask_with_a_request_in_it() {
+fn term_ends_flask_with_an_in_flight_request() {
     let service = service();
     let mut running = Launcher::new(&service).dev().start();
     running.wait_ok("/", SOON);
@@ -117,7 +117,7 @@ fn term_ends_flask_with_a_request_in_it() {
 }
 
 #[test]
-fn nothing_outlives_a_killed_launcher() {
+fn no_process_survives_a_killed_launcher() {
     let mut running = Launcher::new(&service()).dev().start();
     running.wait_ok("/", SOON);
     running.signal(Signal::SIGKILL);
@@ -137,7 +137,7 @@ fn the_exit_code_is_flasks_own() {
 }
 
 #[test]
-fn an_edit_is_live_and_a_syntax_error_heals() {
+fn an_edit_is_reloaded_and_a_syntax_error_can_be_fixed() {
     let service = service();
     let mut running = Launcher::new(&service).dev().start();
     running.wait_ok("/version", SOON);
@@ -170,7 +170,7 @@ fn an_edit_is_live_and_a_syntax_error_heals() {
 }
 
 #[test]
-fn arguments_behind_the_dashes_go_to_flask() {
+fn arguments_after_dashes_go_to_flask() {
     let service = service();
     let running = Launcher::new(&service)
         .dev()
@@ -182,10 +182,10 @@ fn arguments_behind_the_dashes_go_to_flask() {
 }
 
 #[test]
-fn a_missing_flask_is_told_with_its_cure() {
+fn a_missing_flask_is_reported_with_a_hint() {
     let service = service();
     // An isolated Python sees no packages of the system.
-    let folder = crate::service::open_to_all_folder("path-");
+    let folder = crate::service::world_accessible_folder("path-");
     let script = folder.path().join("python3");
     std::fs::write(&script, "#!/bin/sh\nexec /usr/bin/python3 -S -I \"$@\"\n").unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -210,8 +210,8 @@ fn in_a_terminal(service: &Service) -> Launcher {
 }
 
 #[test]
-fn a_terminal_stays_a_terminal() {
-    let service = service().before_the_probe(
+fn flask_keeps_the_terminal() {
+    let service = service().with_prelude(
         "import os, sys\nprint('terminals', os.isatty(0), os.isatty(1), os.isatty(2), flush=True)\n\
          print('foreground', os.tcgetpgrp(0) == os.getpgrp(), flush=True)\n",
     );
@@ -234,8 +234,8 @@ fn a_terminal_stays_a_terminal() {
 }
 
 #[test]
-fn a_debugger_can_ask_the_developer() {
-    let service = service().before_the_probe("import pdb\n");
+fn a_debugger_can_read_the_terminal() {
+    let service = service().with_prelude("import pdb\n");
     let asks =
         format!("{PROBE_APP}\n\n@app.route('/ask')\ndef ask():\n    return input('which rum? ')\n");
     service.write("src/main.py", &asks);

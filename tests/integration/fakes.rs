@@ -1,4 +1,4 @@
-//! Children that misbehave on command: the launcher must not need their good will.
+//! Fake children that ignore signals, die, hang or flood the log: the launcher must handle all of them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 use crate::http::Request;
 use crate::launcher::{Launcher, install};
-use crate::service::{Service, open_to_all_folder};
+use crate::service::{Service, world_accessible_folder};
 use crate::wait::until;
 
 /// A PATH folder in which `program` is the script `tests/fakes/<fake>`.
 fn fake(program: &str, fake: &str) -> TempDir {
-    let folder = open_to_all_folder("fake-");
+    let folder = world_accessible_folder("fake-");
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fakes")
         .join(fake);
@@ -23,14 +23,14 @@ fn fake(program: &str, fake: &str) -> TempDir {
     folder
 }
 
-fn impatient() -> Service {
+fn with_short_timeouts() -> Service {
     Service::new().nginx_config(&json!({"wsgi_worker_threads_count": 2, "stop_timeout": 2}))
 }
 
 #[track_caller]
 fn is_killed_after_its_stop_timeout(program: &str, script: &str) {
     let folder = fake(program, script);
-    let mut running = Launcher::new(&impatient())
+    let mut running = Launcher::new(&with_short_timeouts())
         .path_before(folder.path())
         .start_ready();
     running.get_ok("/");
@@ -49,10 +49,10 @@ fn an_nginx_that_ignores_quit_is_killed() {
 }
 
 #[test]
-fn one_that_dies_at_once_ends_the_run_with_its_code() {
+fn a_uwsgi_that_always_dies_ends_the_run_with_its_code() {
     for program in ["uwsgi", "nginx"] {
         let folder = fake(program, "dies-at-once");
-        let mut running = Launcher::new(&impatient())
+        let mut running = Launcher::new(&with_short_timeouts())
             .path_before(folder.path())
             .start();
         running.assert_gave_up(Duration::from_secs(55), 42, program);
@@ -60,7 +60,7 @@ fn one_that_dies_at_once_ends_the_run_with_its_code() {
 }
 
 #[test]
-fn one_that_never_becomes_ready_is_given_up() {
+fn a_uwsgi_that_never_becomes_ready_ends_the_run() {
     let folder = fake("uwsgi", "never-ready");
     let section = json!({"wsgi_worker_threads_count": 2, "start_timeout": 2, "stop_timeout": 2});
     let service = Service::new().nginx_config(&section);
@@ -75,7 +75,7 @@ fn one_that_never_becomes_ready_is_given_up() {
 }
 
 #[test]
-fn one_that_never_becomes_ready_can_be_stopped() {
+fn a_uwsgi_that_never_becomes_ready_can_be_stopped() {
     let folder = fake("uwsgi", "never-ready");
     let mut running = Launcher::new(&Service::with_slots(2))
         .path_before(folder.path())
@@ -96,7 +96,7 @@ fn one_that_never_becomes_ready_can_be_stopped() {
 }
 
 #[test]
-fn a_flood_of_words_holds_nobody_up() {
+fn a_flood_of_output_blocks_nothing() {
     let folder = fake("uwsgi", "floods");
     let mut running = Launcher::new(&Service::with_slots(2))
         .path_before(folder.path())

@@ -1,4 +1,4 @@
-//! The processes that a launcher has brought into the world, found in /proc and nowhere else.
+//! Finds the processes that a launcher has started, in /proc.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::wait::{poll, until};
 
-/// A process, told from a later one with the same number by its start.
+/// A process, identified by its pid and start time, because pids are reused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
@@ -22,10 +22,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// None when there is no such process or only its zombie.
+    /// None when the process does not exist or is a zombie.
     pub(crate) fn read(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name stands in parentheses and may hold anything, parentheses too.
+        // The name is in parentheses and may contain anything, also parentheses.
         let (head, tail) = stat.rsplit_once(") ")?;
         let fields: Vec<_> = tail.split(' ').collect();
         if matches!(fields[0], "Z" | "X") {
@@ -56,7 +56,7 @@ impl Process {
     /// Signals it, if it is still the same process.
     pub(crate) fn signal(&self, signal: Signal) {
         if self.is_alive() {
-            // It may end between the look and the signal.
+            // It may end between the check and the signal.
             let _ = kill(Pid::from_raw(self.pid), signal);
         }
     }
@@ -69,7 +69,7 @@ impl Process {
     }
 }
 
-/// How to know a process of one launcher when its parents are gone.
+/// How to recognize a process of a launcher when its parents have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Marks {
     /// `NAME=value` in the environment.
@@ -80,8 +80,8 @@ pub(crate) struct Marks {
     pub(crate) ports: Vec<u16>,
 }
 
-/// All processes that descend from `root` or bear a mark. nginx overwrites its environment with its title,
-/// so no single mark would do.
+/// All processes that descend from `root` or have a mark. nginx overwrites its environment with its title, so one kind of
+/// mark is not enough.
 pub(crate) fn family(root: Option<&Process>, marks: &Marks) -> BTreeSet<Process> {
     let all: BTreeMap<i32, Process> = fs::read_dir("/proc")
         .unwrap()
@@ -165,7 +165,7 @@ fn listening_sockets(ports: &[u16]) -> BTreeSet<String> {
     sockets
 }
 
-/// Ends every process of the family, however often it forks meanwhile.
+/// Kills all processes of the family, also those that are forked meanwhile.
 pub(crate) fn end_all(root: Option<&Process>, marks: &Marks) {
     let ended = poll(Duration::from_secs(5), || {
         let left = family(root, marks);

@@ -1,4 +1,4 @@
-//! What an application opens at import is shared by all its workers: the launcher looks and warns.
+//! Connections and threads that an application opens at import are reported, because its workers cannot share them.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,14 +15,14 @@ fn is_warning(line: &Line) -> bool {
 }
 
 #[test]
-fn a_connection_from_the_import_is_named() {
+fn a_connection_from_the_import_is_reported() {
     let database = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = database.local_addr().unwrap();
     let connect = format!(
         "import socket\nDATABASE = socket.create_connection(('127.0.0.1', {}))\n",
         address.port()
     );
-    let running = Launcher::new(&Service::with_slots(2).before_the_probe(&connect)).start_ready();
+    let running = Launcher::new(&Service::with_slots(2).with_prelude(&connect)).start_ready();
     let line = running
         .log
         .wait_for("a warning that names the connection", |line| {
@@ -36,11 +36,11 @@ fn a_connection_from_the_import_is_named() {
 }
 
 #[test]
-fn a_connection_to_a_local_socket_is_named_too() {
+fn a_connection_to_a_unix_socket_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".s.PGSQL.5432");
     let database = UnixListener::bind(&path).unwrap();
-    // The kernel tells no name of an end that nobody has accepted.
+    // The kernel reports the name of a peer only after the connection was accepted.
     let accepted = thread::spawn(move || database.accept().unwrap());
     // The import runs as the workers' user.
     for (path, mode) in [(folder.path(), 0o755), (&path, 0o666)] {
@@ -50,7 +50,7 @@ fn a_connection_to_a_local_socket_is_named_too() {
         "import socket\nDATABASE = socket.socket(socket.AF_UNIX)\nDATABASE.connect({:?})\n",
         path.display().to_string()
     );
-    let running = Launcher::new(&Service::with_slots(2).before_the_probe(&connect)).start_ready();
+    let running = Launcher::new(&Service::with_slots(2).with_prelude(&connect)).start_ready();
     running
         .log
         .wait_for("a warning that names the socket", |line| {
@@ -60,16 +60,16 @@ fn a_connection_to_a_local_socket_is_named_too() {
 }
 
 #[test]
-fn a_thread_from_the_import_is_told() {
+fn a_thread_from_the_import_is_reported() {
     let thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(3600,), daemon=True).start()\n";
-    let running = Launcher::new(&Service::with_slots(2).before_the_probe(thread)).start_ready();
+    let running = Launcher::new(&Service::with_slots(2).with_prelude(thread)).start_ready();
     running.log.wait_for("a warning about threads", |line| {
         is_warning(line) && line.text.contains("thread")
     });
 }
 
 #[test]
-fn a_clean_application_is_not_warned_of() {
+fn a_clean_application_gets_no_warning() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     running.get_ok("/");
     running.stop(std::time::Duration::from_secs(15));

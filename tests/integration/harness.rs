@@ -1,4 +1,4 @@
-//! The harness itself: a test that lies is worse than none.
+//! Tests of the harness itself.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use crate::log::{Log, Stream};
 use crate::port::free_port;
 use crate::wait::{poll, until};
 
-/// Gives each connection these answers, one for each request head it reads, then closes it.
+/// Sends these responses on each connection, one for each request head that it reads, and then closes it.
 fn server(answers: &'static [&'static str]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -68,7 +68,7 @@ fn reads_to_the_end_without_a_length() {
 }
 
 #[test]
-fn a_cut_answer_is_a_failure() {
+fn a_truncated_response_is_a_failure() {
     let cut = get(
         server(&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"]),
         "/",
@@ -85,7 +85,7 @@ fn a_cut_answer_is_a_failure() {
 }
 
 #[test]
-fn silence_is_a_timeout_and_nobody_is_a_refusal() {
+fn no_response_is_a_timeout_and_no_listener_is_a_refusal() {
     let silent = Request::get("/")
         .timeout(Duration::from_millis(50))
         .send(server(&["", ""]));
@@ -95,7 +95,7 @@ fn silence_is_a_timeout_and_nobody_is_a_refusal() {
 }
 
 #[test]
-fn keeps_a_connection_and_sees_its_end() {
+fn reuses_a_connection_and_detects_its_end() {
     let mut connection =
         Connection::open(&Target::Tcp(server(&[OK, OK])), Duration::from_secs(5)).unwrap();
     for _ in 0..2 {
@@ -134,10 +134,10 @@ fn load_counts_failures_with_their_reasons() {
 }
 
 #[test]
-fn parallel_work_is_at_once_and_in_order() {
+fn parallel_work_is_simultaneous_and_in_order() {
     let barrier = std::sync::Barrier::new(7);
     let results = parallel(7, |i| {
-        // Nobody passes unless all seven are here at the same time.
+        // The barrier opens only when all seven threads wait at the same time.
         barrier.wait();
         i
     });
@@ -152,7 +152,7 @@ fn finds_and_ends_orphans_by_their_marks() {
         folders: Vec::new(),
         ports: Vec::new(),
     };
-    // The shell leaves its children behind; one of them has children of its own.
+    // The children survive the shell; one of them has children itself.
     let mut shell = std::process::Command::new("sh")
         .args(["-c", "sleep 600 & sh -c 'sleep 600; true' & exit 0"])
         .env("LAUNCHER_TEST_MARK", &mark)
@@ -193,7 +193,7 @@ fn a_listener_is_found_by_its_port() {
 }
 
 #[test]
-fn a_process_is_not_its_successor() {
+fn a_reused_pid_is_another_process() {
     let mut child = std::process::Command::new("sleep")
         .arg("600")
         .spawn()
@@ -201,13 +201,13 @@ fn a_process_is_not_its_successor() {
     let process = Process::read(i32::try_from(child.id()).unwrap()).unwrap();
     assert!(process.is_alive());
     child.kill().unwrap();
-    // Dead and not waited for: a zombie is nobody's process.
+    // Killed and not reaped yet: a zombie does not count as alive.
     process.wait_gone(Duration::from_secs(5));
     child.wait().unwrap();
 }
 
 #[test]
-fn log_lines_come_as_they_are() {
+fn log_lines_are_unchanged() {
     let log = Log::default();
     log.collect(
         Stream::Stdout,

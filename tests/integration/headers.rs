@@ -1,4 +1,4 @@
-//! What nginx does to a request on its way in and to an answer on its way out.
+//! What nginx changes in requests and responses.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::running::Running;
 use crate::service::Service;
 use std::time::{Duration, Instant};
 
-/// Request id as the application saw it and as the client got it.
+/// The request id that the application received, and the one that the client received.
 fn ids(running: &Running, request: &Request) -> (String, String) {
     let answer = running.send_ok(request);
     let seen = answer.json()["environ"]["HTTP_X_REQUEST_ID"]
@@ -70,7 +70,7 @@ fn any_other_request_id_is_replaced() {
 }
 
 #[test]
-fn every_answer_bears_its_request_id() {
+fn every_response_has_its_request_id() {
     let service = Service::with_slots(2).file("src/static/a.txt", "a");
     let running = Launcher::new(&service).start_ready();
     for path in [
@@ -94,7 +94,7 @@ fn every_answer_bears_its_request_id() {
 }
 
 #[test]
-fn no_answer_tells_a_version() {
+fn no_response_reveals_a_version() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     for path in [
         "/",
@@ -132,7 +132,7 @@ fn forwarded() -> Request {
 }
 
 #[test]
-fn strangers_cannot_say_whom_they_forward() {
+fn forwarded_headers_of_untrusted_senders_are_dropped() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let seen = running.send_ok(&forwarded()).json();
     for told in ["203.0.113.7", "rum.example.org", "https"] {
@@ -146,7 +146,7 @@ fn strangers_cannot_say_whom_they_forward() {
 }
 
 #[test]
-fn trusted_proxies_are_believed() {
+fn forwarded_headers_of_trusted_proxies_are_used() {
     let section = json!({"wsgi_worker_threads_count": 2, "trusted_proxies": ["127.0.0.0/8"]});
     let running = Launcher::new(&Service::new().nginx_config(&section)).start_ready();
     let seen = running
@@ -178,7 +178,7 @@ fn only_trusted_hops_are_skipped() {
 }
 
 #[test]
-fn headers_that_pose_as_the_servers_own_do_not_arrive() {
+fn headers_that_imitate_the_servers_own_are_dropped() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let request = Request::get("/headers")
         .header("Proxy", "http://203.0.113.9/")
@@ -221,14 +221,14 @@ fn a_body_above_the_limit_is_413() {
         "{:?}",
         answer.headers
     );
-    // The same without a length told in advance.
+    // The same without Content-Length.
     let mut connection = Connection::open(&Target::from(running.address), TIMEOUT).unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     let head = b"POST /post HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     connection.write(head, deadline).unwrap();
     let chunk = format!("{:x}\r\n{}\r\n", 32 * 1024, "x".repeat(32 * 1024));
     for _ in 0..3 {
-        // nginx may answer and close before the last one.
+        // nginx may respond and close before the last chunk.
         let _ = connection.write(chunk.as_bytes(), deadline);
     }
     assert_eq!(
@@ -262,7 +262,7 @@ fn a_header_of_20_kb_is_refused_with_an_answer() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_costs_nothing() {
+fn an_unread_body_does_no_harm() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let statuses = parallel(4, |_| {
         let request =
@@ -285,7 +285,7 @@ fn a_body_that_nobody_reads_costs_nothing() {
 }
 
 #[test]
-fn text_is_compressed_for_those_who_ask() {
+fn text_is_compressed_when_accepted() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let ask = |path: &str| running.send_ok(&Request::get(path).header("Accept-Encoding", "gzip"));
     assert_eq!(ask("/text/20000").header("Content-Encoding"), Some("gzip"));
@@ -299,7 +299,7 @@ fn text_is_compressed_for_those_who_ask() {
 }
 
 #[test]
-fn streams_and_large_answers_are_whole() {
+fn streams_and_large_responses_are_complete() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let streamed = running.get_ok("/stream/1000").text();
     assert_eq!(streamed.lines().count(), 1000);
@@ -309,7 +309,7 @@ fn streams_and_large_answers_are_whole() {
 }
 
 #[test]
-fn a_services_own_snippets_are_part_of_the_server() {
+fn snippets_of_the_service_are_included() {
     let service = Service::with_slots(2)
         .file(
             "nginx/server.d/a.conf",

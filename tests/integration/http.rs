@@ -1,4 +1,4 @@
-//! Requests, answers, and what there is instead of an answer: nothing is retried and nothing hidden.
+//! HTTP requests, responses and failures. Nothing is retried.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
 
-/// Longest wait of a request that says nothing else.
+/// Default timeout of a request.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a server listens.
@@ -29,7 +29,7 @@ impl From<&Path> for Target {
     }
 }
 
-/// One request; `Connection: close` is the caller's to add.
+/// One request. The caller may add `Connection: close`.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: &'static str,
@@ -70,7 +70,7 @@ impl Request {
         self
     }
 
-    /// Sends on a connection of its own.
+    /// Sends on a new connection.
     pub(crate) fn send(&self, target: impl Into<Target>) -> Result<Response, Failure> {
         let started = Instant::now();
         let mut connection = Connection::open(&target.into(), self.timeout)?;
@@ -106,14 +106,14 @@ impl Request {
     }
 }
 
-/// GET on a connection of its own.
+/// GET on a new connection.
 pub(crate) fn get(target: impl Into<Target>, path: &str) -> Result<Response, Failure> {
     Request::get(path)
         .header("Connection", "close")
         .send(target)
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -147,21 +147,21 @@ impl Response {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no complete response.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody listens, or the listener said no.
+    /// No server listens, or it refused the connection.
     Connect(io::Error),
-    /// The connection broke while the request was on its way out or the answer on its way in.
+    /// The connection broke while the request was sent or the response was received.
     Broken {
         sent: &'static str,
         error: io::Error,
     },
-    /// The server closed before the answer was whole; `got` bytes of it had come.
+    /// The server closed the connection before the response was complete, after `got` bytes of it.
     Closed { got: usize },
-    /// No whole answer in time.
+    /// No complete response in time.
     Timeout,
-    /// An answer that is not HTTP.
+    /// The response is not HTTP.
     Malformed(String),
 }
 

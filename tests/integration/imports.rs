@@ -1,4 +1,4 @@
-//! An application that cannot be imported: told once, in seconds, with a last line that names it.
+//! An application that cannot be imported: the reason is reported once, within seconds, and the last line names it.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn fails_to_import(main_py: &str, once: &str) -> Output {
     );
     assert!(output.exit.took < SECONDS, "{:?}", output.exit);
     assert_eq!(output.log.count(once), 1, "{}", output.text());
-    // A syntax error has no frames of its own, and Python may leave the headline out.
+    // A syntax error has no frames, and Python may omit the heading of the traceback.
     let headlines = output.log.count("Traceback (most recent call last)");
     assert!(headlines <= 1, "{headlines} tracebacks: {}", output.text());
     assert_last_line_names_the_application(&output);
@@ -36,25 +36,25 @@ fn fails_to_import(main_py: &str, once: &str) -> Output {
 }
 
 #[test]
-fn an_import_error_is_told_once() {
+fn an_import_error_is_reported_once() {
     let output = fails_to_import("import no_such_module\n", "    import no_such_module");
     output.assert_says("No module named 'no_such_module'");
 }
 
 #[test]
-fn an_exception_at_import_is_told_once() {
+fn an_exception_at_import_is_reported_once() {
     let raises = "def brew():\n    raise RuntimeError('out of rum')\n\nbrew()\n";
     fails_to_import(raises, "in brew").assert_says("RuntimeError: out of rum");
 }
 
 #[test]
-fn a_syntax_error_is_told_once() {
+fn a_syntax_error_is_reported_once() {
     let broken = "from flask import Flask\napp = = Flask(__name__)\n";
     fails_to_import(broken, "app = = Flask(__name__)").assert_says("SyntaxError");
 }
 
 #[test]
-fn main_py_without_app_is_told() {
+fn main_py_without_app_is_reported() {
     let service =
         Service::new().main_py("from flask import Flask\napplication = Flask(__name__)\n");
     let output = Launcher::new(&service).output();
@@ -69,7 +69,7 @@ fn main_py_without_app_is_told() {
 }
 
 #[test]
-fn an_app_that_cannot_be_called_is_told() {
+fn an_app_that_is_not_callable_is_reported() {
     let output = Launcher::new(&Service::new().main_py("app = 42\n")).output();
     assert!(
         !matches!(output.exit.code, Some(0) | None),

@@ -1,4 +1,4 @@
-//! Builds a command line for the real launcher and runs it in an environment of its own.
+//! Builds a command line for the real launcher and runs it in an isolated environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,19 +18,19 @@ use crate::log::{Log, Stream};
 use crate::output::Output;
 use crate::port::free_port;
 use crate::running::{Running, exit_of};
-use crate::service::{Service, open_to_all_folder};
+use crate::service::{Service, world_accessible_folder};
 use crate::wait::until;
 
 /// Debian's own folders: another Python further ahead would have no Flask.
 pub(crate) const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// nobody: a user without rights or files.
+/// The user nobody, who has no privileges and owns no files.
 pub(crate) const NOBODY: u32 = 65534;
 
-/// Commands that are not `run` end by themselves, and soon.
+/// For commands other than `run`.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A command line in the making.
+/// Builder of a command line.
 pub(crate) struct Launcher {
     wrapper: Vec<String>,
     command: Vec<String>,
@@ -49,8 +49,8 @@ pub(crate) struct Launcher {
     options: bool,
 }
 
-/// Copies a program. Another process does it: a descriptor of ours that is open for writing could be inherited by what
-/// another test starts in this very moment, and the program could not be run then (ETXTBSY, execve(2)).
+/// Copies a program, in another process: a descriptor of this process that is open for writing could be inherited by a
+/// child of another test, and the program could not be executed then (ETXTBSY, execve(2)).
 pub(crate) fn install(from: &Path, to: &Path) {
     let copied = Command::new("install")
         .args(["-m", "755"])
@@ -59,7 +59,7 @@ pub(crate) fn install(from: &Path, to: &Path) {
     assert!(copied.unwrap().success(), "cannot copy {}", from.display());
 }
 
-/// The launcher's runtime folder and, unless another launcher owns it, its end.
+/// The launcher's runtime folder, which is removed at the end unless it belongs to another launcher.
 enum Runtime {
     Own(TempDir),
     Shared(PathBuf),
@@ -75,14 +75,14 @@ impl Runtime {
 }
 
 impl Launcher {
-    /// `run --production` of a service, on free ports, with a log in JSON.
+    /// `run --production` of a service, on free ports, with JSON logs.
     pub(crate) fn new(service: &Service) -> Self {
         let mut launcher = Self::for_folder(service.root());
         launcher.service = Some(service.hold());
         launcher
     }
 
-    /// The same for a folder that may not exist.
+    /// Like `new`, for a folder that may not exist.
     pub(crate) fn for_folder(app: &Path) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let mark = format!(
@@ -108,7 +108,7 @@ impl Launcher {
             listen: vec![format!("127.0.0.1:{port}")],
             admin: Some(SocketAddr::from(([127, 0, 0, 1], free_port()))),
             log_format: "json",
-            runtime: Runtime::Own(open_to_all_folder("runtime-")),
+            runtime: Runtime::Own(world_accessible_folder("runtime-")),
             environment: environment
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
@@ -130,7 +130,7 @@ impl Launcher {
         self
     }
 
-    /// Words behind all options.
+    /// Arguments after all options.
     pub(crate) fn after(mut self, words: &[&str]) -> Self {
         self.after
             .extend(words.iter().map(|word| (*word).to_owned()));
@@ -144,7 +144,7 @@ impl Launcher {
         self
     }
 
-    /// As a user without any rights.
+    /// Runs as a user without privileges.
     pub(crate) fn for_nobody(mut self) -> Self {
         self.is_nobody = true;
         let user = format!("--reuid={NOBODY}");
@@ -159,13 +159,13 @@ impl Launcher {
         ])
     }
 
-    /// With a pipe as its input, which the test may write to.
+    /// With a pipe as stdin that the test can write to.
     pub(crate) fn with_input(mut self) -> Self {
         self.input = true;
         self
     }
 
-    /// With this as its stdout, which is the test's to read.
+    /// With this stdout, which the test itself reads.
     pub(crate) fn stdout(mut self, stdout: impl Into<OwnedFd>) -> Self {
         self.stdout = Some(stdout.into());
         self
@@ -177,13 +177,13 @@ impl Launcher {
         self
     }
 
-    /// Without any option: the environment alone says everything.
+    /// Without any option: everything comes from the environment.
     pub(crate) fn without_options(mut self) -> Self {
         self.options = false;
         self.without_app()
     }
 
-    /// With a runtime folder on a disk of its own, of 1 MiB, that nobody else sees.
+    /// With a runtime folder on a private file system of 1 MiB.
     pub(crate) fn on_a_small_disk(self) -> Self {
         let runtime = self.runtime.path();
         fs::create_dir(&runtime).unwrap();
@@ -217,13 +217,13 @@ impl Launcher {
         self
     }
 
-    /// Finds programs in this folder before all others.
+    /// Puts this folder first in PATH.
     pub(crate) fn path_before(self, folder: &Path) -> Self {
         let path = format!("{}:{SYSTEM_PATH}", folder.display());
         self.env("PATH", path)
     }
 
-    /// Asks the launcher that owns this runtime folder.
+    /// Uses the runtime folder of a running launcher.
     pub(crate) fn runtime_dir(mut self, folder: &Path) -> Self {
         self.runtime = Runtime::Shared(folder.to_owned());
         self
@@ -271,7 +271,7 @@ impl Launcher {
         command
     }
 
-    /// The launcher's binary; for nobody a copy, because the build folder may be closed to them.
+    /// The launcher's binary; a copy for nobody, who may not be able to enter the build folder.
     fn program(&self) -> PathBuf {
         let built = PathBuf::from(env!("CARGO_BIN_EXE_microservice-flask"));
         let Runtime::Own(folder) = &self.runtime else {
@@ -306,7 +306,7 @@ impl Launcher {
         }
     }
 
-    /// Starts it and leaves it running.
+    /// Starts the launcher without waiting for it.
     pub(crate) fn start(self) -> Running {
         let mut child = self.build().spawn().unwrap();
         let log = Log::default();

@@ -1,4 +1,4 @@
-//! Many clients at once: all together for one question each, or on and on until told to stop.
+//! Parallel clients: one request each at the same time, or a continuous load until it is stopped.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,10 +11,10 @@ use crate::connection::Connection;
 use crate::http::{Failure, Request, Response, Target};
 use crate::wait::until;
 
-/// Between two requests of one client: what they measure shall have the machine.
+/// Pause between two requests of a client, so that the load does not use all CPU time.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Does `work(0..n)` in `n` threads that start together; results in the order of the index.
+/// Runs `work(0..n)` in `n` threads that start at the same time; returns the results by index.
 pub(crate) fn parallel<T: Send>(n: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(n);
     thread::scope(|scope| {
@@ -34,7 +34,7 @@ pub(crate) fn parallel<T: Send>(n: usize, work: impl Fn(usize) -> T + Sync) -> V
     })
 }
 
-/// One request in a thread of its own.
+/// Sends one request in a new thread.
 pub(crate) fn background(
     target: impl Into<Target>,
     request: Request,
@@ -43,23 +43,23 @@ pub(crate) fn background(
     thread::spawn(move || request.send(target))
 }
 
-/// Whether a client keeps its connection.
+/// Whether a client reuses its connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Clients {
     KeepAlive,
     Fresh,
 }
 
-/// What one request came to.
+/// The result of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) started: Instant,
     pub(crate) took: Duration,
-    /// None: the expected status. Else what came instead.
+    /// None for the expected status, else the reason.
     pub(crate) failed: Option<String>,
 }
 
-/// Clients that ask the same idempotent question until they are told to stop.
+/// Clients that repeat the same idempotent request until they are stopped.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
@@ -109,7 +109,7 @@ impl Load {
         });
     }
 
-    /// Ends the clients, each after the request it is in.
+    /// Stops the clients after their current requests.
     pub(crate) fn stop(self) -> Outcome {
         self.stop.store(true, Ordering::Relaxed);
         let mut samples: Vec<Sample> = self
@@ -172,7 +172,7 @@ impl Client {
     }
 }
 
-/// What a load came to.
+/// The result of a load.
 pub(crate) struct Outcome {
     pub(crate) samples: Vec<Sample>,
 }
@@ -189,7 +189,7 @@ impl Outcome {
             .count()
     }
 
-    /// Failures other than "nobody listens", which is what a stopped service owes.
+    /// Failures other than refused connections, which are correct for a stopped service.
     pub(crate) fn failed_beyond_refusal(&self) -> usize {
         let beyond = |reason: &String| !reason.starts_with("connect: ");
         self.samples
@@ -215,7 +215,7 @@ impl Outcome {
             .unwrap_or_default()
     }
 
-    /// The part of the samples that started in a span of time.
+    /// The samples that started in this interval.
     pub(crate) fn between(&self, from: Instant, to: Instant) -> Self {
         let samples = self
             .samples

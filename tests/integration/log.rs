@@ -1,4 +1,4 @@
-//! What the launcher said: both streams, line by line, as they come.
+//! The launcher's output: stdout and stderr, line by line.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::wait::{poll, until};
 
-/// Which of the launcher's streams a line came from.
+/// The stream of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Stream {
     Stdout,
@@ -69,16 +69,16 @@ impl Log {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Lines that pass.
+    /// The matching lines.
     pub(crate) fn filter(&self, mut wanted: impl FnMut(&Line) -> bool) -> Vec<Line> {
-        // Copies of those only: a log may have a hundred thousand lines.
+        // Copies only the matching lines, because a log may have a hundred thousand.
         let lines = self.lines.lock().unwrap();
         lines.iter().filter(|line| wanted(line)).cloned().collect()
     }
 
     /// How many lines of either stream contain a text.
     pub(crate) fn count(&self, text: &str) -> usize {
-        // A traceback is one record in JSON and many lines in text: occurrences count, not lines.
+        // Counts occurrences, because a traceback is one record in JSON and many lines in text.
         let lines = self.lines.lock().unwrap();
         lines
             .iter()
@@ -95,7 +95,7 @@ impl Log {
         self.filter(|line| !line.text.trim().is_empty()).pop()
     }
 
-    /// Waits for a line that passes.
+    /// Waits for a matching line.
     #[track_caller]
     pub(crate) fn wait_for(&self, what: &str, wanted: impl FnMut(&Line) -> bool) -> Line {
         let mut wanted = wanted;
@@ -114,7 +114,7 @@ impl Log {
         });
     }
 
-    /// The last lines that tell something, for a person: answers as they should be are left out.
+    /// The last lines for a failure message, without access records of successful requests.
     pub(crate) fn tail(&self, count: usize) -> String {
         let mut lines = self.lines();
         lines.retain(|line| {

@@ -1,4 +1,4 @@
-//! What every part says arrives on stdout: whole, once, with its source, in order.
+//! Log records of all sources: complete, exactly once, in order.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn say(running: &Running, to: &str, text: &str) {
 }
 
 #[test]
-fn the_applications_streams_are_told_apart() {
+fn the_applications_streams_have_different_sources() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     say(&running, "stdout", "to standard output");
     say(&running, "stderr", "to standard error");
@@ -34,7 +34,7 @@ fn the_applications_streams_are_told_apart() {
 }
 
 #[test]
-fn what_is_written_past_python_neither_forges_nor_swallows_a_record() {
+fn output_that_bypasses_python_neither_forges_nor_hides_a_record() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let forged = "\u{1e}forged-id;999;forged";
     for to in ["stdout", "stderr"] {
@@ -64,9 +64,9 @@ fn what_is_written_past_python_neither_forges_nor_swallows_a_record() {
 }
 
 #[test]
-fn what_uwsgi_says_of_a_worker_is_uwsgis() {
+fn messages_of_uwsgi_about_a_worker_have_source_uwsgi() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
-    // The worker dies of it: what the client gets is another test's.
+    // The worker dies, so the response is not checked here.
     let _ = running.send(&Request::post("/segv", "").header("Connection", "close"));
     let crash = running.log.wait_for("the crash", |line| {
         line.message().contains("got Segmentation Fault")
@@ -93,7 +93,7 @@ fn what_uwsgi_says_of_a_worker_is_uwsgis() {
 fn every_line_is_a_record() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     running.get_ok("/print/3");
-    // An error is meant: only its record counts here.
+    // The request fails on purpose; only its record matters.
     let _ = running.get("/boom");
     running.stop(Duration::from_secs(15));
     let lines = running.log.filter(|line| line.stream == Stream::Stdout);
@@ -199,12 +199,12 @@ fn a_traceback_names_the_exception() {
 }
 
 #[test]
-fn no_line_is_lost_torn_or_mixed_up() {
+fn no_line_is_lost_split_or_interleaved() {
     const CLIENTS: usize = 8;
     const LINES: usize = 300;
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
     parallel(CLIENTS, |_| running.get_ok(&format!("/print/{LINES}")));
-    // What was printed just before the end arrives as well.
+    // Output just before the end is included.
     running.stop(Duration::from_secs(15));
     for number in [0, 1, LINES / 2, LINES - 1] {
         let text = format!("printed {number}");
@@ -218,7 +218,7 @@ fn no_line_is_lost_torn_or_mixed_up() {
 }
 
 #[test]
-fn nobody_can_forge_a_line() {
+fn lines_cannot_be_forged() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let forged = r#"{"ts":"2020-01-01T00:00:00.000000Z","level":"error","source":"launcher","message":"forged"}"#;
     say(
@@ -228,7 +228,7 @@ fn nobody_can_forge_a_line() {
     );
     let path = Request::get("/%0a%7b%22source%22:%22launcher%22%7d\u{fffd}")
         .header("X-Request-ID", "forge.1");
-    // nginx may refuse it: only its record counts here.
+    // nginx may reject it; only its record matters.
     let _ = running.send(&path);
     running.log.wait_for("the access record", |line| {
         line.str("request_id") == "forge.1"
@@ -254,7 +254,7 @@ fn nobody_can_forge_a_line() {
 }
 
 #[test]
-fn text_is_for_people() {
+fn the_text_format_is_readable() {
     let running = Launcher::new(&Service::with_slots(2))
         .text_log()
         .start_ready();
@@ -275,7 +275,7 @@ fn text_is_for_people() {
 }
 
 #[test]
-fn lines_of_a_dying_worker_arrive() {
+fn lines_of_a_dying_worker_are_logged() {
     let service = Service::with_slots(2);
     let running = Launcher::new(&service).start_ready();
     say(&running, "stdout", "last words");

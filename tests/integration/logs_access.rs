@@ -1,4 +1,4 @@
-//! Which requests are in the log, and how they are told apart.
+//! Which requests have access records, and their request ids.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn config(access: &str) -> Value {
 }
 
 /// One request of each kind; the slow one takes more than half of the request_timeout.
-fn ask_everything(running: &Running) {
+fn send_one_request_of_each_kind(running: &Running) {
     for path in ["/", "/delay/2.2", "/no-such-page", "/boom"] {
         let request = Request::get(path).header("Connection", "close");
         running.send(&request).unwrap();
@@ -36,22 +36,22 @@ fn paths(running: &Running) -> Vec<String> {
 fn check(access: &str, expected: &[&str]) {
     let service = Service::new().config(&config(access));
     let mut running = Launcher::new(&service).start_ready();
-    ask_everything(&running);
+    send_one_request_of_each_kind(&running);
     running.stop(Duration::from_secs(15));
     let mut paths = paths(&running);
     paths.sort();
     assert_eq!(paths, expected);
-    // What the application says is not an access record.
+    // The application's output is logged in any case.
     assert!(running.log.contains("the probe was asked to fail"));
 }
 
 #[test]
-fn all_of_them() {
+fn all_requests() {
     check("all", &["/", "/boom", "/delay/2.2", "/no-such-page"]);
 }
 
 #[test]
-fn those_that_failed_or_were_slow() {
+fn failed_and_slow_requests() {
     check("errors", &["/boom", "/delay/2.2", "/no-such-page"]);
 }
 
@@ -61,7 +61,7 @@ fn none() {
 }
 
 #[test]
-fn a_reload_chooses_anew() {
+fn a_reload_changes_the_selection() {
     let service = Service::new().config(&config("off"));
     let mut running = Launcher::new(&service).start_ready();
     running.get_ok("/version?before");
@@ -85,7 +85,7 @@ fn a_refused_reload_changes_nothing() {
 }
 
 #[test]
-fn health_checks_are_kept_out() {
+fn health_checks_are_not_logged() {
     let section = json!({"wsgi_worker_threads_count": 2, "health_check_path": "/version"});
     let mut running = Launcher::new(&Service::new().nginx_config(&section)).start_ready();
     running.get_ok("/version");
@@ -96,7 +96,7 @@ fn health_checks_are_kept_out() {
 }
 
 #[test]
-fn one_id_for_the_answer_and_every_record_of_a_request() {
+fn response_and_records_of_a_request_have_the_same_id() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     let answer = running.get_ok("/tell/7");
     let id = answer.header("X-Request-ID").unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Every line once: counted record by record, whatever becomes of the parts meanwhile.
+//! Every line is logged exactly once, also during reloads, kills and the stop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::account::{SOURCES, assert_told_once, counted, tell};
+use crate::account::{SOURCES, assert_logged_once, counted, tell};
 use crate::http::Request;
 use crate::launcher::Launcher;
 use crate::load::Clients;
@@ -18,9 +18,9 @@ use crate::wait::until;
 
 const CLIENTS: usize = 8;
 
-/// Sends all requests; what is done when so many have been answered goes on beside them.
+/// Sends all requests, and runs the action in parallel when so many have been answered.
 #[track_caller]
-fn tell_and(
+fn log_numbers_while(
     running: &Running,
     method: &'static str,
     count: usize,
@@ -52,18 +52,18 @@ fn twenty_thousand_requests_are_in_the_log_once() {
     let told = tell(&running, "GET", CLIENTS, 0..REQUESTS, |_| {});
     assert_eq!(told.len(), REQUESTS);
     running.stop(Duration::from_secs(15));
-    assert_told_once(&running.log, 0..REQUESTS);
+    assert_logged_once(&running.log, 0..REQUESTS);
     for source in SOURCES {
         assert_eq!(counted(&running.log, source).len(), REQUESTS, "{source}");
     }
 }
 
 #[test]
-fn a_reload_costs_no_line() {
+fn a_reload_loses_no_line() {
     const REQUESTS: usize = 6_000;
     let service = Service::with_slots(4);
     let mut running = Launcher::new(&service).start_ready();
-    let told = tell_and(&running, "GET", REQUESTS, REQUESTS / 6, || {
+    let told = log_numbers_while(&running, "GET", REQUESTS, REQUESTS / 6, || {
         // Another nginx too, beside another uWSGI.
         let section = json!({"wsgi_worker_threads_count": 4, "gzip": false});
         let config = json!({"use_nginx": true, "nginx_config": section});
@@ -72,23 +72,23 @@ fn a_reload_costs_no_line() {
     });
     assert_eq!(told.len(), REQUESTS);
     running.stop(Duration::from_secs(15));
-    assert_told_once(&running.log, 0..REQUESTS);
+    assert_logged_once(&running.log, 0..REQUESTS);
 }
 
 #[test]
-fn what_was_printed_before_a_kill_is_there() {
+fn output_before_a_kill_is_logged() {
     const REQUESTS: usize = 4_000;
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
     let master = running.uwsgi_master();
-    // No request is tried again, so none prints twice.
-    let told = tell_and(&running, "POST", REQUESTS, REQUESTS / 4, || {
+    // No request is retried, so none prints twice.
+    let told = log_numbers_while(&running, "POST", REQUESTS, REQUESTS / 4, || {
         master.signal(Signal::SIGKILL);
     });
     // Those in the four workers, and no others.
     assert!(told.len() >= REQUESTS - 4, "{} answered", told.len());
     running.stop(Duration::from_secs(15));
-    assert_told_once(&running.log, told);
-    // Also of those that died on the way nothing is there twice, and each has its access record.
+    assert_logged_once(&running.log, told);
+    // Requests that were killed are not logged twice either, and each has its access record.
     for source in SOURCES {
         let counts = counted(&running.log, source);
         assert!(counts.values().all(|count| *count == 1), "{source}");
@@ -97,7 +97,7 @@ fn what_was_printed_before_a_kill_is_there() {
 }
 
 #[test]
-fn what_was_printed_just_before_the_end_is_there() {
+fn output_just_before_the_end_is_logged() {
     const REQUESTS: usize = 400;
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
     let told = tell(&running, "GET", CLIENTS, 0..REQUESTS, |sent| {
@@ -108,11 +108,11 @@ fn what_was_printed_just_before_the_end_is_there() {
     assert_eq!(told.len(), REQUESTS);
     let exit = running.wait_exit(Duration::from_secs(15));
     assert_eq!(exit.code, Some(0));
-    assert_told_once(&running.log, 0..REQUESTS);
+    assert_logged_once(&running.log, 0..REQUESTS);
 }
 
 #[test]
-fn what_is_printed_while_it_stops_is_there() {
+fn output_during_the_stop_is_logged() {
     let service = Service::with_slots(4);
     let mut running = Launcher::new(&service).start_ready();
     let request = Request::get("/print/50");

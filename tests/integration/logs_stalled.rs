@@ -1,4 +1,4 @@
-//! A stdout that nobody reads: the service goes on, or stands still where it was asked to, and every line has its account.
+//! A stdout that is not read: the service continues, or blocks if configured so, and every line is accounted for.
 
 use std::fs::File;
 use std::io::pipe;
@@ -26,7 +26,7 @@ fn service(on_full: &str) -> Service {
     }))
 }
 
-/// A launcher whose stdout is read when the test says so.
+/// A launcher whose stdout is read only when the test does so.
 fn start(service: &Service) -> (Running, File) {
     let (reader, writer) = pipe().unwrap();
     let running = Launcher::new(service).stdout(writer).start_ready();
@@ -34,14 +34,14 @@ fn start(service: &Service) -> (Running, File) {
 }
 
 #[track_caller]
-fn figure(log: &Value, name: &str) -> u64 {
+fn log_counter(log: &Value, name: &str) -> u64 {
     log[name]
         .as_u64()
         .unwrap_or_else(|| panic!("no {name}: {log}"))
 }
 
 #[test]
-fn a_stalled_log_stalls_nobody_and_its_gap_is_told() {
+fn a_stalled_log_blocks_nothing_and_dropped_lines_are_reported() {
     const REQUESTS: usize = 3_000;
     let (mut running, stdout) = start(&service("drop"));
     let told = tell(&running, "GET", CLIENTS, 0..REQUESTS, |_| {});
@@ -52,11 +52,11 @@ fn a_stalled_log_stalls_nobody_and_its_gap_is_told() {
         "the status tells the stall",
         || {
             let log = running.status()["log"].clone();
-            let read = figure(&log, "produced") >= 3 * REQUESTS as u64;
+            let read = log_counter(&log, "produced") >= 3 * REQUESTS as u64;
             (read && log["stalled_seconds"].is_number()).then_some(log)
         },
     );
-    assert!(figure(&stalled, "dropped") > 0, "{stalled}");
+    assert!(log_counter(&stalled, "dropped") > 0, "{stalled}");
     let text = running.run_command(&["status"]).text();
     assert!(text.contains("stdout has taken nothing for"), "{text}");
     assert!(text.contains("lines dropped"), "{text}");
@@ -64,10 +64,13 @@ fn a_stalled_log_stalls_nobody_and_its_gap_is_told() {
     running.read_stdout(stdout);
     let flows = until(Duration::from_secs(20), "the log flows again", || {
         let log = running.status()["log"].clone();
-        (figure(&log, "buffered") == 0 && log["stalled_seconds"].is_null()).then_some(log)
+        (log_counter(&log, "buffered") == 0 && log["stalled_seconds"].is_null()).then_some(log)
     });
-    let (produced, delivered) = (figure(&flows, "produced"), figure(&flows, "delivered"));
-    let dropped = figure(&flows, "dropped");
+    let (produced, delivered) = (
+        log_counter(&flows, "produced"),
+        log_counter(&flows, "delivered"),
+    );
+    let dropped = log_counter(&flows, "dropped");
     assert_eq!(delivered + dropped, produced, "{flows}");
     let text = running.run_command(&["status"]).text();
     assert!(
@@ -86,7 +89,7 @@ fn a_stalled_log_stalls_nobody_and_its_gap_is_told() {
         let there = counts.len() as u64;
         assert_eq!(there + sum(source), REQUESTS as u64, "{source}");
     }
-    // It is said once more at the end, for whoever looks there.
+    // It is reported again at the end.
     let last = running
         .log
         .filter(|line| line.str("event") == "log_incomplete");
@@ -105,7 +108,7 @@ fn block_loses_nothing() {
         running.status()["log"]["stalled_seconds"].as_f64()
     });
     assert!(!printing.is_finished());
-    assert_eq!(figure(&running.status()["log"], "dropped"), 0);
+    assert_eq!(log_counter(&running.status()["log"], "dropped"), 0);
 
     running.read_stdout(stdout);
     assert_eq!(printing.join().unwrap().unwrap().status, 200);
@@ -133,7 +136,7 @@ fn a_blocked_service_can_be_stopped() {
         running.status()["log"]["stalled_seconds"].as_f64()
     });
     running.signal(nix::sys::signal::Signal::SIGTERM);
-    // The request under way can finish, though nobody reads what it prints.
+    // The in-flight request can finish although its output is not read.
     assert_eq!(printing.join().unwrap().unwrap().status, 200);
     let exit = running.wait_exit(Duration::from_secs(20));
     assert_eq!(exit.code, Some(0), "{exit:?}");

@@ -1,11 +1,11 @@
-//! Whatever stdout is: the log arrives where it can, and the service runs where it cannot.
+//! Kinds of stdout: pipe, socket, terminal, file, closed, broken, full. The service runs with each of them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, pipe};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use crate::account::{assert_told_once, tell};
+use crate::account::{assert_logged_once, tell};
 use crate::launcher::Launcher;
 use crate::running::Running;
 use crate::service::Service;
@@ -15,23 +15,23 @@ const CLIENTS: usize = 4;
 const REQUESTS: usize = 500;
 
 #[track_caller]
-fn tell_all(running: &Running) {
+fn log_all_numbers(running: &Running) {
     let told = tell(running, "GET", CLIENTS, 0..REQUESTS, |_| {});
     assert_eq!(told.len(), REQUESTS);
 }
 
 #[track_caller]
-fn arrives(mut running: Running) {
-    tell_all(&running);
+fn assert_log_is_complete(mut running: Running) {
+    log_all_numbers(&running);
     running.stop(Duration::from_secs(15));
-    assert_told_once(&running.log, 0..REQUESTS);
+    assert_logged_once(&running.log, 0..REQUESTS);
     let last = running.log.last().unwrap();
     assert_eq!(last.message(), "Stopped, as asked.");
 }
 
 #[test]
 fn a_pipe() {
-    arrives(Launcher::new(&Service::with_slots(2)).start_ready());
+    assert_log_is_complete(Launcher::new(&Service::with_slots(2)).start_ready());
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_socket() {
         .stdout(theirs)
         .start_ready();
     running.read_stdout(ours);
-    arrives(running);
+    assert_log_is_complete(running);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_terminal() {
     let launcher = Launcher::new(&Service::with_slots(2)).stdout(terminal.slave);
     let mut running = launcher.start_ready();
     running.read_stdout(File::from(terminal.master));
-    arrives(running);
+    assert_log_is_complete(running);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_file() {
     let mut file = tempfile::tempfile().unwrap();
     let launcher = Launcher::new(&Service::with_slots(2)).stdout(file.try_clone().unwrap());
     let mut running = launcher.start_ready();
-    tell_all(&running);
+    log_all_numbers(&running);
     running.stop(Duration::from_secs(15));
     file.rewind().unwrap();
     running.read_stdout(file);
@@ -69,17 +69,17 @@ fn a_file() {
             .all(std::thread::JoinHandle::is_finished)
             .then_some(())
     });
-    assert_told_once(&running.log, 0..REQUESTS);
+    assert_logged_once(&running.log, 0..REQUESTS);
 }
 
-/// A launcher started with this redirection serves, and ends as asked.
+/// Asserts that a launcher with an unusable stdout serves and stops.
 #[track_caller]
-fn serves_without(mut running: Running, complaint: Option<&str>) {
-    tell_all(&running);
+fn assert_serves_without_log(mut running: Running, complaint: Option<&str>) {
+    log_all_numbers(&running);
     let log = running.status()["log"].clone();
-    let figure = |name: &str| log[name].as_u64().unwrap();
-    let sum = figure("delivered") + figure("dropped") + figure("buffered");
-    assert_eq!(sum, figure("produced"), "{log}");
+    let log_counter = |name: &str| log[name].as_u64().unwrap();
+    let sum = log_counter("delivered") + log_counter("dropped") + log_counter("buffered");
+    assert_eq!(sum, log_counter("produced"), "{log}");
     running.stop(Duration::from_secs(15));
     match complaint {
         Some(words) => assert!(running.log.contains(words), "{}", running.log.tail(9)),
@@ -88,22 +88,22 @@ fn serves_without(mut running: Running, complaint: Option<&str>) {
 }
 
 #[test]
-fn none_at_all() {
+fn a_closed_stdout() {
     let launcher = Launcher::new(&Service::with_slots(2));
     let running = launcher
         .through(&["sh", "-c", "exec \"$@\" >&-", "sh"])
         .start_ready();
-    serves_without(running, None);
+    assert_serves_without_log(running, None);
 }
 
 #[test]
-fn a_reader_that_has_gone() {
+fn a_pipe_without_a_reader() {
     let (reader, writer) = pipe().unwrap();
     let running = Launcher::new(&Service::with_slots(2))
         .stdout(writer)
         .start_ready();
     drop(reader);
-    serves_without(running, Some("were lost"));
+    assert_serves_without_log(running, Some("were lost"));
 }
 
 #[test]
@@ -112,5 +112,5 @@ fn a_full_disk() {
     let running = Launcher::new(&Service::with_slots(2))
         .stdout(full)
         .start_ready();
-    serves_without(running, Some("were lost"));
+    assert_serves_without_log(running, Some("were lost"));
 }

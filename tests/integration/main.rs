@@ -1,10 +1,9 @@
-//! The launcher from outside: its real binary with the real nginx, uWSGI and Flask.
+//! Tests of the launcher's binary with the real nginx, uWSGI and Flask.
 //!
-//! The harness: `service` makes the folder of a service, `launcher` starts the binary, `running` watches it,
-//! `output` is what a command has said; `http` and `connection` are the client, `load` is many of them,
-//! `account` counts what they had printed;
-//! `family` knows the processes, `log` the words, `wait` how to wait without sleeping. `harness` tests all
-//! that. The other modules hold one promise each.
+//! The harness: `service` makes the folder of a service, `launcher` starts the binary, `running` controls it, `output`
+//! is the output of a command; `http` and `connection` are the client, `load` runs many of them, `account` counts what
+//! their requests have logged; `family` finds processes, `log` collects output, `wait` polls with a deadline. `harness`
+//! tests these. Each of the other modules tests one subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod account;

@@ -1,4 +1,4 @@
-//! What a command that ended by itself has said, and how it ended.
+//! Output and exit of a command.
 
 use crate::log::{Line, Log, Stream};
 use crate::running::Exit;
@@ -14,7 +14,7 @@ impl Output {
         join(&self.log.filter(|line| line.stream == Stream::Stdout))
     }
 
-    /// Both streams, for what may stand on either.
+    /// stdout and stderr together.
     pub(crate) fn text(&self) -> String {
         join(&self.log.lines())
     }

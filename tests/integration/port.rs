@@ -1,10 +1,10 @@
-//! Ports for services that run beside each other.
+//! Free ports for services of parallel tests.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// A port nobody listens on, given out once in this process: below the range of outgoing connections,
-/// so that no client of another test takes it meanwhile.
+/// A free port, returned only once in this process. It is below the range of outgoing connections, so that no client of
+/// another test takes it meanwhile.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;

@@ -1,4 +1,4 @@
-"""A service that does on request what services do by accident."""
+"""A service that hangs, crashes and misbehaves on request."""
 import ctypes
 import hashlib
 import json
@@ -17,7 +17,7 @@ app = Flask(__name__)
 
 
 def note(name):
-    """Appends one byte to a file that the test reads: something was begun."""
+    """Appends one byte to a file that the test reads, to record that something has begun."""
     with open(os.path.join(STATE, name), "ab", buffering=0) as file:
         file.write(b"x")
 

@@ -1,4 +1,4 @@
-//! Requests that wait for a slot: how many may, how long, and what the others are told.
+//! Requests that wait for a slot: their number, their time limit, and the response beyond these limits.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn assert_busy(answer: &Response) {
 }
 
 #[test]
-fn more_than_may_wait_get_503_at_once() {
+fn requests_beyond_queue_size_get_503_at_once() {
     let (service, running) = start(&json!({"wsgi_worker_threads_count": 2, "queue_size": 4}));
     let answers = delays(&running, 12, "/delay/2?note=served");
     let (served, busy): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
@@ -51,7 +51,7 @@ fn more_than_may_wait_get_503_at_once() {
 }
 
 #[test]
-fn fullness_is_never_a_502() {
+fn a_full_queue_is_never_a_502() {
     let (_service, running) = start(&json!({"wsgi_worker_threads_count": 2, "queue_size": 8}));
     let answers = delays(&running, 120, "/delay/0.1");
     let odd: Vec<_> = answers
@@ -64,7 +64,7 @@ fn fullness_is_never_a_502() {
 }
 
 #[test]
-fn a_wait_that_is_too_long_is_503() {
+fn a_wait_beyond_queue_timeout_is_503() {
     let (service, running) =
         start(&json!({"wsgi_worker_threads_count": 1, "queue_timeout": "500ms"}));
     let first = background(
@@ -84,7 +84,7 @@ fn a_wait_that_is_too_long_is_503() {
 }
 
 #[test]
-fn busy_is_told_as_json_to_those_who_ask() {
+fn the_503_is_json_when_accepted() {
     let (service, running) = start(&json!({"wsgi_worker_threads_count": 1, "queue_size": 1}));
     let slow = Request::get("/delay/3?note=slow").header("Connection", "close");
     let _first = background(running.address, slow.clone());
@@ -111,7 +111,7 @@ fn busy_is_told_as_json_to_those_who_ask() {
 }
 
 #[test]
-fn the_time_of_waiting_is_known() {
+fn the_wait_is_logged() {
     let (_service, running) = start(&json!({"wsgi_worker_threads_count": 2}));
     let seen = running.get_ok("/headers").json();
     let start = seen["environ"]["HTTP_X_REQUEST_START"]
@@ -119,7 +119,7 @@ fn the_time_of_waiting_is_known() {
         .unwrap_or_default()
         .to_owned();
     assert!(start.chars().any(|c| c.is_ascii_digit()), "{seen}");
-    // Nobody outside can set it.
+    // Clients cannot set it.
     let forged = running
         .send_ok(&Request::get("/headers").header("X-Request-Start", "t=1"))
         .json();

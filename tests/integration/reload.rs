@@ -1,4 +1,4 @@
-//! Reloads that go wrong in ways that a load does not show.
+//! Failed reloads whose effect is not visible to clients.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::launcher::Launcher;
 use crate::service::Service;
 
 #[test]
-fn an_nginx_that_never_ends_its_test_is_given_up() {
+fn an_nginx_test_that_hangs_is_killed() {
     let service = Service::with_slots(2);
     let running = Launcher::new(&service).start_ready();
     let fifo = service.root().join("never.conf");
@@ -32,7 +32,7 @@ fn an_nginx_that_never_ends_its_test_is_given_up() {
 }
 
 #[test]
-fn what_the_command_line_says_of_the_mode_holds_for_reloads() {
+fn the_mode_of_the_command_line_applies_to_reloads() {
     let config = json!({"use_nginx": false, "nginx_config": {"wsgi_worker_threads_count": 2}});
     let service = Service::new().config(&config);
     let running = Launcher::new(&service).start_ready();

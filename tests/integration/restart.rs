@@ -1,4 +1,4 @@
-//! What dies is started again, and nobody who asks meanwhile is turned away.
+//! Crashed children are restarted, and requests that arrive meanwhile are served.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::running::Running;
 use crate::service::{Service, importing};
 use crate::wait::until;
 
-/// How often children have been started again, by the status.
+/// The number of restarts in the status.
 fn restarts(status: &Value) -> u64 {
     let children = status["children"].as_array().unwrap();
     children
@@ -23,11 +23,11 @@ fn restarts(status: &Value) -> u64 {
 }
 
 #[track_caller]
-fn comes_back(running: &mut Running, victim: fn(&Running) -> Process) {
+fn assert_is_restarted(running: &mut Running, victim: fn(&Running) -> Process) {
     let killed = victim(running);
     killed.signal(Signal::SIGKILL);
     killed.wait_gone(Duration::from_secs(2));
-    // Asked while it is down: the answer comes late, but it comes.
+    // Sent while it is down: the response is late but arrives.
     assert_eq!(running.get_ok("/").text(), "probe\n");
     let next = until(Duration::from_secs(5), "a successor", || {
         let next = victim(running);
@@ -41,22 +41,22 @@ fn comes_back(running: &mut Running, victim: fn(&Running) -> Process) {
 }
 
 #[test]
-fn a_killed_uwsgi_master_comes_back() {
+fn a_killed_uwsgi_master_is_restarted() {
     let mut running = Launcher::new(&Service::with_slots(3)).start_ready();
     assert_eq!(restarts(&running.status()), 0);
-    comes_back(&mut running, Running::uwsgi_master);
+    assert_is_restarted(&mut running, Running::uwsgi_master);
     assert_eq!(restarts(&running.status()), 1, "{}", running.status());
     running.stop(Duration::from_secs(15));
 }
 
 #[test]
-fn a_killed_nginx_master_comes_back() {
+fn a_killed_nginx_master_is_restarted() {
     let mut running = Launcher::new(&Service::with_slots(3)).start_ready();
     let orphans = running.nginx_workers();
     assert!(!orphans.is_empty());
-    comes_back(&mut running, Running::nginx_master);
+    assert_is_restarted(&mut running, Running::nginx_master);
     assert_eq!(restarts(&running.status()), 1, "{}", running.status());
-    // They hold the old configuration, and nobody is left to end them but the launcher.
+    // They have the old configuration, and only the launcher can end them.
     for orphan in orphans {
         orphan.wait_gone(Duration::from_secs(10));
     }
@@ -65,7 +65,7 @@ fn a_killed_nginx_master_comes_back() {
 
 #[test]
 fn readiness_drops_while_uwsgi_is_down() {
-    let service = Service::with_slots(2).before_the_probe("import time\ntime.sleep(1)\n");
+    let service = Service::with_slots(2).with_prelude("import time\ntime.sleep(1)\n");
     let running = Launcher::new(&service).start_ready();
     running.uwsgi_master().signal(Signal::SIGKILL);
     running.wait_not_ready(Duration::from_secs(1));
@@ -76,7 +76,7 @@ fn readiness_drops_while_uwsgi_is_down() {
 }
 
 #[test]
-fn killed_workers_come_back() {
+fn killed_workers_are_replaced() {
     let running = Launcher::new(&Service::with_slots(3)).start_ready();
     for worker in running.uwsgi_workers() {
         worker.signal(Signal::SIGKILL);
@@ -96,7 +96,7 @@ fn killed_workers_come_back() {
 }
 
 #[test]
-fn a_killed_nginx_worker_comes_back() {
+fn a_killed_nginx_worker_is_replaced() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let before = running.nginx_workers();
     for worker in &before {
@@ -112,7 +112,7 @@ fn a_killed_nginx_worker_comes_back() {
 }
 
 #[test]
-fn requests_in_flight_survive_a_restart_of_nginx() {
+fn in_flight_requests_survive_a_restart_of_nginx() {
     let service = Service::with_slots(2);
     let running = Launcher::new(&service).start_ready();
     let slow = background(
@@ -121,13 +121,13 @@ fn requests_in_flight_survive_a_restart_of_nginx() {
     );
     service.wait_for_notes("begun", 1);
     running.nginx_master().signal(Signal::SIGKILL);
-    // The orphaned worker has the connection and keeps it to its end.
+    // The orphaned worker keeps the connection until the request ends.
     assert_eq!(slow.join().unwrap().unwrap().status, 200);
 }
 
 #[test]
-fn a_service_that_dies_at_every_start_ends_the_run_with_its_code() {
-    let service = Service::with_slots(2).before_the_probe(&importing(
+fn repeated_crashes_end_the_run_with_the_childs_code() {
+    let service = Service::with_slots(2).with_prelude(&importing(
         "if os.path.exists(os.path.join(STATE, 'broken')):\n    sys.exit(3)",
     ));
     let mut running = Launcher::new(&service).start_ready();
@@ -138,10 +138,10 @@ fn a_service_that_dies_at_every_start_ends_the_run_with_its_code() {
 }
 
 #[test]
-fn a_reload_keeps_the_history() {
+fn a_reload_keeps_the_restart_counts() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();
     let started_at = running.status()["started_at"].clone();
-    comes_back(&mut running, Running::uwsgi_master);
+    assert_is_restarted(&mut running, Running::uwsgi_master);
     for _ in 0..2 {
         running.run_command(&["reload"]).assert_code(0);
     }

@@ -1,4 +1,4 @@
-//! A launcher that runs: questions to it, signals, its processes, its end.
+//! A running launcher: requests, signals, its processes and its exit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -22,13 +22,13 @@ use crate::log::{Log, Stream};
 use crate::output::Output;
 use crate::wait::{poll, until};
 
-/// From the start to the first 200 on `/readyz`, on a machine with other work.
+/// From the start to the first 200 on `/readyz`, on a loaded machine.
 const READY: Duration = Duration::from_secs(30);
 
-/// A launcher that was started; its processes end with this value.
+/// A started launcher. Dropping it kills its processes.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    /// The launcher itself, told from a later process with its number.
+    /// The launcher itself.
     pub(crate) root: Option<Process>,
     pub(crate) log: Log,
     pub(crate) readers: Vec<JoinHandle<()>>,
@@ -63,7 +63,7 @@ impl Running {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    // Questions.
+    // Requests.
 
     pub(crate) fn get(&self, path: &str) -> Result<Response, Failure> {
         get(self.address, path)
@@ -100,7 +100,7 @@ impl Running {
         self.runtime.join("control.sock")
     }
 
-    /// Another command, asked of this launcher.
+    /// A command that queries this launcher.
     pub(crate) fn command(&self, words: &[&str]) -> Launcher {
         let mut launcher = Launcher::for_folder(&self.app)
             .command(words)
@@ -108,7 +108,7 @@ impl Running {
         for (name, value) in &self.environment {
             launcher = launcher.env(name, value);
         }
-        // A command is no part of this launcher's family.
+        // The command does not belong to this launcher's family.
         launcher.without_env("LAUNCHER_TEST_MARK").admin(self.admin)
     }
 
@@ -125,7 +125,7 @@ impl Running {
             .unwrap_or_else(|error| panic!("status --json is no JSON ({error}): {}", output.text()))
     }
 
-    /// Begins to read the launcher's stdout, where the test has given it one.
+    /// Starts to read a stdout that the test has passed to the launcher.
     pub(crate) fn read_stdout(&mut self, from: impl Read + Send + 'static) {
         self.readers.push(self.log.collect(Stream::Stdout, from));
     }
@@ -165,7 +165,7 @@ impl Running {
         })
     }
 
-    // Signals and the end.
+    // Signals and exit.
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
@@ -177,7 +177,7 @@ impl Running {
         assert!(ended.is_none(), "the launcher has ended, {ended:?}:");
     }
 
-    /// Waits for its end; `took` counts from this call.
+    /// Waits for its exit; `took` is measured from this call.
     #[track_caller]
     pub(crate) fn wait_exit(&mut self, deadline: Duration) -> Exit {
         let since = Instant::now();
@@ -199,7 +199,7 @@ impl Running {
         exit
     }
 
-    /// TERM, and everything must have ended well within the deadline.
+    /// Sends TERM; all processes must have ended within the deadline.
     #[track_caller]
     pub(crate) fn stop(&mut self, deadline: Duration) -> Exit {
         self.signal(Signal::SIGTERM);
@@ -222,7 +222,7 @@ impl Running {
         self.family().into_iter().filter(is).collect()
     }
 
-    /// The launcher is also the parent of workers whose nginx was killed.
+    /// The launcher is also the parent of workers whose nginx master was killed.
     fn master(&self, name: &str) -> Option<Process> {
         self.children_named(name).into_iter().find(|process| {
             process.parent == self.pid() && !process.command.contains("worker process")
@@ -254,7 +254,7 @@ impl Running {
             .collect()
     }
 
-    /// The run has ended with this code, its last line names the culprit, and nothing is left.
+    /// Asserts that the run has ended with this code, the last line names the cause, and no process is left.
     #[track_caller]
     pub(crate) fn assert_gave_up(&mut self, deadline: Duration, code: i32, culprit: &str) {
         let exit = self.wait_exit(deadline);
@@ -267,7 +267,7 @@ impl Running {
         self.assert_nothing_left(Duration::from_secs(2));
     }
 
-    /// Neither the launcher nor anything it has started is alive.
+    /// Asserts that neither the launcher nor any process that it has started is alive.
     #[track_caller]
     pub(crate) fn assert_nothing_left(&self, deadline: Duration) {
         let gone = poll(deadline, || self.family().is_empty().then_some(()));
@@ -286,7 +286,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         end_all(self.root.as_ref(), &self.marks);
-        // It has been ended above; what counts is that no zombie stays.
+        // It has been killed above; this only reaps it.
         let _ = self.child.wait();
         if std::thread::panicking() {
             show(&format!(

@@ -1,4 +1,4 @@
-//! A folder with a service in it, as the launcher finds it in a container.
+//! The folder of a service, with the layout that it has in a container.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use crate::wait::until;
 
-/// Does on request what services do by accident.
+/// A service that hangs, crashes and misbehaves on request.
 pub(crate) const PROBE_APP: &str = include_str!("probe.py");
 
-/// A folder of a service, gone with the test.
+/// A temporary folder with a service.
 pub(crate) struct Service {
-    // Whoever holds it last, the test or a launcher that runs, removes it.
+    // Removed when neither the test nor a running launcher uses it any more.
     folder: Arc<TempDir>,
     root: PathBuf,
 }
@@ -24,12 +24,12 @@ pub(crate) struct Service {
 impl Service {
     /// A service without `src/main.py`.
     pub(crate) fn empty() -> Self {
-        let folder = open_to_all_folder("service-");
+        let folder = world_accessible_folder("service-");
         let root = folder.path().join("probe");
         fs::create_dir(&root).unwrap();
         fs::create_dir(root.join("src")).unwrap();
         fs::create_dir(root.join("state")).unwrap();
-        // Where the probe notes what it did: it runs as another user than the test.
+        // The probe, which runs as another user, writes its notes here.
         fs::set_permissions(root.join("state"), fs::Permissions::from_mode(0o777)).unwrap();
         Self {
             folder: Arc::new(folder),
@@ -44,12 +44,12 @@ impl Service {
             .config(&json!({"use_nginx": true}))
     }
 
-    /// The probe with so many slots, one process each.
+    /// The probe with this number of slots, one process each.
     pub(crate) fn with_slots(slots: u32) -> Self {
         Self::new().nginx_config(&json!({"wsgi_worker_threads_count": slots}))
     }
 
-    /// The probe with so many slots in one process.
+    /// The probe with this number of slots in one process.
     pub(crate) fn with_threads(slots: u32) -> Self {
         Self::new().nginx_config(&json!({"wsgi_worker_threads_count": slots, "wsgi_processes": 1}))
     }
@@ -59,7 +59,7 @@ impl Service {
     }
 
     /// Runs `lines` before the probe's own code.
-    pub(crate) fn before_the_probe(self, lines: &str) -> Self {
+    pub(crate) fn with_prelude(self, lines: &str) -> Self {
         self.main_py(&format!("{lines}\n{PROBE_APP}"))
     }
 
@@ -77,7 +77,7 @@ impl Service {
         self
     }
 
-    /// Changes a file of a service that may be running, in one step as deployments do.
+    /// Replaces a file of a service that may be running, atomically as deployments do.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -96,17 +96,17 @@ impl Service {
         &self.root
     }
 
-    /// Keeps the folder there for as long as the launcher needs it.
+    /// Keeps the folder while the launcher needs it.
     pub(crate) fn hold(&self) -> Arc<TempDir> {
         Arc::clone(&self.folder)
     }
 
-    /// How often the probe has noted this name.
+    /// How often the probe has recorded this name.
     pub(crate) fn noted(&self, name: &str) -> u64 {
         fs::metadata(self.root.join("state").join(name)).map_or(0, |file| file.len())
     }
 
-    /// Waits until the probe has noted this name so often: the requests are in it.
+    /// Waits until the probe has recorded this name so often, so that so many requests are in it.
     #[track_caller]
     pub(crate) fn wait_for_notes(&self, name: &str, count: u64) {
         let what = format!("{count} notes of {name}");
@@ -117,13 +117,13 @@ impl Service {
 }
 
 /// A new folder that the user of the workers may enter.
-pub(crate) fn open_to_all_folder(prefix: &str) -> TempDir {
+pub(crate) fn world_accessible_folder(prefix: &str) -> TempDir {
     let folder = tempfile::Builder::new().prefix(prefix).tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
-/// Lines for [`Service::before_the_probe`]: notes that the import has begun, then runs these.
+/// Lines for [`Service::with_prelude`]: notes that the import has begun, then runs these.
 pub(crate) fn importing(lines: &str) -> String {
     format!(
         "import os, sys, time\n\
@@ -132,7 +132,7 @@ pub(crate) fn importing(lines: &str) -> String {
     )
 }
 
-/// An import that goes on as soon as the test writes `state/go`.
+/// An import that continues when the test writes `state/go`.
 pub(crate) fn importing_until_go() -> String {
     importing("while not os.path.exists(os.path.join(STATE, 'go')):\n    time.sleep(0.01)")
 }

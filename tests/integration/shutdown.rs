@@ -1,5 +1,4 @@
-//! How a run ends: with every request answered, or quickly when it was told so twice, and never with a
-//! process left behind.
+//! Stopping: a graceful stop answers all in-flight requests, a second signal aborts them, and no process is ever left.
 
 use std::time::Duration;
 
@@ -11,14 +10,14 @@ use crate::http::{Request, Target};
 use crate::launcher::Launcher;
 use crate::load::background;
 use crate::service::{Service, importing};
-use crate::wait::{let_pass, poll, until};
+use crate::wait::{pass_time, poll, until};
 
-/// Somebody asks again. The launcher takes what comes within 0.2 s for one request, since process managers signal
-/// a process and its group at once.
+/// Time between two signals that count as two. The launcher takes signals within 0.2 s for one request, since process
+/// managers signal a process and its group at once.
 const ASKS_AGAIN: Duration = Duration::from_millis(400);
 
 #[track_caller]
-fn answers_what_it_has_begun(service: &Service, signal: Signal) {
+fn assert_in_flight_requests_are_answered(service: &Service, signal: Signal) {
     let mut running = Launcher::new(service).start_ready();
     // Four in the slots and two behind them.
     let requests: Vec<_> = (0..6)
@@ -41,25 +40,25 @@ fn answers_what_it_has_begun(service: &Service, signal: Signal) {
 }
 
 #[test]
-fn term_answers_what_it_has_begun() {
-    answers_what_it_has_begun(&Service::with_slots(4), Signal::SIGTERM);
+fn term_finishes_in_flight_requests() {
+    assert_in_flight_requests_are_answered(&Service::with_slots(4), Signal::SIGTERM);
 }
 
 #[test]
-fn term_answers_what_it_has_begun_in_threads() {
-    answers_what_it_has_begun(&Service::with_threads(4), Signal::SIGTERM);
+fn term_finishes_in_flight_requests_in_threads() {
+    assert_in_flight_requests_are_answered(&Service::with_threads(4), Signal::SIGTERM);
 }
 
 #[test]
-fn int_and_quit_are_as_gentle() {
-    answers_what_it_has_begun(&Service::with_slots(4), Signal::SIGINT);
-    answers_what_it_has_begun(&Service::with_slots(4), Signal::SIGQUIT);
+fn int_and_quit_are_graceful_too() {
+    assert_in_flight_requests_are_answered(&Service::with_slots(4), Signal::SIGINT);
+    assert_in_flight_requests_are_answered(&Service::with_slots(4), Signal::SIGQUIT);
 }
 
 #[test]
 fn an_idle_service_stops_at_once() {
     let mut running = Launcher::new(&Service::with_slots(4)).start_ready();
-    // A keep-alive connection that nobody uses must not hold the stop up.
+    // An idle keep-alive connection must not delay the stop.
     let mut idle =
         Connection::open(&Target::from(running.address), Duration::from_secs(5)).unwrap();
     idle.send(&Request::get("/")).unwrap();
@@ -68,7 +67,7 @@ fn an_idle_service_stops_at_once() {
 }
 
 #[test]
-fn a_stop_is_seen_by_probes_before_the_last_request_ends() {
+fn a_stop_is_visible_to_probes_before_the_last_request_ends() {
     let service = Service::with_slots(2);
     let mut running = Launcher::new(&service).start_ready();
     let request = background(
@@ -93,7 +92,7 @@ fn a_stop_is_seen_by_probes_before_the_last_request_ends() {
 }
 
 #[test]
-fn a_second_term_does_not_wait() {
+fn a_second_term_aborts_requests() {
     let service = Service::with_slots(2);
     let mut running = Launcher::new(&service).start_ready();
     let hung = background(running.address, Request::get("/hang?note=hung"));
@@ -101,7 +100,7 @@ fn a_second_term_does_not_wait() {
     running.signal(Signal::SIGTERM);
     running.wait_not_ready(Duration::from_secs(5));
     running.assert_runs();
-    let_pass(ASKS_AGAIN);
+    pass_time(ASKS_AGAIN);
     running.signal(Signal::SIGTERM);
     let exit = running.wait_exit(Duration::from_secs(8));
     assert!(matches!(exit.code, Some(0 | 75)), "{exit:?}");
@@ -116,7 +115,7 @@ fn a_second_term_does_not_wait() {
 fn a_third_term_kills() {
     let service = Service::with_slots(2);
     let mut running = Launcher::new(&service).start_ready();
-    // Nothing that can be caught ends this request.
+    // This request can only be ended by SIGKILL.
     let _hung = background(
         running.address,
         Request::get("/swallow?note=hung").timeout(Duration::from_secs(10)),
@@ -124,7 +123,7 @@ fn a_third_term_kills() {
     service.wait_for_notes("hung", 1);
     for _ in 0..3 {
         running.signal(Signal::SIGTERM);
-        let_pass(ASKS_AGAIN);
+        pass_time(ASKS_AGAIN);
     }
     let exit = running.wait_exit(Duration::from_secs(5));
     assert!(matches!(exit.code, Some(0 | 75)), "{exit:?}");
@@ -140,7 +139,7 @@ fn a_term_repeated_ten_times_a_second_is_more_than_one() {
     service.wait_for_notes("hung", 1);
     let ended = poll(Duration::from_secs(5), || {
         running.signal(Signal::SIGTERM);
-        let_pass(Duration::from_millis(100));
+        pass_time(Duration::from_millis(100));
         running.child.try_wait().unwrap()
     });
     assert!(ended.is_some(), "fifty TERM are taken for one");
@@ -158,7 +157,7 @@ fn a_hung_request_cannot_outlast_the_stop_timeout() {
     service.wait_for_notes("hung", 1);
     running.signal(Signal::SIGTERM);
     let exit = running.wait_exit(Duration::from_secs(8));
-    // 75 says that somebody had to be killed.
+    // 75 means that SIGKILL was needed.
     assert_eq!(exit.code, Some(75), "{exit:?}");
     running.assert_nothing_left(Duration::from_secs(2));
     for told in [
@@ -176,12 +175,12 @@ fn a_hung_request_cannot_outlast_the_stop_timeout() {
 }
 
 fn slow_import() -> Service {
-    Service::with_slots(2).before_the_probe(&importing("time.sleep(120)"))
+    Service::with_slots(2).with_prelude(&importing("time.sleep(120)"))
 }
 
 #[test]
-fn a_term_before_the_first_instruction_is_obeyed() {
-    // A pending signal stays pending over an exec, as it does for a PID 1 that is stopped before it has handlers.
+fn a_term_before_the_handlers_are_installed_is_handled() {
+    // A pending signal stays pending across exec, as for a PID 1 that is stopped before it has installed its handlers.
     let pending = "import os, signal, sys\n\
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n\
         os.kill(os.getpid(), signal.SIGTERM)\n\
@@ -195,7 +194,7 @@ fn a_term_before_the_first_instruction_is_obeyed() {
 }
 
 #[test]
-fn term_during_a_slow_import_is_obeyed_at_once() {
+fn term_during_a_slow_import_stops_at_once() {
     let service = slow_import();
     let mut running = Launcher::new(&service).start();
     service.wait_for_notes("importing", 1);
@@ -206,8 +205,8 @@ fn term_during_a_slow_import_is_obeyed_at_once() {
 }
 
 #[test]
-fn term_at_any_moment_of_the_start_is_obeyed() {
-    // What is there to be seen while it starts; uWSGI loses signals in some of these moments.
+fn term_at_any_moment_of_the_start_stops() {
+    // Observable moments of the start; uWSGI loses signals in some of them.
     let service = Service::with_slots(4);
     for children in [0, 1, 2, 4, 6] {
         let mut running = Launcher::new(&service).start();
@@ -216,7 +215,7 @@ fn term_at_any_moment_of_the_start_is_obeyed() {
         });
         running.signal(Signal::SIGTERM);
         let exit = running.wait_exit(Duration::from_secs(10));
-        // Before the launcher has its handlers, TERM ends it as it ends every program.
+        // Before the launcher has installed its handlers, TERM kills it like any program.
         let obeyed = exit.code == Some(0) || (children == 0 && exit.signal == Some(15));
         assert!(
             obeyed,
@@ -228,7 +227,7 @@ fn term_at_any_moment_of_the_start_is_obeyed() {
 }
 
 #[test]
-fn term_at_the_moment_of_readiness_is_obeyed() {
+fn term_at_the_moment_of_readiness_stops() {
     let service = Service::with_slots(17);
     for _ in 0..3 {
         let mut running = Launcher::new(&service).start_ready();
@@ -237,10 +236,10 @@ fn term_at_the_moment_of_readiness_is_obeyed() {
 }
 
 #[test]
-fn nothing_outlives_a_killed_launcher() {
+fn no_process_survives_a_killed_launcher() {
     for service in [Service::with_slots(3), Service::with_threads(3)] {
         let mut running = Launcher::new(&service).start_ready();
-        // Busy workers are those that would live on.
+        // Busy workers are the most likely survivors.
         let _busy: Vec<_> = ["/hang?note=busy", "/c-hang?note=busy"]
             .into_iter()
             .map(|path| {
@@ -258,7 +257,7 @@ fn nothing_outlives_a_killed_launcher() {
 }
 
 #[test]
-fn nothing_outlives_a_launcher_killed_while_it_starts() {
+fn no_process_survives_a_launcher_killed_while_starting() {
     let service = slow_import();
     let mut running = Launcher::new(&service).start();
     service.wait_for_notes("importing", 1);
@@ -268,13 +267,13 @@ fn nothing_outlives_a_launcher_killed_while_it_starts() {
 }
 
 #[test]
-fn a_stopped_service_can_start_again_in_the_same_folder() {
+fn a_service_can_restart_in_the_same_folder() {
     let service = Service::with_slots(2);
     let mut first = Launcher::new(&service).start_ready();
     first.signal(Signal::SIGKILL);
     first.wait_exit(Duration::from_secs(2));
     first.assert_nothing_left(Duration::from_secs(2));
-    // Sockets and files of the killed one lie about.
+    // Sockets and files of the killed launcher are still there.
     let address = first.address.to_string();
     let mut second = Launcher::new(&service)
         .runtime_dir(first.runtime())

@@ -1,4 +1,4 @@
-//! How a start goes wrong: quickly, with one clear last line and a code that says whose turn it is.
+//! Failed starts: they end quickly, with a clear last line and a specific exit code.
 
 use std::fs;
 use std::net::TcpListener;
@@ -14,14 +14,14 @@ use crate::http::Request;
 use crate::launcher::{Launcher, SYSTEM_PATH};
 use crate::load::background;
 use crate::port::free_port;
-use crate::service::{PROBE_APP, Service, importing_until_go, open_to_all_folder};
+use crate::service::{PROBE_APP, Service, importing_until_go, world_accessible_folder};
 use crate::wait::until;
 
-/// From the start of a service that cannot start to the launcher's end.
+/// From the start of a service that cannot start to the exit of the launcher.
 pub(crate) const SECONDS: Duration = Duration::from_secs(10);
 
 #[test]
-fn a_port_in_use_is_71_and_named() {
+fn a_port_in_use_is_71_with_its_owner() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap().to_string();
     let output = Launcher::new(&Service::new()).listen(&address).output();
@@ -32,16 +32,16 @@ fn a_port_in_use_is_71_and_named() {
 }
 
 #[test]
-fn an_admin_port_in_use_is_71_and_named() {
+fn an_admin_port_in_use_is_71_with_its_owner() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap();
     let output = Launcher::new(&Service::new()).admin(Some(address)).output();
     output.assert_code(71).assert_says(&address.to_string());
 }
 
-/// A PATH folder with everything that a launcher may call but one program.
+/// A PATH folder with all programs that a launcher may run except one.
 fn path_without(missing: &str) -> TempDir {
-    let folder = open_to_all_folder("path-");
+    let folder = world_accessible_folder("path-");
     for name in ["nginx", "uwsgi", "python3", "sh", "env"] {
         if name != missing {
             symlink(
@@ -55,7 +55,7 @@ fn path_without(missing: &str) -> TempDir {
 }
 
 #[track_caller]
-fn missing_is_127_with_its_apt_line(program: &str, package: &str) {
+fn assert_missing_is_127_with_an_apt_hint(program: &str, package: &str) {
     let folder = path_without(program);
     let path = folder.path().display().to_string();
     let output = Launcher::new(&Service::new()).env("PATH", path).output();
@@ -67,13 +67,13 @@ fn missing_is_127_with_its_apt_line(program: &str, package: &str) {
 }
 
 #[test]
-fn no_nginx_is_127_with_its_apt_line() {
-    missing_is_127_with_its_apt_line("nginx", "nginx");
+fn missing_nginx_is_127_with_an_apt_hint() {
+    assert_missing_is_127_with_an_apt_hint("nginx", "nginx");
 }
 
 #[test]
-fn no_uwsgi_is_127_with_its_apt_line() {
-    missing_is_127_with_its_apt_line("uwsgi", "uwsgi-plugin-python3");
+fn missing_uwsgi_is_127_with_an_apt_hint() {
+    assert_missing_is_127_with_an_apt_hint("uwsgi", "uwsgi-plugin-python3");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_nginx_that_cannot_be_executed_is_126() {
     let path = folder.path().display().to_string();
     let run = || Launcher::new(&Service::new()).env("PATH", &path).output();
     run().assert_code(126).assert_says("chmod +x");
-    // For another machine, say.
+    // For another architecture, for example.
     fs::set_permissions(
         folder.path().join("nginx"),
         fs::Permissions::from_mode(0o755),
@@ -95,7 +95,7 @@ fn an_nginx_that_cannot_be_executed_is_126() {
 }
 
 #[test]
-fn port_80_without_permission_is_77_with_the_ways_out() {
+fn port_80_without_permission_is_77_with_hints() {
     let start = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
     let first_free: u16 = start.trim().parse().unwrap();
     // Where every port is free for everyone, another rule of the same kind must do: none is left to test.
@@ -127,10 +127,10 @@ fn a_runtime_folder_that_cannot_be_written_is_73() {
 }
 
 #[test]
-fn a_folder_in_tmp_that_somebody_else_has_made_is_refused() {
+fn a_folder_in_tmp_of_another_user_is_refused() {
     let folder = format!("/tmp/microservice-flask-{}", crate::launcher::NOBODY);
     let folder = Path::new(&folder);
-    // It is there only when an earlier run was cut off.
+    // Left over if an earlier test run was aborted.
     let _ = fs::remove_dir_all(folder);
     fs::create_dir(folder).unwrap();
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
@@ -153,7 +153,7 @@ fn a_folder_in_tmp_that_somebody_else_has_made_is_refused() {
 }
 
 #[test]
-fn nobody_without_any_rights_is_enough() {
+fn it_runs_as_nobody_without_privileges() {
     let service = Service::with_slots(2);
     let mut running = Launcher::new(&service).for_nobody().start_ready();
     let scheduler = running.get_ok("/scheduler").json();
@@ -164,7 +164,7 @@ fn nobody_without_any_rights_is_enough() {
 }
 
 #[test]
-fn root_serves_as_www_data_in_batches() {
+fn as_root_workers_run_as_www_data_with_sched_batch() {
     let running = Launcher::new(&Service::with_slots(2)).start_ready();
     let scheduler = running.get_ok("/scheduler").json();
     assert_ne!(scheduler["uid"], json!(0), "the application runs as root");
@@ -173,12 +173,12 @@ fn root_serves_as_www_data_in_batches() {
 }
 
 #[test]
-fn requests_that_come_during_the_import_wait_for_it() {
-    let service = Service::with_slots(2).before_the_probe(&importing_until_go());
+fn requests_during_the_import_wait() {
+    let service = Service::with_slots(2).with_prelude(&importing_until_go());
     let mut running = Launcher::new(&service).start();
     service.wait_for_notes("importing", 1);
     let address = running.address;
-    // nginx may still be on its way up; the launcher's socket is there first.
+    // nginx may still be starting; the launcher's socket exists before it.
     let early = background(address, Request::get("/"));
     until(
         Duration::from_secs(10),
@@ -196,7 +196,7 @@ fn requests_that_come_during_the_import_wait_for_it() {
 }
 
 #[test]
-fn the_application_finds_its_environment() {
+fn the_application_gets_its_environment() {
     let service = Service::with_slots(2);
     let running = Launcher::new(&service)
         .env("MICROSERVICE_ENV", "production")
@@ -213,12 +213,12 @@ fn the_application_finds_its_environment() {
             .any(|folder| Path::new(folder) == Path::new(&config)),
         "{config_path}"
     );
-    // What the launcher tells its children is no business of the application's own children.
+    // Variables for uWSGI must not be inherited by processes that the application starts.
     assert!(environment.get("NGINX").is_none(), "{environment}");
 }
 
 #[test]
-fn two_launchers_live_side_by_side() {
+fn two_launchers_run_side_by_side() {
     let services = [
         Service::with_slots(2),
         Service::with_slots(2).main_py(&PROBE_APP.replace("probe\\n", "other\\n")),
@@ -268,7 +268,7 @@ fn static_files_are_served_without_the_application() {
     }
 }
 
-/// Says what this machine cannot show.
+/// Reports a test that cannot run on this machine.
 #[expect(
     clippy::print_stderr,
     reason = "for the person who reads the tests' output"
@@ -278,8 +278,8 @@ fn skip(why: &str) {
 }
 
 #[test]
-fn a_folder_that_no_launcher_made_stays() {
-    let scratch = open_to_all_folder("runtime-");
+fn a_folder_not_made_by_a_launcher_is_kept() {
+    let scratch = world_accessible_folder("runtime-");
     let photo = scratch.path().join("1/photo.jpg");
     fs::create_dir(scratch.path().join("1")).unwrap();
     fs::write(&photo, "x").unwrap();

@@ -1,4 +1,4 @@
-//! A request that takes too long: what its client is told, what the operator is told, and what is left behind.
+//! Requests that take too long: the response, the log record, and the worker afterwards.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn records(running: &Running, id: &str) -> Vec<Line> {
 }
 
 #[test]
-fn the_client_gets_504_in_the_form_it_asked_for() {
+fn the_client_gets_504_in_the_accepted_format() {
     let running = Launcher::new(&service()).start_ready();
     let html = running
         .send(&hang("html.1").header("Accept", "text/html"))
@@ -62,7 +62,7 @@ fn the_operator_gets_one_record_with_the_stack() {
     running.log.wait_for("a record of the timeout", |line| {
         !line.is_from("nginx.access") && line.text.contains("record.1")
     });
-    // Another request, so that whatever else would be said about the first has been said.
+    // Another request, so that all records of the first one have been written.
     running.get_ok("/");
     let records = records(&running, "record.1");
     assert_eq!(records.len(), 1, "{records:#?}");
@@ -74,7 +74,7 @@ fn the_operator_gets_one_record_with_the_stack() {
 }
 
 #[test]
-fn a_worker_retires_after_its_timeout() {
+fn a_worker_is_replaced_after_a_timeout() {
     let running = Launcher::new(&service()).start_ready();
     let before = running.uwsgi_workers();
     assert_eq!(running.send(&hang("retire.1")).unwrap().status, 504);
@@ -95,7 +95,7 @@ fn a_stream_that_stalls_is_ended_too() {
     let stalled = Request::get("/stream-hang")
         .header("Connection", "close")
         .timeout(T * 10);
-    // The status is out already: all that can be told is that the answer is not whole.
+    // The status has been sent already: the response can only be truncated.
     let answer = running.send(&stalled);
     assert!(
         answer.is_err() || !answer.as_ref().unwrap().text().contains("late"),
@@ -115,19 +115,19 @@ fn zero_means_no_limit() {
 }
 
 #[test]
-fn what_ends_in_time_is_left_alone() {
+fn requests_that_end_in_time_are_not_interrupted() {
     let running = Launcher::new(&service()).start_ready();
     for _ in 0..5 {
         running.get_ok("/delay/0.8");
     }
-    // The alarm of a request that has ended must not ring in the next one.
+    // The timer of a request that has ended must not interrupt the next one.
     for _ in 0..10 {
         running.get_ok("/delay/0.3");
     }
 }
 
 #[test]
-fn a_service_with_alarms_of_its_own_is_told() {
+fn a_service_that_uses_sigalrm_gets_a_warning() {
     let alarmed = format!(
         "{PROBE_APP}\n\n@app.route('/alarm')\ndef alarm():\n    signal.signal(signal.SIGALRM, lambda *_: None)\n    \
          time.sleep(3600)\n"

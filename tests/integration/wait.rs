@@ -1,12 +1,12 @@
-//! Waiting for a condition, never for a time: every wait looks often and has a deadline.
+//! Waits for conditions instead of fixed times: polls often, with a deadline.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Between two looks.
+/// Interval between two polls.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
-/// Looks until `condition` gives a value; None when the deadline is past.
+/// Polls until `condition` returns a value; None after the deadline.
 pub(crate) fn poll<T>(deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + deadline;
     loop {
@@ -20,14 +20,14 @@ pub(crate) fn poll<T>(deadline: Duration, mut condition: impl FnMut() -> Option<
     }
 }
 
-/// Looks until `condition` gives a value; a panic that says what was waited for when it does not.
+/// Polls until `condition` returns a value; panics with `what` after the deadline.
 #[track_caller]
 pub(crate) fn until<T>(deadline: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
     poll(deadline, condition).unwrap_or_else(|| panic!("waited {deadline:?} in vain: {what}"))
 }
 
-/// Lets a span pass, for a fault that is one: a process that stands still, a client that dawdles.
-pub(crate) fn let_pass(span: Duration) {
+/// Sleeps, for faults that last for a time: a stopped process, a slow client.
+pub(crate) fn pass_time(span: Duration) {
     let end = Instant::now() + span;
     while Instant::now() < end {
         thread::sleep(LOOK);

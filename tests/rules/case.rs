@@ -1,4 +1,4 @@
-//! A folder with a case: what goes in, and the files with what comes out.
+//! Test cases in folders: the input files and the expected output files.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use microservice_flask::plan::layout::Layout;
 use microservice_flask::plan::{self, Plan};
 use serde::Deserialize;
 
-/// The runtime folder of every plan that is pinned.
+/// The runtime folder in all expected files.
 const RUNTIME: &str = "/run/microservice-flask";
 
-/// request.json: what the command line and the search add.
+/// request.json: the part of the plan's input that comes from the command line.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
@@ -22,10 +22,10 @@ pub(crate) struct Request {
     pub(crate) listen: Vec<SocketAddr>,
 }
 
-/// A case.
+/// A folder with input files; the expected files are read by `compare`.
 pub(crate) struct Case {
     folder: PathBuf,
-    /// None where the service has no config.json.
+    /// The content of config.json; none without that file.
     pub(crate) text: Option<String>,
     pub(crate) host: Option<Host>,
     pub(crate) request: Request,
@@ -83,7 +83,7 @@ impl Case {
         }
     }
 
-    /// The last part of the folder.
+    /// The name of the folder.
     pub(crate) fn name(&self) -> String {
         self.folder
             .file_name()
@@ -92,7 +92,7 @@ impl Case {
             .into_owned()
     }
 
-    /// What the configuration says.
+    /// Loads config.json.
     pub(crate) fn load(&self) -> (Config, Findings) {
         config::load(
             self.text.as_ref().map(|_| PathBuf::from("config.json")),
@@ -100,7 +100,7 @@ impl Case {
         )
     }
 
-    /// The plan with the folders that are pinned.
+    /// The plan with the runtime folder of the expected files.
     pub(crate) fn plan(&self, config: &Config, host: &Host, findings: &mut Findings) -> Plan {
         let input = plan::PlanInput {
             name: self.request.name.clone(),
@@ -115,32 +115,32 @@ impl Case {
         plan::plan(input, config, host, findings)
     }
 
-    /// Compares with a file of the case, or writes it under `UPDATE_GOLDEN=1`. What differs joins `broken`.
-    pub(crate) fn compare(&self, name: &str, got: &str, broken: &mut Vec<String>) {
+    /// Compares with an expected file, or with `UPDATE_GOLDEN=1` writes it. Adds a difference to `differences`.
+    pub(crate) fn compare(&self, name: &str, got: &str, differences: &mut Vec<String>) {
         let file = self.folder.join(name);
         if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
             std::fs::write(&file, got).unwrap();
             return;
         }
-        let wanted = std::fs::read_to_string(&file).unwrap_or_default();
-        if wanted == got {
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        if expected == got {
             return;
         }
-        let mut lines = wanted.lines().zip(got.lines()).enumerate();
+        let mut lines = expected.lines().zip(got.lines()).enumerate();
         let (line, (want, have)) =
             lines
                 .find(|(_, (want, have))| want != have)
                 .unwrap_or_else(|| {
-                    let shorter = wanted.lines().count().min(got.lines().count());
+                    let shorter = expected.lines().count().min(got.lines().count());
                     let nth = |text: &'_ str| text.lines().nth(shorter).map(str::to_owned);
-                    let (want, have) = (nth(&wanted), nth(got));
+                    let (want, have) = (nth(&expected), nth(got));
                     panic!(
                         "{}: line {}: want {want:?}, got {have:?}",
                         file.display(),
                         shorter + 1
                     )
                 });
-        broken.push(format!(
+        differences.push(format!(
             "{}:{}:\n  want {want}\n  got  {have}",
             file.display(),
             line + 1
@@ -148,12 +148,12 @@ impl Case {
     }
 }
 
-/// Fails with every difference.
+/// Fails with all differences.
 #[track_caller]
-pub(crate) fn nothing(broken: &[String]) {
+pub(crate) fn assert_none(differences: &[String]) {
     assert!(
-        broken.is_empty(),
-        "{}\nif this is meant: UPDATE_GOLDEN=1 cargo test --test rules, and read the diff",
-        broken.join("\n")
+        differences.is_empty(),
+        "{}\nif this is intended: UPDATE_GOLDEN=1 cargo test --test rules, and review the diff",
+        differences.join("\n")
     );
 }

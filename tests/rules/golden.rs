@@ -1,11 +1,11 @@
-//! tests/golden: what comes of a configuration and a host is pinned, and the real programs take it.
+//! tests/golden: the plan and the files for a configuration and a host are as expected, and the real programs accept them.
 
 use std::path::Path;
 
 use microservice_flask::plan::explain;
 use microservice_flask::render::{self, Rendered};
 
-use crate::case::{self, Case, nothing};
+use crate::case::{self, Case, assert_none};
 use crate::trial::{self, Trial};
 
 fn text<'a>(files: &'a [Rendered], path: &str) -> &'a str {
@@ -16,37 +16,40 @@ fn text<'a>(files: &'a [Rendered], path: &str) -> &'a str {
         .text
 }
 
-fn check(case: &Case, broken: &mut Vec<String>) {
-    let host = case.host.as_ref().expect("a golden case has a host.json");
+fn check(case: &Case, differences: &mut Vec<String>) {
+    let host = case
+        .host
+        .as_ref()
+        .expect("a golden case has a machine.json");
     let (config, mut findings) = case.load();
     let plan = case.plan(&config, host, &mut findings);
     assert!(!findings.has_problems(), "{}: {findings}", case.name());
-    let mut told = explain::text(&explain::explain(&plan, &config, host));
+    let mut explanation = explain::text(&explain::explain(&plan, &config, host));
     if !findings.list.is_empty() {
-        told = format!("{findings}\n\n{told}");
+        explanation = format!("{findings}\n\n{explanation}");
     }
     let files = render::render(&plan).unwrap_or_else(|error| panic!("{}: {error}", case.name()));
     let json = serde_json::to_string_pretty(&plan).unwrap();
-    case.compare("plan.json", &format!("{json}\n"), broken);
-    case.compare("explain.txt", &told, broken);
-    case.compare("nginx.conf", text(&files, "nginx/nginx.conf"), broken);
-    case.compare("uwsgi.ini", text(&files, "uwsgi/uwsgi.ini"), broken);
+    case.compare("plan.json", &format!("{json}\n"), differences);
+    case.compare("explain.txt", &explanation, differences);
+    case.compare("nginx.conf", text(&files, "nginx/nginx.conf"), differences);
+    case.compare("uwsgi.ini", text(&files, "uwsgi/uwsgi.ini"), differences);
 }
 
 #[test]
-fn plans_and_files_are_as_pinned() {
-    let mut broken = Vec::new();
+fn plans_and_files_are_as_expected() {
+    let mut differences = Vec::new();
     for case in case::cases("golden") {
-        check(&case, &mut broken);
+        check(&case, &mut differences);
     }
-    nothing(&broken);
+    assert_none(&differences);
 }
 
 #[test]
-fn nginx_takes_every_file() {
+fn nginx_accepts_every_file() {
     for case in case::cases("golden") {
         let trial = Trial::new(&case);
-        trial.nginx_takes_it();
+        trial.nginx_accepts_it();
         trial.nginx_includes_every_snippet();
     }
 }
@@ -62,7 +65,7 @@ fn uwsgi_serves_with_hostile_names() {
 }
 
 #[test]
-fn the_example_is_a_case() {
+fn the_example_is_a_golden_case() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own =
         std::fs::read_to_string(root.join("example-rum-counter/config/production/config.json"))
@@ -75,7 +78,7 @@ fn the_example_is_a_case() {
 }
 
 #[test]
-fn trials_keep_away_from_the_machine() {
+fn trials_write_only_to_temporary_folders() {
     let trial = Trial::new(&case::golden("hostile"));
     let temp = trial::temporary_root();
     assert!(trial.plan.root.starts_with(&temp) && trial.plan.layout.runtime.starts_with(&temp));

@@ -1,9 +1,9 @@
-//! nginx's own rules for the words of a file (`ngx_conf_read_token` of ngx_conf_file.c), to the letter.
+//! A lexer with exactly nginx's rules (`ngx_conf_read_token` in ngx_conf_file.c).
 
-/// A directive, with how it ends.
+/// A directive and its terminator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Directive {
-    /// Its name and its values, quotes and backslashes taken away.
+    /// Name and values, without quotes and escapes.
     pub(crate) words: Vec<String>,
     /// `;`, `{` or `}`.
     pub(crate) end: char,
@@ -15,7 +15,7 @@ struct Word {
     raw: String,
 }
 
-/// The directives of a file.
+/// Splits a file into directives.
 pub(crate) fn directives(text: &str) -> Result<Vec<Directive>, String> {
     let mut list = Vec::new();
     let mut words: Vec<String> = Vec::new();
@@ -134,7 +134,7 @@ fn unescaped(raw: &str) -> String {
     out
 }
 
-/// What must not depend on any value: how many words each directive has, its name, and the braces.
+/// The structure that must not depend on values: name, word count and terminator of each directive.
 pub(crate) fn shape(list: &[Directive]) -> Vec<(String, usize, char)> {
     let mut depth = 0_i32;
     let mut shape = Vec::new();
@@ -153,7 +153,7 @@ pub(crate) fn shape(list: &[Directive]) -> Vec<(String, usize, char)> {
 }
 
 #[test]
-fn words_are_nginx_words() {
+fn words_are_split_as_by_nginx() {
     let text = "a b;# c; {\nd \"e;\\\" {\" 'f}' { g ${h}i \\{j; } if (-f \"k\") { }";
     let list = directives(text).unwrap();
     let words: Vec<Vec<&str>> = list

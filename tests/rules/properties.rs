@@ -1,4 +1,4 @@
-//! No value can break out of its place: whatever the names, paths and options are, the files keep their shape.
+//! Property tests of quoting: no name, path or option changes the structure of a rendered file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::case;
 use crate::nginx_lexer::{self, Directive};
 
-/// The values that people, files and folders choose.
+/// The values in the files that users choose.
 #[derive(Clone, Debug)]
 struct Values {
     name: String,
@@ -25,8 +25,8 @@ struct Values {
     options: Vec<String>,
 }
 
-/// Text with everything that means something to nginx, uWSGI, a regular expression or a pattern.
-fn nasty() -> impl Strategy<Value = String> {
+/// Text with all characters that have a special meaning for nginx, uWSGI, regular expressions or glob patterns.
+fn special_text() -> impl Strategy<Value = String> {
     let chars = prop::sample::select(
         r#""'\$;{}#*?[]()%@=~^|&<>!,:.- abn0ß"#
             .chars()
@@ -95,7 +95,7 @@ fn plain() -> Values {
     }
 }
 
-/// A file of a plan; none when uWSGI's file cannot hold a value, which is said and nothing is started.
+/// A rendered file; none when uWSGI's file cannot represent a value, which the launcher reports as an error.
 fn file(plan: &Plan, path: &str) -> Option<String> {
     let files = render::render(plan).ok()?;
     files
@@ -106,7 +106,7 @@ fn file(plan: &Plan, path: &str) -> Option<String> {
 
 fn nginx(values: &Values) -> Vec<Directive> {
     let mut plan = plan(values);
-    // nginx's file is wanted also where uWSGI's cannot be: only the runtime folder stands in both.
+    // nginx's file is needed even if uWSGI's cannot be rendered. Only the runtime folder is in both files.
     plan.venv = None;
     plan.uwsgi_options.clear();
     let text = file(&plan, "nginx/nginx.conf").unwrap_or_else(|| {
@@ -116,7 +116,7 @@ fn nginx(values: &Values) -> Vec<Directive> {
     nginx_lexer::directives(&text).unwrap_or_else(|error| panic!("{error} in\n{text}"))
 }
 
-/// The directives' names, word counts and braces. The key of a map is a value, and in the place of a name.
+/// Name, word count and terminator of each directive. The health check path is the key of a map, which looks like a name.
 fn nginx_shape(list: &[Directive], values: &Values) -> Vec<(String, usize, char)> {
     let health = quote::regex(&format!("/{}", values.health));
     let health = format!("~^{health}(\\?|$)");
@@ -137,7 +137,7 @@ fn value_of<'a>(list: &'a [Directive], name: &str) -> &'a str {
     directive.words.last().unwrap()
 }
 
-/// Options of an ini file as uWSGI reads it (core/ini.c): key and value.
+/// Options of an ini file, parsed as uWSGI does (core/ini.c): key and value.
 fn ini(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().map(str::trim);
     let options = lines.filter(|line| !line.is_empty() && !line.starts_with([';', '#', '[']));
@@ -160,7 +160,7 @@ fn check_nginx(values: &Values) {
         nginx_shape(&list, values),
         nginx_shape(&nginx(&expected), &expected)
     );
-    // And each value arrives as it was.
+    // The values are unchanged.
     let folder = plan(values).statics[0].folder.display().to_string();
     assert_eq!(
         value_of(&list, "alias").replace("${dollar}", "$"),
@@ -187,7 +187,7 @@ fn check_uwsgi(values: &Values) {
         assert_eq!(value.replace("%%", "%"), wanted.trim());
     }
     for (key, value) in &got {
-        // The one placeholder is the template's own.
+        // Only the template itself contains a placeholder.
         let placeholder = ["$(", "@(", "%("].iter().any(|mark| value.contains(mark));
         assert_eq!(placeholder, key == "socket", "{key} = {value}");
     }
@@ -197,17 +197,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nginx_conf_keeps_its_shape(values in values(nasty().boxed())) {
+    fn nginx_conf_keeps_its_structure(values in values(special_text().boxed())) {
         check_nginx(&values);
     }
 
     #[test]
-    fn nginx_conf_keeps_its_shape_with_any_text(values in values(any::<String>().boxed())) {
+    fn nginx_conf_keeps_its_structure_with_any_text(values in values(any::<String>().boxed())) {
         check_nginx(&values);
     }
 
     #[test]
-    fn uwsgi_ini_keeps_its_keys(values in values(nasty().prop_map(|s| s.replace(['\n', '\r', '\t'], "")).boxed())) {
+    fn uwsgi_ini_keeps_its_keys(values in values(special_text().prop_map(|s| s.replace(['\n', '\r', '\t'], "")).boxed())) {
         check_uwsgi(&values);
     }
 

@@ -1,7 +1,7 @@
-//! The files of a case under the real nginx and the real uWSGI, in a folder that vanishes.
+//! Tries the files of a case with the real nginx and uWSGI, in a temporary folder.
 //!
-//! The plan is the pinned one with its folders moved: the service and the runtime folder keep their last names, so that
-//! hostile ones stay hostile.
+//! The plan is that of the golden files with its folders moved: the names of the service and the runtime folder keep
+//! their special characters.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -22,12 +22,12 @@ use microservice_flask::sys::short_programs::ShortPrograms;
 
 use crate::case::Case;
 
-/// Far beyond what a start takes on a loaded machine; reached only by a bug.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Far longer than a start takes on a loaded machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What nginx may say about a good file: the first where the tests do not run as root, the second about a trusted
-/// network that holds everyone, which `geo` has as its default already.
-const KNOWN_WARNINGS: [&str; 2] = ["\"user\" directive makes sense only", "duplicate network"];
+/// Warnings of nginx about a valid file: the first if the tests do not run as root, the second for a trusted network of
+/// all addresses, which duplicates the default of `geo`.
+const EXPECTED_WARNINGS: [&str; 2] = ["\"user\" directive makes sense only", "duplicate network"];
 
 /// A rendered case.
 pub(crate) struct Trial {
@@ -37,7 +37,7 @@ pub(crate) struct Trial {
     _folder: tempfile::TempDir,
 }
 
-/// Where temporary folders are made.
+/// The parent of the temporary folders.
 pub(crate) fn temporary_root() -> PathBuf {
     std::env::temp_dir()
 }
@@ -49,7 +49,7 @@ fn path() -> OsString {
 }
 
 impl Trial {
-    /// Moves the plan of a case, and writes its files as the launcher does.
+    /// Moves the plan of a case into a temporary folder and writes its files as the launcher does.
     pub(crate) fn new(case: &Case) -> Self {
         let host = case.host.as_ref().unwrap();
         let (config, mut findings) = case.load();
@@ -84,10 +84,10 @@ impl Trial {
         plan.http_snippets = http;
         plan.layout = Layout {
             canary: false,
-            // A name as hostile as the service's, where it is: the launcher makes this folder from --runtime-dir.
+            // Contains the special characters of the service's name, because --runtime-dir may too.
             runtime: folder
                 .path()
-                .join(format!("run{}", hostile_part(&plan.root))),
+                .join(format!("run{}", special_characters(&plan.root))),
             generation: 1,
         };
         plan.root = root;
@@ -98,7 +98,7 @@ impl Trial {
         if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
             plan.listen.retain(std::net::SocketAddr::is_ipv4);
         }
-        // nginx -t binds what it is told to; a port that this user may bind is as good for the syntax.
+        // nginx -t binds the addresses; these ports need no privilege.
         for address in &mut plan.listen {
             if address.port() < 1024 {
                 address.set_port(address.port() + 8000);
@@ -130,21 +130,21 @@ impl Trial {
     }
 
     /// `nginx -t`, as the launcher calls it.
-    pub(crate) fn nginx_takes_it(&self) {
+    pub(crate) fn nginx_accepts_it(&self) {
         let output = self.nginx("-t");
-        let words = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success(),
-            "{}: nginx says:\n{words}",
+            "{}: nginx prints:\n{stderr}",
             self.case
         );
-        let other = words.lines().find(|line| {
-            line.contains("[warn]") && !KNOWN_WARNINGS.iter().any(|known| line.contains(known))
+        let other = stderr.lines().find(|line| {
+            line.contains("[warn]") && !EXPECTED_WARNINGS.iter().any(|known| line.contains(known))
         });
         assert_eq!(other, None, "{}: nginx warns", self.case);
     }
 
-    /// An include with a pattern that matches nothing is no error to nginx: its dump shows what it has read.
+    /// Checks nginx's dump of the files it has read, because an include that matches nothing is no error to nginx.
     pub(crate) fn nginx_includes_every_snippet(&self) {
         let dump = self.nginx("-T").stdout;
         let dump = String::from_utf8_lossy(&dump);
@@ -171,7 +171,7 @@ impl Trial {
         }
     }
 
-    /// uWSGI reads the file, imports the application from `src`, opens its sockets and its fifo, and ends when it is told to.
+    /// uWSGI reads the file, imports the application from `src`, opens its sockets and its fifo, and ends on TERM.
     pub(crate) fn uwsgi_imports_and_stops(&self) {
         let source = self.plan.root.join("src");
         write(
@@ -210,18 +210,18 @@ impl Trial {
             .spawn()
             .map(Running)
             .unwrap();
-        let words = listen(&mut child.0);
-        let mut heard = Vec::new();
-        let deadline = Instant::now() + PATIENCE;
-        let wanted = |line: &String| line.contains("imported") || line.contains("heard");
-        while heard.iter().filter(|line| wanted(line)).count() < 2 {
-            match words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => heard.push(line),
-                Err(error) => panic!("{}: {error}; uWSGI says:\n{}", self.case, heard.join("\n")),
+        let lines = read_lines(&mut child.0);
+        let mut seen = Vec::new();
+        let deadline = Instant::now() + TIMEOUT;
+        let expected = |line: &String| line.contains("imported") || line.contains("heard");
+        while seen.iter().filter(|line| expected(line)).count() < 2 {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => seen.push(line),
+                Err(error) => panic!("{}: {error}; uWSGI prints:\n{}", self.case, seen.join("\n")),
             }
         }
         let stats = self.plan.layout.uwsgi_stats();
-        // A TERM that a worker gets while it comes up is lost, and the master waits for it for ever.
+        // A worker loses a TERM that it receives while it starts, and the master would wait for it for ever.
         until(deadline, &self.case, "the workers", || {
             workers_that_accept(&stats) == self.plan.processes as usize
         });
@@ -230,15 +230,15 @@ impl Trial {
         until(deadline, &self.case, "the fifo", is_fifo);
         let pid = nix::unistd::Pid::from_raw(child.0.id().cast_signed());
         until(deadline, &self.case, "the end", || {
-            // It may have ended between two looks.
+            // It may have ended between two polls.
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
             child.0.try_wait().unwrap().is_some()
         });
     }
 }
 
-/// What is hostile of a name: everything but letters.
-fn hostile_part(root: &Path) -> String {
+/// All characters of the folder's name except letters, digits and dashes.
+fn special_characters(root: &Path) -> String {
     let name = root.file_name().unwrap().to_string_lossy().into_owned();
     name.chars()
         .filter(|c| !c.is_alphanumeric() && *c != '-')
@@ -250,30 +250,30 @@ fn write(file: &Path, text: &str) {
     std::fs::write(file, text).unwrap();
 }
 
-/// What uWSGI tells on its stats socket.
+/// Number of accepting workers, from uWSGI's stats socket.
 fn workers_that_accept(stats: &Path) -> usize {
     let mut text = String::new();
     let Ok(mut stream) = UnixStream::connect(stats) else {
         return 0;
     };
-    // What is cut short counts as far as it came; the caller asks again.
+    // A truncated response only counts fewer workers; the caller polls again.
     let _ = stream.read_to_string(&mut text);
     text.matches("\"accepting\":1").count()
 }
 
-/// A child that does not outlive the test.
+/// A child that is killed at the end of the test.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself; no zombie shall stay.
+        // It may have ended already, and must still be reaped.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The lines of both streams.
-fn listen(child: &mut Child) -> mpsc::Receiver<String> {
+/// The lines of stdout and stderr, as they arrive.
+fn read_lines(child: &mut Child) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     let streams: [Box<dyn std::io::Read + Send>; 2] = [
         Box::new(child.stdout.take().unwrap()),
@@ -292,14 +292,14 @@ fn listen(child: &mut Child) -> mpsc::Receiver<String> {
     receiver
 }
 
-/// Asks again and again, until it is so.
-fn until(deadline: Instant, case: &str, what: &str, mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
+/// Polls until the condition holds.
+fn until(deadline: Instant, case: &str, what: &str, mut condition: impl FnMut() -> bool) {
+    while !condition() {
         assert!(
             Instant::now() < deadline,
-            "{case}: waited in vain for {what}"
+            "{case}: timed out waiting for {what}"
         );
-        // The pause between two looks; the deadline is the caller's.
+        // The interval between two polls.
         std::thread::sleep(Duration::from_millis(50));
     }
 }

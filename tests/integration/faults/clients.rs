@@ -1,4 +1,4 @@
-//! Clients that behave badly, and resources that run out.
+//! Faults: slow and idle clients, and exhausted resources.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,57 +8,61 @@ use std::time::{Duration, Instant};
 use crate::connection::Connection;
 use crate::http::{Request, Target};
 use crate::load::parallel;
-use crate::wait::let_pass;
+use crate::wait::pass_time;
 
 use super::{CALM, SLOTS, Scene};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn connect(target: &Target, count: usize) -> Vec<Connection> {
     (0..count)
-        .filter_map(|_| Connection::open(target, PATIENCE).ok())
+        .filter_map(|_| Connection::open(target, CLIENT_TIMEOUT).ok())
         .collect()
 }
 
-fn goes_on(scene: &Scene) {
+fn assert_keeps_serving(scene: &Scene) {
     scene.load.wait_for_requests(CALM, Duration::from_secs(30));
 }
 
-/// Fifty clients that send a byte a second.
+/// Fifty clients that send one byte per second.
 pub(super) fn a_byte_a_second(scene: &mut Scene) {
     let mut slow = connect(&Target::from(scene.running.address), 50);
     for byte in b"GET" {
         for connection in &mut slow {
             connection
-                .write(&[*byte], Instant::now() + PATIENCE)
+                .write(&[*byte], Instant::now() + CLIENT_TIMEOUT)
                 .unwrap();
         }
-        let_pass(Duration::from_secs(1));
+        pass_time(Duration::from_secs(1));
     }
-    goes_on(scene);
+    assert_keeps_serving(scene);
 }
 
-/// The same with a body: nginx must not hand it to a slot before it is whole.
+/// The same with a body: nginx must not pass the request to a slot before it is complete.
 pub(super) fn a_body_that_dawdles(scene: &mut Scene) {
     let mut slow = connect(&Target::from(scene.running.address), SLOTS * 2);
     for connection in &mut slow {
         let head =
             b"POST /post?note=dawdles HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx";
-        connection.write(head, Instant::now() + PATIENCE).unwrap();
+        connection
+            .write(head, Instant::now() + CLIENT_TIMEOUT)
+            .unwrap();
     }
-    goes_on(scene);
+    assert_keeps_serving(scene);
     assert_eq!(scene.service.noted("dawdles"), 0);
 }
 
-/// Twice as many clients as slots that ask for much and never read it.
+/// Twice as many clients as slots request large responses and never read them.
 pub(super) fn never_read(scene: &mut Scene) {
     let mut deaf = connect(&Target::from(scene.running.address), SLOTS * 2);
     for connection in &mut deaf {
         let head = b"GET /big/20000000?note=deaf HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        connection.write(head, Instant::now() + PATIENCE).unwrap();
+        connection
+            .write(head, Instant::now() + CLIENT_TIMEOUT)
+            .unwrap();
     }
     scene.service.wait_for_notes("deaf", deaf.len() as u64);
-    goes_on(scene);
+    assert_keeps_serving(scene);
 }
 
 pub(super) fn a_body_nobody_reads(scene: &mut Scene) {
@@ -96,23 +100,25 @@ pub(super) fn a_header_of_20_kb(scene: &mut Scene) {
 pub(super) fn clients_that_hang_up(scene: &mut Scene) {
     for _ in 0..50 {
         let mut connection =
-            Connection::open(&Target::from(scene.running.address), PATIENCE).unwrap();
+            Connection::open(&Target::from(scene.running.address), CLIENT_TIMEOUT).unwrap();
         let head = b"GET /delay/0.05 HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        connection.write(head, Instant::now() + PATIENCE).unwrap();
+        connection
+            .write(head, Instant::now() + CLIENT_TIMEOUT)
+            .unwrap();
     }
-    goes_on(scene);
+    assert_keeps_serving(scene);
 }
 
 /// More connections than there are file descriptors, to the service and to the admin port.
 pub(super) fn no_descriptors_left(scene: &mut Scene) {
     let idle = connect(&Target::from(scene.running.address), 300);
     let admin = connect(&Target::from(scene.running.admin.unwrap()), 300);
-    goes_on(scene);
+    assert_keeps_serving(scene);
     drop((idle, admin));
-    goes_on(scene);
+    assert_keeps_serving(scene);
 }
 
-/// The folder as the launcher sees it.
+/// The runtime folder in the launcher's mount namespace.
 fn runtime_of(scene: &Scene) -> PathBuf {
     let root = format!("/proc/{}/root", scene.running.pid());
     PathBuf::from(root).join(scene.running.runtime().strip_prefix("/").unwrap())
@@ -122,8 +128,8 @@ pub(super) fn disk_full(scene: &mut Scene) {
     let filler = runtime_of(scene).join("filler");
     let mut file = fs::File::create(&filler).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
-    goes_on(scene);
-    // What needs the disk is refused with an answer.
+    assert_keeps_serving(scene);
+    // Requests that need the disk get an error response.
     let upload = scene
         .running
         .send(&Request::post("/post", vec![b'x'; 500_000]))
@@ -144,7 +150,7 @@ pub(super) fn disk_full(scene: &mut Scene) {
         reload.exit,
         reload.text()
     );
-    // The space is free once nobody holds the file open.
+    // The space is free when no process has the file open.
     drop(file);
     fs::remove_file(&filler).unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Processes that are killed, and processes that stand still.
+//! Faults: killed and stopped processes.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use nix::sys::signal::Signal;
 
 use crate::family::Process;
 use crate::http::Request;
-use crate::wait::{let_pass, until};
+use crate::wait::{pass_time, until};
 
 use super::Scene;
 
-/// How long a process stands still.
+/// How long a process is stopped.
 const STILL: Duration = Duration::from_secs(3);
 
 fn kill(victims: &[Process]) {
@@ -23,9 +23,9 @@ fn kill(victims: &[Process]) {
     }
 }
 
-fn stand_still(victim: &Process) {
+fn stop_for_a_while(victim: &Process) {
     victim.signal(Signal::SIGSTOP);
-    let_pass(STILL);
+    pass_time(STILL);
     victim.signal(Signal::SIGCONT);
 }
 
@@ -53,7 +53,7 @@ pub(super) fn kill_nginx_master(scene: &mut Scene) {
     wait_ready(scene);
 }
 
-/// Kills nginx's master until nobody has come after it yet: its workers serve alone for half a second.
+/// Kills nginx's master until its restart is delayed: for half a second only its workers serve.
 pub(super) fn nginx_waits_for_its_restart(scene: &Scene) {
     let first = scene.running.nginx_master();
     kill(std::slice::from_ref(&first));
@@ -79,26 +79,26 @@ pub(super) fn kill_nginx_worker(scene: &mut Scene) {
 }
 
 pub(super) fn stop_uwsgi_master(scene: &mut Scene) {
-    stand_still(&scene.running.uwsgi_master());
+    stop_for_a_while(&scene.running.uwsgi_master());
 }
 
 pub(super) fn stop_nginx_master(scene: &mut Scene) {
-    stand_still(&scene.running.nginx_master());
+    stop_for_a_while(&scene.running.nginx_master());
 }
 
 pub(super) fn stop_uwsgi_worker(scene: &mut Scene) {
-    stand_still(&scene.running.uwsgi_workers()[0]);
+    stop_for_a_while(&scene.running.uwsgi_workers()[0]);
 }
 
 pub(super) fn stop_nginx_worker(scene: &mut Scene) {
-    stand_still(&scene.running.nginx_workers()[0]);
+    stop_for_a_while(&scene.running.nginx_workers()[0]);
 }
 
 pub(super) fn stop_launcher(scene: &mut Scene) {
-    stand_still(&Process::read(scene.running.pid()).unwrap());
+    stop_for_a_while(&Process::read(scene.running.pid()).unwrap());
 }
 
-/// Nobody wakes them: the watchdog must notice that nothing is served any more.
+/// The processes stay stopped: the watchdog must detect that nothing is served.
 pub(super) fn stop_uwsgi_for_ever(scene: &mut Scene) {
     let master = scene.running.uwsgi_master();
     let mut all = scene.running.uwsgi_workers();
@@ -112,7 +112,7 @@ pub(super) fn stop_uwsgi_for_ever(scene: &mut Scene) {
     wait_ready(scene);
 }
 
-/// Requests that end their worker: whoever asks for it gets 502, nobody else notices.
+/// Requests that crash their worker get 502; others are not affected.
 pub(super) fn segfault(scene: &mut Scene) {
     let post = scene
         .running
@@ -138,7 +138,7 @@ pub(super) fn exit_in_a_request(scene: &mut Scene) {
     assert_eq!(scene.service.noted("posted"), 1, "a POST was replayed");
 }
 
-/// A GET whose worker dies under it is tried once more, a POST is not.
+/// A GET whose worker dies is retried once, a POST is not.
 pub(super) fn die_once(scene: &mut Scene) {
     let get = scene.running.send(&Request::get("/die-once/got")).unwrap();
     assert_eq!((get.status, get.text().as_str()), (200, "second try"));

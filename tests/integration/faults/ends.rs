@@ -1,4 +1,4 @@
-//! Faults after which the launcher is gone: nothing may be left of it, and nobody may have been cut off.
+//! Faults that end the launcher: no process may be left, and no request may be aborted.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::Scene;
 use super::crash::nginx_waits_for_its_restart;
 
 #[track_caller]
-fn ends_with_0(scene: &mut Scene) {
+fn assert_exits_with_0(scene: &mut Scene) {
     let exit = scene.running.wait_exit(Duration::from_secs(30));
     assert_eq!(exit.code, Some(0), "{exit:?}");
     scene.running.assert_nothing_left(Duration::from_secs(2));
@@ -21,7 +21,7 @@ fn ends_with_0(scene: &mut Scene) {
 
 pub(super) fn stop_under_load(scene: &mut Scene) {
     scene.running.signal(Signal::SIGTERM);
-    ends_with_0(scene);
+    assert_exits_with_0(scene);
 }
 
 pub(super) fn stop_with_slow_requests(scene: &mut Scene) {
@@ -34,10 +34,10 @@ pub(super) fn stop_with_slow_requests(scene: &mut Scene) {
     for request in slow {
         assert_eq!(request.join().unwrap().unwrap().status, 200);
     }
-    ends_with_0(scene);
+    assert_exits_with_0(scene);
 }
 
-/// The workers that a crashed nginx has left are waited for like nginx itself.
+/// The stop waits for the survivors of a crashed nginx as for nginx itself.
 pub(super) fn stop_after_a_crash(scene: &mut Scene) {
     let slow = Request::get("/delay/2?note=slow").header("Connection", "close");
     let slow: Vec<_> = (0..3)
@@ -49,7 +49,7 @@ pub(super) fn stop_after_a_crash(scene: &mut Scene) {
     for request in slow {
         assert_eq!(request.join().unwrap().unwrap().status, 200);
     }
-    ends_with_0(scene);
+    assert_exits_with_0(scene);
 }
 
 pub(super) fn stop_during_reload(scene: &mut Scene) {
@@ -65,7 +65,7 @@ pub(super) fn stop_during_reload(scene: &mut Scene) {
         masters.iter().any(second).then_some(())
     });
     scene.running.signal(Signal::SIGTERM);
-    ends_with_0(scene);
+    assert_exits_with_0(scene);
     let output = reload.join().unwrap();
     assert!(
         matches!(output.exit.code, Some(0 | 69 | 75)),
@@ -100,7 +100,7 @@ pub(super) fn reload_during_stop(scene: &mut Scene) {
         output.text()
     );
     assert_eq!(slow.join().unwrap().unwrap().status, 200);
-    ends_with_0(scene);
+    assert_exits_with_0(scene);
 }
 
 pub(super) fn stop_during_start(scene: &mut Scene) {

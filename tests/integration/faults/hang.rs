@@ -1,4 +1,4 @@
-//! Requests that never end by themselves.
+//! Faults: requests that never end by themselves.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) fn threads() -> Service {
     Service::new().nginx_config(&section)
 }
 
-/// `count` requests that hang: each gets 504 with its id, in time, and was run once.
+/// Sends `count` requests that hang: each gets 504 with its id in time, and was run only once.
 #[track_caller]
 fn hang(scene: &mut Scene, path: &str, count: usize, grace: Duration) {
     let request = |i: usize| {
@@ -54,7 +54,7 @@ fn hang(scene: &mut Scene, path: &str, count: usize, grace: Duration) {
             "{}",
             answer.text()
         );
-        // The wait for a slot comes on top; a load of short requests makes it short.
+        // Includes the wait for a slot, which is short because the load has short requests.
         let most = T + grace + Duration::from_secs(1);
         assert!(answer.took >= T, "504 after {:?}", answer.took);
         scene.allow("a 504", answer.took, most);
@@ -73,7 +73,7 @@ pub(super) fn one(scene: &mut Scene) {
 pub(super) fn all_but_one(scene: &mut Scene) {
     let before = scene.load.count();
     hang(scene, "/hang", SLOTS - 1, SOFT);
-    // One slot serves fifty requests of 20 ms each second; half of that is a machine with other work.
+    // One slot serves fifty requests of 20 ms per second; half of that is accepted on a loaded machine.
     let served = scene.load.count() - before;
     let expected = usize::try_from(T.as_secs()).unwrap() * 50 / 2;
     if served < expected {

@@ -1,8 +1,8 @@
-//! One table of faults: each is injected once into a service under load, and the table says what the load
-//! may notice of it.
+//! One table of faults: each is injected once into a service under load, and the table defines the allowed effect on the
+//! load.
 //!
-//! `FAULT=reload cargo test faults` runs the rows whose name contains the word. Reading order: [`table`] has
-//! the rows, the other modules what they do.
+//! `FAULT=reload cargo test faults` runs the rows whose name contains the word. Reading order: [`table`] has the rows, the
+//! other modules implement the faults.
 
 mod clients;
 mod crash;
@@ -26,14 +26,14 @@ use crate::service::Service;
 
 /// Clients of the load.
 const CLIENTS: usize = 8;
-/// Slots of the service, unless a row says otherwise.
+/// Default number of slots.
 const SLOTS: usize = 4;
-/// Requests before the fault, so that it hits a service in full swing, and after it.
+/// Number of requests before the fault, so that the service is under load, and after it.
 const CALM: usize = 200;
-/// A row whose only fault is that it was slow is run again, at most so often in all: the machine may have had other
-/// work. A service that is too slow is so each time; a failed request is never forgiven.
+/// A row that was only too slow is run again, at most this many times in all, because the machine may have been loaded. A
+/// service that is too slow is so each time. A row with a failed request is not repeated.
 const TRIES: usize = 3;
-/// What a crash may cost whoever asks meanwhile, besides the application's own import.
+/// The longest time of a request during a crash, in addition to the import of the application.
 const CRASH: Duration = Duration::from_secs(2);
 
 /// A row of the table.
@@ -42,9 +42,9 @@ struct Fault {
     service: fn() -> Service,
     launcher: fn(Launcher) -> Launcher,
     begin: Begin,
-    /// What the load asks for.
+    /// The path that the load requests.
     path: &'static str,
-    /// Does the harm, waits until it is over and looks at what only this fault has to show.
+    /// Injects the fault, waits until it is over, and makes the assertions that are specific to it.
     inject: fn(&mut Scene),
     failed: Failed,
     longest: Longest,
@@ -55,11 +55,11 @@ struct Fault {
 #[derive(Clone, Copy, Debug)]
 enum Failed {
     None,
-    /// Those that the fault itself hits, at most so many.
+    /// Requests that are hit by the fault itself, at most this many.
     Hit(usize),
-    /// None but those that come when nobody listens any more.
+    /// Only refused connections, after the stop.
     OnlyRefused,
-    /// The service is gone; only what is left of it counts.
+    /// All, because the service is killed; only the remaining processes are checked.
     Any,
 }
 
@@ -69,38 +69,38 @@ enum Longest {
     /// [`CRASH`] and the time of a start.
     Crash,
     AtMost(Duration),
-    /// So many times the p99 of the calm before the fault.
+    /// This multiple of the p99 before the fault.
     CalmP99Times(u32),
     Any,
 }
 
-/// How far the start has come when the fault happens.
+/// The phase of the start at which the fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Begin {
-    /// Ready and in full swing.
+    /// Ready and under load.
     Ready,
-    /// The application has noted that it is being imported.
+    /// The application is being imported.
     Importing,
 }
 
-/// What has become of the launcher.
+/// The expected state of the launcher after the fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum After {
     Ready,
     Ended,
 }
 
-/// Where a fault happens.
+/// The running service into which a fault is injected.
 struct Scene {
     service: Service,
     running: Running,
     load: Load,
-    /// What took longer than it may.
+    /// Everything that exceeded its time limit.
     slow: Vec<String>,
 }
 
 impl Scene {
-    /// Notes what took longer than it may.
+    /// Records that `what` exceeded its time limit.
     fn allow(&mut self, what: &str, took: Duration, most: Duration) {
         if took > most {
             self.slow
@@ -109,23 +109,23 @@ impl Scene {
     }
 }
 
-/// What a row came to.
+/// The result of a row.
 struct Report {
     name: &'static str,
     sent: usize,
     failed: usize,
     longest: Duration,
     p99: Duration,
-    /// Which try this was.
+    /// Number of this attempt.
     tries: usize,
-    /// What took longer than it may.
+    /// Everything that exceeded its time limit.
     slow: Vec<String>,
-    /// All that is not as expected; empty: nothing.
+    /// All unexpected results; empty when the row passed.
     wrong: String,
 }
 
 impl Report {
-    /// A row that could not be run to its end.
+    /// A row that could not be completed.
     fn broken(fault: &Fault, wrong: String) -> Self {
         Self {
             name: fault.name,
@@ -140,13 +140,13 @@ impl Report {
     }
 }
 
-/// Runs a row until it is right, or wrong otherwise than by its time.
-fn run_patiently(fault: &Fault) -> Report {
+/// Runs a row again while it only exceeds time limits.
+fn run_with_retries(fault: &Fault) -> Report {
     let mut tries = 0;
     loop {
         tries += 1;
         let report = catch_unwind(|| run(fault))
-            .unwrap_or_else(|panic| Report::broken(fault, words_of(panic.as_ref())));
+            .unwrap_or_else(|panic| Report::broken(fault, message_of(panic.as_ref())));
         if !report.wrong.is_empty() || report.slow.is_empty() || tries == TRIES {
             return Report { tries, ..report };
         }
@@ -196,7 +196,7 @@ fn run(fault: &Fault) -> Report {
     let outcome = load.stop();
     let mut wrong = injected
         .err()
-        .map(|panic| words_of(panic.as_ref()))
+        .map(|panic| message_of(panic.as_ref()))
         .unwrap_or_default();
     if let Some(reason) = too_many_failed(fault, &outcome) {
         let between = if wrong.is_empty() { "" } else { "; " };
@@ -235,7 +235,7 @@ fn too_many_failed(fault: &Fault, outcome: &Outcome) -> Option<String> {
     (counted > allowed).then(reasons)
 }
 
-/// `calm` is the time before the fault, `crash` what [`Longest::Crash`] comes to here.
+/// `calm` is the interval before the fault, `crash` the duration of [`Longest::Crash`] on this machine.
 fn longest_allowed(
     fault: &Fault,
     outcome: &Outcome,
@@ -250,7 +250,7 @@ fn longest_allowed(
     }
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
     let words = panic.downcast_ref::<String>().cloned();
     words
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
@@ -290,7 +290,7 @@ fn fault_matrix() {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((index, fault)) = next else { break };
-                    let report = run_patiently(fault);
+                    let report = run_with_retries(fault);
                     reports.lock().unwrap().push((index, report));
                 }
             });
@@ -312,7 +312,7 @@ fn fault_matrix() {
             write!(wrong, "\n{}: {TRIES} times: {slow}\n", report.name).unwrap();
         }
     }
-    // Past the test harness, which keeps to itself what a passing test prints.
+    // Bypasses the test harness, which captures the output of passing tests.
     std::io::stderr().write_all(text.as_bytes()).unwrap();
     assert!(wrong.is_empty(), "{wrong}");
 }

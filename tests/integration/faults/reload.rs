@@ -1,4 +1,4 @@
-//! New code and new configuration, right and wrong.
+//! Faults: reloads with good and broken code and configuration.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::wait::until;
 
 use super::{SLOTS, Scene};
 
-/// Reloads into what is wrong: refused with a code and a word of why, and the old generation serves on.
+/// A broken reload is refused with an exit code and a reason, and the old generation keeps serving.
 #[track_caller]
 fn is_refused(scene: &Scene, codes: &[i32], why: &str) {
     let output = scene.running.run_command(&["reload"]);
@@ -60,7 +60,7 @@ pub(super) fn broken_snippet(scene: &mut Scene) {
     is_refused(scene, &[75, 78], "no_such_directive");
 }
 
-/// The canary lives and says that it is not well: it is given its time, and then told why it was not taken.
+/// The canary starts but its health check fails: the reload is rolled back after the timeout, with this reason.
 pub(super) fn sick(scene: &mut Scene) {
     let sick = json!({"use_nginx": true, "nginx_config": {
         "wsgi_worker_threads_count": SLOTS, "health_check_path": "/no-such-page", "start_timeout": 2}});
@@ -77,7 +77,7 @@ pub(super) fn ten_times(scene: &mut Scene) {
     }
 }
 
-/// The same by signal.
+/// The same with SIGHUP.
 pub(super) fn by_signal(scene: &mut Scene) {
     for version in ["2", "3", "4"] {
         scene.service.write_version(version);
@@ -125,7 +125,7 @@ pub(super) fn into_more_slots(scene: &mut Scene) {
     );
 }
 
-/// What a crashed nginx has left serves the old configuration, and must go with it.
+/// The survivors of a crashed nginx serve the old configuration and must end with it.
 pub(super) fn after_a_crash(scene: &mut Scene) {
     super::crash::nginx_waits_for_its_restart(scene);
     let left: Vec<_> = scene.running.children_named("nginx");
@@ -141,7 +141,7 @@ pub(super) fn after_a_crash(scene: &mut Scene) {
     assert_eq!(scene.running.get_ok("/grog").text(), "grog");
 }
 
-/// Requests that are in the old generation when it is replaced are answered by it.
+/// In-flight requests of the old generation are answered by it.
 pub(super) fn with_slow_requests(scene: &mut Scene) {
     use crate::http::Request;
     use crate::load::background;

@@ -1,4 +1,4 @@
-//! The rows: fault, load, expectation.
+//! The rows of the table: fault, load and expectation.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     After, Begin, CLIENTS, Failed, Fault, Longest, SLOTS, Scene, clients, crash, ends, hang, reload,
 };
 
-/// A row that harms nobody: the load sees nothing of it but a delay.
+/// A fault that fails no request and may only delay some.
 const ROW: Fault = Fault {
     name: "",
     service: slots,
@@ -23,7 +23,7 @@ const ROW: Fault = Fault {
     after: After::Ready,
 };
 
-/// The request that a stopped process has in hand waits as long as that.
+/// A request in a stopped process waits for this long.
 const STANDS_STILL: Longest = Longest::AtMost(Duration::from_secs(5));
 const AFTER_T: Longest = Longest::AtMost(T.saturating_add(SOFT));
 const LONG_AFTER_T: Longest = Longest::AtMost(T.saturating_add(HARD));
@@ -45,7 +45,7 @@ fn threads() -> Service {
 }
 
 fn slow_import() -> Service {
-    slots().before_the_probe(&importing("time.sleep(120)"))
+    slots().with_prelude(&importing("time.sleep(120)"))
 }
 
 fn as_it_is(launcher: Launcher) -> Launcher {
@@ -221,7 +221,7 @@ pub(super) const FAULTS: &[Fault] = &[
         after: After::Ended,
         ..row("reload during a stop", ends::reload_during_stop)
     },
-    // Nobody could answer what came before the application was there.
+    // Requests before the application is loaded cannot be answered.
     Fault {
         service: slow_import,
         begin: Begin::Importing,
