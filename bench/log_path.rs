@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::Duration;
 
-use microservice_flask::logs::{self, AccessFilter, Format, LogOptions, OnFull, Source};
+use microservice_flask::internals::logs::{self, AccessFilter, Format, LogOptions, OnFull, Source};
 
 /// Longer than anything that was written takes to arrive.
 const TIMEOUT: Duration = Duration::from_secs(60);

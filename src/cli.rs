@@ -11,13 +11,13 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 /// Runs a folder with a Flask app as a production service behind nginx and uWSGI, or in development under flask.
 #[derive(Debug, Parser)]
 #[command(name = "microservice-flask", version, about, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Accepted before and after the command, whichever it is.
     #[command(flatten)]
-    pub service: ServiceOptions,
+    pub(crate) service: ServiceOptions,
     /// Required; without a command clap prints the help and exits with 2.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 const EXIT_CODES: &str = "\
@@ -27,19 +27,19 @@ configuration, 126/127 a program cannot be run or found, else the failed program
 
 /// Options of every command: which service, where it listens, where its runtime files are.
 #[derive(Clone, Debug, Args)]
-pub struct ServiceOptions {
+pub(crate) struct ServiceOptions {
     /// Service folder: src/main.py with `app`, optional config/, nginx/, src/static/ [default: /opt/$MICROSERVICE_NAME, else /opt/$IMAGE_NAME]
     #[arg(long, value_name = "DIR", env = "MICROSERVICE_DIR", global = true)]
-    pub app: Option<PathBuf>,
+    pub(crate) app: Option<PathBuf>,
     /// Service name, in logs and metrics [default: last part of the service folder]
     #[arg(long, value_name = "NAME", env = "MICROSERVICE_NAME", global = true)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Environment (dev, production, production/eu …): picks the config folder
     #[arg(long, value_name = "ENV", env = "MICROSERVICE_ENV", global = true)]
-    pub env: Option<String>,
+    pub(crate) env: Option<String>,
     /// Use this config.json instead of the first one in the folders of CONFIG_PATH
     #[arg(long, value_name = "FILE", env = "MICROSERVICE_CONFIG", global = true)]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Address for clients: PORT, HOST:PORT or `[::]:PORT`; may be given more than once
     #[arg(
         long,
@@ -49,7 +49,7 @@ pub struct ServiceOptions {
         value_delimiter = ',',
         global = true
     )]
-    pub listen: Vec<ListenAddr>,
+    pub(crate) listen: Vec<ListenAddr>,
     /// Address of health, metrics and status (read-only), or `off`
     #[arg(
         long,
@@ -58,7 +58,7 @@ pub struct ServiceOptions {
         default_value = "127.0.0.1:9180",
         global = true
     )]
-    pub admin: AdminAddr,
+    pub(crate) admin: AdminAddr,
     /// Runtime folder, the only one that is written [default: /run/microservice-flask, else below $XDG_RUNTIME_DIR, else below /tmp]
     #[arg(
         long,
@@ -66,7 +66,7 @@ pub struct ServiceOptions {
         env = "MICROSERVICE_RUNTIME_DIR",
         global = true
     )]
-    pub runtime_dir: Option<PathBuf>,
+    pub(crate) runtime_dir: Option<PathBuf>,
     /// How log records look on stdout
     #[arg(
         long,
@@ -75,12 +75,12 @@ pub struct ServiceOptions {
         default_value = "auto",
         global = true
     )]
-    pub log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
 }
 
 /// The commands, one variant each.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the service: production under nginx and uWSGI, or development under flask
     Run(RunArgs),
     /// Read and validate the configuration, plan, render, test; print every problem, or the plan
@@ -103,54 +103,54 @@ pub enum Command {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Development: run under `flask run`, whatever use_nginx says
     #[arg(long, conflicts_with = "production")]
-    pub dev: bool,
+    pub(crate) dev: bool,
     /// Production: run under nginx and uWSGI, whatever use_nginx says
     #[arg(long)]
-    pub production: bool,
+    pub(crate) production: bool,
     /// Arguments for `flask run`, in development
     #[arg(last = true, value_name = "FLASK ARGS")]
-    pub flask_args: Vec<String>,
+    pub(crate) flask_args: Vec<String>,
 }
 
 /// Arguments of `render`.
 #[derive(Debug, Args)]
-pub struct RenderArgs {
+pub(crate) struct RenderArgs {
     /// Folder to write the files to; without it they are printed
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Print the status as JSON
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Print the status again whenever it changes, until interrupted
     #[arg(long)]
-    pub watch: bool,
+    pub(crate) watch: bool,
 }
 
 /// Arguments of `restart-worker`.
 #[derive(Debug, Args)]
-pub struct RestartWorkerArgs {
+pub(crate) struct RestartWorkerArgs {
     /// The worker's number, as in `status`
-    pub id: u32,
+    pub(crate) id: u32,
 }
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// Shell to write the script for
-    pub shell: clap_complete::Shell,
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `--log-format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Readable lines
     Text,
     /// One JSON object per line
@@ -161,7 +161,7 @@ pub enum LogFormat {
 
 /// An address of `--listen`: a port alone means every IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListenAddr(pub SocketAddr);
+pub(crate) struct ListenAddr(pub SocketAddr);
 
 impl FromStr for ListenAddr {
     type Err = String;
@@ -173,7 +173,7 @@ impl FromStr for ListenAddr {
 
 /// The address of `--admin`: a port alone means loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdminAddr {
+pub(crate) enum AdminAddr {
     /// No TCP listener; the control socket still answers.
     Off,
     /// Listen here.
@@ -218,7 +218,7 @@ fn parse_addr(text: &str, default_ip: IpAddr) -> Result<SocketAddr, String> {
 
 /// Parses the command line and the environment variables of the options. Empty variables count as unset, because compose
 /// files pass optional variables that way. On `--help` and on errors clap prints and exits.
-pub fn parse(is_empty: impl Fn(&OsStr) -> bool) -> Cli {
+pub(crate) fn parse(is_empty: impl Fn(&OsStr) -> bool) -> Cli {
     let matches = command(is_empty).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

@@ -17,28 +17,28 @@ use crate::sys::short_programs::ShortPrograms;
 
 /// A service with its configuration, before planning.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub(crate) struct Context {
     /// Where the service is.
-    pub service: Service,
+    pub(crate) service: Service,
     /// Values of config.json; defaults where it has problems.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Problems and warnings so far; planning adds more.
-    pub findings: Findings,
+    pub(crate) findings: Findings,
     /// Environment variables at the start, as far as they are UTF-8.
-    pub env: Env,
+    pub(crate) env: Env,
     /// The runtime folder; it may not exist yet.
-    pub runtime: PathBuf,
+    pub(crate) runtime: PathBuf,
     /// Whether the runtime folder is the default in /tmp, where other users may create files too.
-    pub is_among_others: bool,
+    pub(crate) is_among_others: bool,
 }
 
 /// All environment variables. Besides clap, only this file reads the environment.
-pub fn whole_environment() -> Vec<(OsString, OsString)> {
+pub(crate) fn whole_environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
 /// Environment variables whose name and value are UTF-8; the launcher itself reads no others.
-pub fn environment() -> Env {
+pub(crate) fn environment() -> Env {
     whole_environment()
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -46,12 +46,12 @@ pub fn environment() -> Env {
 }
 
 /// Whether a variable is set to the empty text.
-pub fn is_empty_variable(name: &OsStr) -> bool {
+pub(crate) fn is_empty_variable(name: &OsStr) -> bool {
     std::env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
 /// Finds the service and reads its config.json. Problems of the configuration are findings, not errors.
-pub fn load(options: &ServiceOptions) -> Result<Context, Failure> {
+pub(crate) fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     let env = environment();
     let query = ServiceQuery {
         app: options.app.clone(),
@@ -91,7 +91,7 @@ pub(crate) fn runtime_dirs(options: &ServiceOptions, env: &Env) -> RuntimeDirs {
 
 impl Context {
     /// Probes this host for what the plan depends on.
-    pub async fn host(&self, programs: &ShortPrograms) -> Host {
+    pub(crate) async fn host(&self, programs: &ShortPrograms) -> Host {
         let default = vec!["static"];
         let statics: Vec<&str> = match &self.config.statics {
             Some(set) => set
@@ -126,7 +126,7 @@ impl Context {
     }
 
     /// Plans the service. Problems that only the host shows are added to the findings.
-    pub fn plan(&mut self, host: &Host, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
+    pub(crate) fn plan(&mut self, host: &Host, layout: Layout, listen: Vec<SocketAddr>) -> Plan {
         let input = PlanInput {
             name: self.service.name.clone(),
             root: self.service.root.clone(),
@@ -137,7 +137,7 @@ impl Context {
     }
 
     /// Fails if any finding is a problem; warnings do not count.
-    pub fn fail_on_problems(&self) -> Result<(), Failure> {
+    pub(crate) fn fail_on_problems(&self) -> Result<(), Failure> {
         if self.findings.has_problems() {
             return Err(Failure::Config(Problems(self.findings.clone())));
         }
@@ -146,7 +146,7 @@ impl Context {
 }
 
 /// The addresses of `--listen` without duplicates, in the order given.
-pub fn listen(options: &ServiceOptions) -> Vec<SocketAddr> {
+pub(crate) fn listen(options: &ServiceOptions) -> Vec<SocketAddr> {
     let mut list: Vec<SocketAddr> = Vec::new();
     for address in &options.listen {
         if !list.contains(&address.0) {

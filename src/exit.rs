@@ -17,7 +17,7 @@ use crate::sys::sockets::BindError;
 
 /// Why a command failed. The text is printed on stderr after the program's name; hints follow on lines of their own.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// No service was found, or its files cannot be read.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -140,7 +140,7 @@ pub enum Failure {
 
 /// Findings with at least one problem; displayed as their number.
 #[derive(Debug)]
-pub struct Problems(pub Findings);
+pub(crate) struct Problems(pub Findings);
 
 impl std::fmt::Display for Problems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -169,7 +169,7 @@ impl Failure {
     }
 
     /// The exit code. The match has no wildcard, so that a new failure does not compile without a code.
-    pub fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Negative(_) => 1,
             Self::Lookup(LookupError::Unreadable { source, .. }) if is_permission(source) => 77,

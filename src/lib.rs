@@ -20,6 +20,7 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `commands` | everything |
+//! | `internals` (for tests and benchmarks) | `config`, `host`, `logs`, `plan`, `render`, `sys` |
 //! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
 //! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `render`, `status`, `supervise`, `sys` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |
@@ -46,27 +47,28 @@
 //!
 //! Signals are in [`sys::signals`], exit codes in [`exit`].
 
-pub mod cli;
-pub mod client;
-pub mod commands;
-pub mod config;
-pub mod console;
-pub mod context;
-pub mod control;
-pub mod exit;
-pub mod generation;
-pub mod host;
-pub mod http;
-pub mod logs;
-pub mod plan;
-pub mod programs;
-pub mod reload_answer;
-pub mod render;
-pub mod runtime_dir;
-pub mod status;
-pub mod supervise;
-pub mod sys;
-pub mod telemetry;
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod console;
+mod context;
+mod control;
+mod exit;
+mod generation;
+mod host;
+mod http;
+pub mod internals;
+mod logs;
+mod plan;
+mod programs;
+mod reload_answer;
+mod render;
+mod runtime_dir;
+mod status;
+mod supervise;
+mod sys;
+mod telemetry;
 
 use std::process::ExitCode;
 

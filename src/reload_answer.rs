@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 
 /// The result of a reload, for those who asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReloadAnswer {
+pub(crate) struct ReloadAnswer {
     /// What became of the reload.
-    pub outcome: ReloadOutcome,
+    pub(crate) outcome: ReloadOutcome,
     /// For people; several lines when there are several reasons.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// What became of a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ReloadOutcome {
+pub(crate) enum ReloadOutcome {
     /// The new generation serves.
     Committed,
     /// The new generation was started and given up; the old one serves on.

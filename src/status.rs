@@ -8,68 +8,68 @@ use serde::{Deserialize, Serialize};
 
 /// Everything that /status answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatusReport {
+pub(crate) struct StatusReport {
     /// `--name`, or the last part of the service folder.
-    pub name: String,
+    pub(crate) name: String,
     /// Version of the launcher.
-    pub version: String,
+    pub(crate) version: String,
     /// What the service as a whole is doing.
-    pub phase: ServicePhase,
+    pub(crate) phase: ServicePhase,
     /// Whether a load balancer should send requests here.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// Why the service is not ready.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Process of the launcher.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// When the launcher started (RFC 3339).
-    pub started_at: String,
+    pub(crate) started_at: String,
     /// Seconds since the launcher started, from a clock that never jumps.
-    pub uptime_seconds: f64,
+    pub(crate) uptime_seconds: f64,
     /// Number of the configuration that serves: 1 after the start, one more after each reload.
-    pub generation: u32,
+    pub(crate) generation: u32,
     /// The config.json that was read; none when the service has none.
-    pub config_file: Option<PathBuf>,
+    pub(crate) config_file: Option<PathBuf>,
     /// Addresses for clients, as bound.
-    pub listen: Vec<String>,
+    pub(crate) listen: Vec<String>,
     /// Figures of the plan that serves.
-    pub plan: PlanSummary,
+    pub(crate) plan: PlanSummary,
     /// nginx and uWSGI; during a reload or after a crash also their predecessors and successors.
-    pub children: Vec<ChildStatus>,
+    pub(crate) children: Vec<ChildStatus>,
     /// Processes of the application. The supervisor leaves this empty; `control` asks uWSGI for it.
     #[serde(default)]
-    pub workers: Vec<WorkerStatus>,
+    pub(crate) workers: Vec<WorkerStatus>,
     /// Requests that wait for a free slot. The supervisor leaves this empty; `control` asks nginx for it.
     #[serde(default)]
-    pub waiting: Option<u64>,
+    pub(crate) waiting: Option<u64>,
     /// Restarts of all serving children together.
-    pub restarts: u32,
+    pub(crate) restarts: u32,
     /// The last log records at level error, oldest first.
     #[serde(default)]
-    pub last_errors: Vec<ErrorRecord>,
+    pub(crate) last_errors: Vec<ErrorRecord>,
     /// How many log records were written and lost.
     #[serde(default)]
-    pub log: LogStatus,
+    pub(crate) log: LogStatus,
 }
 
 /// Counts of log records since the launcher started: produced = delivered + dropped + buffered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LogStatus {
+pub(crate) struct LogStatus {
     /// Records read from the children, and the launcher's own.
-    pub produced: u64,
+    pub(crate) produced: u64,
     /// Records written to stdout.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// Records lost because the buffer was full.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// Records in the buffer.
-    pub buffered: u64,
+    pub(crate) buffered: u64,
     /// Seconds since stdout last accepted data; none while it accepts data.
-    pub stalled_seconds: Option<f64>,
+    pub(crate) stalled_seconds: Option<f64>,
 }
 
 /// What the service as a whole is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ServicePhase {
+pub(crate) enum ServicePhase {
     /// Some child has never been ready.
     Starting,
     /// Every child is ready.
@@ -84,7 +84,7 @@ pub enum ServicePhase {
 
 impl ServicePhase {
     /// The text in JSON and in `status`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Ready => "ready",
@@ -97,42 +97,42 @@ impl ServicePhase {
 
 /// Figures of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanSummary {
+pub(crate) struct PlanSummary {
     /// Requests that can be served at the same time: processes × threads.
-    pub slots: u32,
+    pub(crate) slots: u32,
     /// uWSGI worker processes.
-    pub processes: u32,
+    pub(crate) processes: u32,
     /// Threads of each uWSGI worker.
-    pub threads: u32,
+    pub(crate) threads: u32,
     /// Requests that may wait for a free slot.
-    pub queue: u32,
+    pub(crate) queue: u32,
     /// nginx worker processes.
-    pub nginx_workers: u32,
+    pub(crate) nginx_workers: u32,
 }
 
 /// A program that the launcher supervises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChildStatus {
+pub(crate) struct ChildStatus {
     /// nginx, uwsgi, or uwsgi (canary).
-    pub name: String,
+    pub(crate) name: String,
     /// Which generation the child belongs to.
-    pub role: ChildRole,
+    pub(crate) role: ChildRole,
     /// Where the child is between its start and its end.
-    pub state: ChildPhase,
+    pub(crate) state: ChildPhase,
     /// Main process of the child; none while there is none.
-    pub pid: Option<i32>,
+    pub(crate) pid: Option<i32>,
     /// Seconds in this state; only for starting and running.
-    pub since_seconds: Option<f64>,
+    pub(crate) since_seconds: Option<f64>,
     /// Starts after the first.
-    pub restarts: u32,
+    pub(crate) restarts: u32,
     /// How the previous process of the child ended.
-    pub last_exit: Option<String>,
+    pub(crate) last_exit: Option<String>,
 }
 
 /// Which generation a child belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ChildRole {
+pub(crate) enum ChildRole {
     /// The present generation.
     Serving,
     /// The next generation, tried on a socket of its own; it gets no requests of clients.
@@ -148,7 +148,7 @@ pub enum ChildRole {
 
 impl ChildRole {
     /// The text in JSON and in `status`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Serving => "serving",
             Self::Canary => "canary",
@@ -162,7 +162,7 @@ impl ChildRole {
 /// Where a child is between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ChildPhase {
+pub(crate) enum ChildPhase {
     /// Not started yet.
     Idle,
     /// Has a process that is not ready.
@@ -184,7 +184,7 @@ pub enum ChildPhase {
 
 impl ChildPhase {
     /// The text in JSON and in `status`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Starting => "starting",
@@ -200,23 +200,23 @@ impl ChildPhase {
 
 /// A worker process of the application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerStatus {
+pub(crate) struct WorkerStatus {
     /// uWSGI's number of the worker, from 1; a replacement keeps it.
-    pub id: u32,
+    pub(crate) id: u32,
     /// 0 while the worker has no process.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// Whether the worker serves a request or could.
-    pub state: WorkerState,
+    pub(crate) state: WorkerState,
     /// Requests that the worker has finished.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// In-flight requests, at most one per thread.
-    pub serving: Vec<RequestStatus>,
+    pub(crate) serving: Vec<RequestStatus>,
 }
 
 /// Whether a worker serves a request or could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WorkerState {
+pub(crate) enum WorkerState {
     /// Serves at least one request.
     Busy,
     /// Waits for requests.
@@ -227,7 +227,7 @@ pub enum WorkerState {
 
 impl WorkerState {
     /// The text in JSON and in `status`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "busy",
             Self::Idle => "idle",
@@ -238,35 +238,35 @@ impl WorkerState {
 
 /// An in-flight request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestStatus {
+pub(crate) struct RequestStatus {
     /// The request ID, as in the log.
-    pub request_id: String,
+    pub(crate) request_id: String,
     /// GET, POST and so on.
-    pub method: String,
+    pub(crate) method: String,
     /// URL path without the query, which may hold secrets.
-    pub path: String,
+    pub(crate) path: String,
     /// Whole seconds since the request started.
-    pub seconds: u64,
+    pub(crate) seconds: u64,
 }
 
 /// A record of the log at level error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorRecord {
+pub(crate) struct ErrorRecord {
     /// When the record was written (RFC 3339).
-    pub ts: String,
+    pub(crate) ts: String,
     /// The child or part of it that wrote the record, as in the log.
-    pub source: String,
+    pub(crate) source: String,
     /// Beginning of the message.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// The answer of /healthcheck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthReport {
+pub(crate) struct HealthReport {
     /// 0 passing, 1 warning, 2 critical; the exit code of `healthcheck`.
-    pub level: u8,
+    pub(crate) level: u8,
     /// One line for operators, at every level.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// What the status shows of a generation.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::writing::{escape, json_scan};
+use microservice_flask::internals::logs::writing::{escape, json_scan};
 use serde_json::Value;
 
 fuzz_target!(|data: &[u8]| {

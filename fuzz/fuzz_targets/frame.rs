@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::lines::frame::{CHUNK, Framer, LinePart};
-use microservice_flask::logs::lines::origin::LineMark;
+use microservice_flask::internals::logs::lines::frame::{CHUNK, Framer, LinePart};
+use microservice_flask::internals::logs::lines::origin::LineMark;
 
 fn frame<'a>(reads: impl Iterator<Item = &'a [u8]>) -> Vec<(Vec<u8>, LinePart)> {
     let mut framer = Framer::with(Some(LineMark::new(7)));

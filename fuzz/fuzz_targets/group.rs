@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::{
+use microservice_flask::internals::logs::{
     Format, Source,
     lines::{origin::LineMark, source_stage::SourceStage},
     queue::batch::Batch,

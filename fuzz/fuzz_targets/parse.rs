@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microservice_flask::logs::lines::{
+use microservice_flask::internals::logs::lines::{
     nginx_access, nginx_error, origin::LineMark, python, uwsgi, uwsgi_worker,
 };
 

@@ -21,7 +21,7 @@ pub struct StaticMapping {
 
 /// `static`: maps URL prefixes to folders below `src`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StaticMap(pub Vec<StaticMapping>);
+pub(crate) struct StaticMap(pub Vec<StaticMapping>);
 
 impl FromJson for StaticMap {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
@@ -125,7 +125,7 @@ impl JsonSchema for StaticMap {
 
 /// A list of networks in CIDR notation (RFC 4632, RFC 4291) or single addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Networks(pub Vec<IpNet>);
+pub(crate) struct Networks(pub Vec<IpNet>);
 
 impl FromJson for Networks {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {

@@ -8,7 +8,7 @@ use super::problem::pointer;
 
 /// JSON pointers of duplicate keys at the top level and anywhere in `sections`. The values of the service's own keys are
 /// not searched. Empty for text that is not valid JSON.
-pub fn duplicates(text: &str, sections: &[&str]) -> Vec<String> {
+pub(crate) fn duplicates(text: &str, sections: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let finder = DuplicateFinder {
         at: String::new(),

@@ -10,7 +10,7 @@ use super::values::{FromJson, InvalidValue, parse_unit};
 
 /// Seconds as a number, or text with a unit (`"500ms"`, `"30s"`, `"2m"`, `"1h"`). May be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DurationValue(pub Duration);
+pub(crate) struct DurationValue(pub Duration);
 
 /// Shortest duration apart from zero. A shorter one is a mistake in the unit, and would end every request.
 const MIN_SECONDS: f64 = 0.01;
@@ -49,7 +49,7 @@ impl FromJson for DurationValue {
 
 /// Like [`DurationValue`], but not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NonZeroDuration(pub Duration);
+pub(crate) struct NonZeroDuration(pub Duration);
 
 impl FromJson for NonZeroDuration {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {

@@ -11,6 +11,7 @@ use super::collections::{Networks, StaticMap};
 use super::duplicates::duplicates;
 use super::durations::{DurationValue, NonZeroDuration};
 use super::log::{AccessLog, Buffer};
+use super::near_miss::{did_you_mean, plain};
 use super::problem::{Findings, pointer};
 use super::uwsgi_options::UwsgiOptions;
 use super::values::{Count, Flag, FromJson, Size, UrlPath, UserName, describe};
@@ -24,13 +25,13 @@ macro_rules! section {
     ) => {
         #[derive(Clone, Debug, Default, JsonSchema)]
         $(#[$meta])*
-        pub struct $name {
+        pub(crate) struct $name {
             $( $(#[$field_meta])* pub $field: Option<$kind>, )*
         }
 
         impl $name {
             /// Names of the fields, which are those of the keys; `static` is `r#static` here.
-            pub const KEYS: &[&str] = &[$(stringify!($field)),*];
+            pub(crate) const KEYS: &[&str] = &[$(stringify!($field)),*];
 
             fn read(&mut self, key: &str, value: &Value, at: &str, findings: &mut Findings) {
                 match key {
@@ -107,7 +108,7 @@ pub(super) const SECTIONS: &[&str] = &["nginx_config", "apache_config", "log_con
 
 /// The parsed file before defaults are filled in.
 #[derive(Clone, Debug, Default)]
-pub struct RawConfig {
+pub(crate) struct RawConfig {
     /// Values at the top level.
     pub top: TopLevel,
     /// `nginx_config` merged with `apache_config`; the former takes precedence key by key.
@@ -119,7 +120,7 @@ pub struct RawConfig {
 
 impl RawConfig {
     /// JSON pointer of a key in the server section: where it is, or where it would be set.
-    pub fn at(&self, key: &str) -> String {
+    pub(crate) fn at(&self, key: &str) -> String {
         self.origins
             .get(key)
             .cloned()
@@ -128,7 +129,7 @@ impl RawConfig {
 }
 
 /// Parses the text of a config.json. Adds all problems to `findings` and keeps the valid values.
-pub fn parse(text: &str, findings: &mut Findings) -> RawConfig {
+pub(crate) fn parse(text: &str, findings: &mut Findings) -> RawConfig {
     let mut raw = RawConfig::default();
     let root = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(root)) => root,
@@ -273,30 +274,6 @@ fn warn_if_misspelled(key: &str, at: &str, findings: &mut Findings) {
     }
 }
 
-/// `did you mean "x"?` for the name in `known` with the smallest edit distance, if that is small enough, else for the
-/// first one that starts with the key.
-pub fn did_you_mean(key: &str, known: &[&str]) -> Option<String> {
-    let key = key.to_ascii_lowercase();
-    let near = known
-        .iter()
-        .map(|name| plain(name))
-        .map(|name| (strsim::damerau_levenshtein(&key, name), name))
-        .filter(|(distance, name)| *distance <= (name.len() / 4).clamp(1, 3))
-        .min()
-        .map(|(_, name)| name);
-    let begins = |name: &&str| key.len() >= MIN_PREFIX_LENGTH && plain(name).starts_with(&key);
-    near.or_else(|| {
-        known
-            .iter()
-            .find(|name| begins(name))
-            .map(|name| plain(name))
-    })
-    .map(|name| format!("did you mean {name:?}?"))
-}
-
-/// A shorter key is not taken for the prefix of a known name.
-const MIN_PREFIX_LENGTH: usize = 8;
-
 fn is_key(keys: &[&str], key: &str) -> bool {
     keys.iter().any(|known| plain(known) == key)
 }
@@ -304,10 +281,6 @@ fn is_key(keys: &[&str], key: &str) -> bool {
 /// The name of the field for a key: `static` is a keyword of Rust.
 fn rust_name(key: &str) -> &str {
     if key == "static" { "r#static" } else { key }
-}
-
-pub(super) fn plain(name: &str) -> &str {
-    name.trim_start_matches("r#")
 }
 
 fn plain_names<'a>(names: &[&'a str]) -> Vec<&'a str> {

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::did_you_mean;
+use super::near_miss::did_you_mean;
 
 /// The environment variables at the start, as far as they are UTF-8.
-pub type Env = BTreeMap<String, String>;
+pub(crate) type Env = BTreeMap<String, String>;
 
 /// Folder of the platform's services.
 const PLATFORM_ROOT: &str = "/opt";
@@ -24,7 +24,7 @@ const DEFAULT_CONFIG_DIR: &str = "config";
 
 /// The options that select a service; an empty `--env` must be none.
 #[derive(Clone, Debug, Default)]
-pub struct ServiceQuery {
+pub(crate) struct ServiceQuery {
     /// `--app`.
     pub app: Option<PathBuf>,
     /// `--name`.
@@ -37,7 +37,7 @@ pub struct ServiceQuery {
 
 /// A service whose folder and src/main.py exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
+pub(crate) struct Service {
     /// Absolute path of the service folder, without symbolic links.
     pub root: PathBuf,
     /// `--name`, else the last part of the service folder.
@@ -54,7 +54,7 @@ pub struct Service {
 
 /// The environment has no configuration folder, while other environments have one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingEnv {
+pub(crate) struct MissingEnv {
     /// `--env`.
     pub env: String,
     /// The folder that does not exist.
@@ -65,7 +65,7 @@ pub struct MissingEnv {
 
 impl MissingEnv {
     /// Text of the warning.
-    pub fn what(&self) -> String {
+    pub(crate) fn what(&self) -> String {
         format!(
             "the environment {:?} has no folder: there is no {}",
             self.env,
@@ -74,7 +74,7 @@ impl MissingEnv {
     }
 
     /// The existing folders, the most similar one first.
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         let names: Vec<&str> = self.existing.iter().map(String::as_str).collect();
         let first = self.env.split('/').find(|part| !part.is_empty());
         let meant = first.and_then(|first| did_you_mean(first, &names));
@@ -85,7 +85,7 @@ impl MissingEnv {
 
 /// Why no service can be run.
 #[derive(Debug, thiserror::Error)]
-pub enum LookupError {
+pub(crate) enum LookupError {
     /// Neither an option nor the environment names a service.
     #[error(
         "cannot tell which service to run: no --app, and MICROSERVICE_DIR, MICROSERVICE_NAME and IMAGE_NAME are not set\n  hint: microservice-flask run --app DIR, where DIR/src/main.py has `app`"
@@ -124,7 +124,7 @@ pub enum LookupError {
 }
 
 /// Finds the service and reads its config.json.
-pub fn find_service(query: &ServiceQuery, env: &Env) -> Result<Service, LookupError> {
+pub(crate) fn find_service(query: &ServiceQuery, env: &Env) -> Result<Service, LookupError> {
     let (root, looked) = service_root(query, env).ok_or(LookupError::NoService)?;
     let root = std::fs::canonicalize(&root).map_err(|source| LookupError::NoFolder {
         root,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::file::did_you_mean;
+use super::near_miss::did_you_mean;
 use super::values::{FromJson, InvalidValue, Size, describe};
 use crate::logs::options::{AccessFilter, OnFull, SMALLEST_BUFFER};
 
@@ -18,7 +18,7 @@ const SLOW_WITHOUT_LIMIT: Duration = Duration::from_secs(5);
 /// Which requests are in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "lowercase", inline)]
-pub enum AccessLog {
+pub(crate) enum AccessLog {
     /// Every one.
     #[default]
     All,
@@ -66,7 +66,7 @@ impl FromJson for OnFull {
 
 /// Bytes that are kept while stdout accepts none, at least [`SMALLEST_BUFFER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Buffer(pub usize);
+pub(crate) struct Buffer(pub usize);
 
 impl Default for Buffer {
     fn default() -> Self {

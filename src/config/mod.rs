@@ -6,16 +6,17 @@
 //! them into a [`Config`].
 #![forbid(unsafe_code)]
 
-pub mod collections;
-pub mod duplicates;
-pub mod durations;
-pub mod file;
-pub mod locate;
-pub mod log;
+pub(crate) mod collections;
+pub(crate) mod duplicates;
+pub(crate) mod durations;
+pub(crate) mod file;
+pub(crate) mod locate;
+pub(crate) mod log;
+pub(crate) mod near_miss;
 pub mod problem;
-pub mod schema;
-pub mod uwsgi_options;
-pub mod values;
+pub(crate) mod schema;
+pub(crate) mod uwsgi_options;
+pub(crate) mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -79,7 +80,7 @@ pub struct Setting<T> {
 }
 
 /// Slots when `wsgi_worker_threads_count` is not set: as many as the Apache image had.
-pub const DEFAULT_SLOTS: u32 = 17;
+pub(crate) const DEFAULT_SLOTS: u32 = 17;
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_QUEUE_SIZE: u32 = 1024;
 const DEFAULT_MAX_BODY_SIZE: u64 = 100 * 1024 * 1024;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::file::{LogSection, ServerSection, TopLevel};
 
 /// JSON Schema (draft 2020-12) of the keys that the launcher reads.
-pub fn schema() -> Schema {
+pub(crate) fn schema() -> Schema {
     /// What the launcher reads of a service's config.json. Every key has a default; other keys at the top level belong
     /// to the service, and a section takes no keys but those listed.
     #[derive(JsonSchema)]
@@ -43,7 +43,8 @@ pub fn schema() -> Schema {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::{SECTIONS, plain};
+    use super::super::file::SECTIONS;
+    use super::super::near_miss::plain;
     use super::*;
 
     #[test]

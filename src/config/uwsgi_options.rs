@@ -10,7 +10,7 @@ use super::values::{FromJson, InvalidValue, describe};
 
 /// Name and value of each option, in the order of the file; a list becomes several options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UwsgiOptions(pub Vec<(String, String)>);
+pub(crate) struct UwsgiOptions(pub Vec<(String, String)>);
 
 /// uWSGI options that the launcher sets itself, with the hint what to use instead.
 const RESERVED: &[(&[&str], &str)] = &[

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Why a value is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidValue {
+pub(crate) struct InvalidValue {
     /// JSON pointer relative to the value; empty for the value itself.
     pub below: String,
     /// The message, which includes the value.
@@ -18,7 +18,7 @@ pub struct InvalidValue {
 
 impl InvalidValue {
     /// The value itself is invalid, not a part of it.
-    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             below: String::new(),
             what: what.into(),
@@ -32,13 +32,13 @@ impl InvalidValue {
 }
 
 /// A type that validates a JSON value.
-pub trait FromJson: Sized {
+pub(crate) trait FromJson: Sized {
     /// Parses the value, or returns everything that is wrong with it.
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>>;
 }
 
 /// A value for a message: its type and its first 60 characters.
-pub fn describe(value: &Value) -> String {
+pub(crate) fn describe(value: &Value) -> String {
     let text = value.to_string();
     let short = match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -56,7 +56,7 @@ pub fn describe(value: &Value) -> String {
 /// `true` or `false`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(transparent)]
-pub struct Flag(pub bool);
+pub(crate) struct Flag(pub bool);
 
 impl FromJson for Flag {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
@@ -78,7 +78,7 @@ impl FromJson for Flag {
 /// An integer from `MIN` to `MAX`. Accepts text of digits too: Apache's `Define` made no difference between the two, so
 /// configurations written for Apache may contain either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count<const MIN: u32, const MAX: u32>(pub u32);
+pub(crate) struct Count<const MIN: u32, const MAX: u32>(pub u32);
 
 impl<const MIN: u32, const MAX: u32> FromJson for Count<MIN, MAX> {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
@@ -135,7 +135,7 @@ impl<const MIN: u32, const MAX: u32> JsonSchema for Count<MIN, MAX> {
 
 /// A size in bytes: a number, or text with `k`, `m`, `g` (powers of 1024, as in nginx).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(pub u64);
+pub(crate) struct Size(pub u64);
 
 /// 1 TiB.
 const MAX_SIZE: f64 = 1_099_511_627_776.0;
@@ -210,7 +210,7 @@ pub(super) fn parse_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
 
 /// The path of a URL without a query: starts with `/`, printable ASCII without spaces (RFC 3986).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UrlPath(pub String);
+pub(crate) struct UrlPath(pub String);
 
 impl FromJson for UrlPath {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
@@ -256,7 +256,7 @@ impl JsonSchema for UrlPath {
 
 /// The name of a system user (useradd(8) on Debian: at most 32 bytes).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserName(pub String);
+pub(crate) struct UserName(pub String);
 
 impl FromJson for UserName {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use crate::status::{ChildRole, StatusReport};
 
 /// Version 0.0.4 is the text format without OpenMetrics.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All series, each family with HELP and TYPE. No value of a label can break out of its quotes.
-pub fn text(report: &StatusReport) -> String {
+pub(crate) fn text(report: &StatusReport) -> String {
     let mut out = String::new();
     let name = label(&report.name);
     let version = label(&report.version);

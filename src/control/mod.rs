@@ -14,5 +14,5 @@
 //! application: it requests the health path, with a timeout.
 #![forbid(unsafe_code)]
 
-pub mod metrics;
-pub mod routes;
+pub(crate) mod metrics;
+pub(crate) mod routes;

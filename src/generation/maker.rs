@@ -12,7 +12,7 @@ use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::context::{self, Context};
 use crate::exit::{Failure, Problems};
-use crate::host::User;
+use crate::host::user::User;
 use crate::plan::Plan;
 use crate::programs::nginx::config_test;
 use crate::supervise::generation::{GenerationMaker, Made, Settings};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::User;
+use super::user::User;
 
 /// An access that the workers need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl DeniedAccess {
 
 /// The first path that is denied to the user: of the parents of `folder` from the root down, the folder itself, and then
 /// the paths `inside` it. Paths that do not exist are skipped.
-pub fn first_denied(
+pub(crate) fn first_denied(
     folder: &Path,
     inside: &[(&str, Permission)],
     user: &User,

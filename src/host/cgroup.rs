@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The effective limits of the control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// In CPUs, such as 1.5; none without a quota.
     pub cpus: Option<f64>,
     /// In bytes; none without a limit.
@@ -15,7 +15,7 @@ pub struct Limits {
 }
 
 /// Reads the limits. `root` is `/` except in tests.
-pub fn limits(root: &Path) -> Limits {
+pub(crate) fn limits(root: &Path) -> Limits {
     let read = |path: &Path| {
         std::fs::read_to_string(root.join(path.strip_prefix("/").unwrap_or(path))).ok()
     };

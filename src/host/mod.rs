@@ -1,12 +1,13 @@
 //! Properties of the host that the plan depends on: CPUs, memory, limits, users, programs, and what the service folder holds.
 //!
 //! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx, uWSGI
-//! and Python, [`access`] finds files that the workers may not read.
+//! and Python, [`user`] looks up the workers' user, [`access`] finds files that they may not read.
 #![forbid(unsafe_code)]
 
-pub mod access;
-pub mod cgroup;
+pub(crate) mod access;
+pub(crate) mod cgroup;
 pub mod programs;
+pub(crate) mod user;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::access::{DeniedAccess, Permission};
 use self::programs::{Nginx, Uwsgi, Venv};
+use self::user::User;
 use crate::sys::short_programs::ShortPrograms;
 
 /// What was found on the host.
@@ -45,22 +47,6 @@ pub struct Host {
     pub folder: Folder,
 }
 
-/// A user of the host, from /etc/passwd where it is listed there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    /// Login name; the user ID as text for a user that is not listed.
-    pub name: String,
-    /// User ID.
-    pub uid: u32,
-    /// ID of the primary group.
-    pub gid: u32,
-    /// Name of the primary group. Without it nginx uses a group named like the user, which may not exist.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// Home directory; `/` for a user that is not listed.
-    pub home: PathBuf,
-}
-
 /// The content of the service folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folder {
@@ -79,7 +65,7 @@ pub struct Folder {
 
 /// What [`probe`] looks for.
 #[derive(Clone, Copy, Debug)]
-pub struct ProbeRequest<'a> {
+pub(crate) struct ProbeRequest<'a> {
     /// The service folder.
     pub root: &'a Path,
     /// Name of the workers' user, used when the launcher is root.
@@ -100,13 +86,13 @@ const REQUIRED: &[(&str, Permission)] =
 const DEFAULT_SOMAXCONN: u32 = 4096;
 
 /// Probes the host. Values that cannot be determined get the kernel's defaults.
-pub async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) -> Host {
+pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) -> Host {
     let limits = cgroup::limits(Path::new("/"));
     let root = nix::unistd::geteuid().is_root();
     let worker_user = if root {
-        user_by_name(request.user)
+        user::by_name(request.user)
     } else {
-        Some(own_user())
+        Some(user::own())
     };
     let folder = Folder {
         statics: request
@@ -156,37 +142,6 @@ fn cpus_in_affinity_mask() -> u32 {
         .filter(|cpu| set.is_set(*cpu).unwrap_or(false))
         .count();
     u32::try_from(count).unwrap_or(1).max(1)
-}
-
-fn user_by_name(name: &str) -> Option<User> {
-    let user = nix::unistd::User::from_name(name).ok().flatten()?;
-    Some(User {
-        name: user.name,
-        uid: user.uid.as_raw(),
-        gid: user.gid.as_raw(),
-        group: nix::unistd::Group::from_gid(user.gid)
-            .ok()
-            .flatten()
-            .map(|group| group.name),
-        home: user.dir,
-    })
-}
-
-/// The launcher's own user. A container may run with a user ID that is not in /etc/passwd.
-fn own_user() -> User {
-    let uid = nix::unistd::geteuid();
-    let known = nix::unistd::User::from_uid(uid).ok().flatten();
-    let (name, home) = known.map_or_else(
-        || (uid.to_string(), PathBuf::from("/")),
-        |user| (user.name, user.dir),
-    );
-    User {
-        name,
-        uid: uid.as_raw(),
-        gid: nix::unistd::getegid().as_raw(),
-        group: None,
-        home,
-    }
 }
 
 fn snippets(folder: &Path) -> Vec<PathBuf> {

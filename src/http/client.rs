@@ -15,7 +15,7 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(crate) enum ClientError {
     /// No server listens.
     #[error("cannot connect to {}: {source}", socket.display())]
     Connect {
@@ -35,7 +35,7 @@ pub enum ClientError {
 }
 
 /// Sends a request without a body; returns status and body of the response. `timeout` covers the whole exchange.
-pub async fn ask(
+pub(crate) async fn ask(
     socket: &Path,
     method: Method,
     path: &str,

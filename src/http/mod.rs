@@ -2,11 +2,11 @@
 //! defined in [`crate::control`] and [`crate::health`].
 #![forbid(unsafe_code)]
 
-pub mod client;
-pub mod server;
+pub(crate) mod client;
+pub(crate) mod server;
 
 use bytes::Bytes;
 use http_body_util::Full;
 
 /// A response with its complete body.
-pub type Response = hyper::Response<Full<Bytes>>;
+pub(crate) type Response = hyper::Response<Full<Bytes>>;

@@ -37,7 +37,7 @@ const CLIENT_IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening socket, TCP or Unix.
-pub trait Listener {
+pub(crate) trait Listener {
     /// The stream of an accepted connection.
     type Connection: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static;
 
@@ -62,7 +62,7 @@ impl Listener for UnixListener {
 }
 
 /// Serves requests on a socket until the future is dropped. Needs a `LocalSet`.
-pub async fn serve<L, H, F>(listener: L, handler: H)
+pub(crate) async fn serve<L, H, F>(listener: L, handler: H)
 where
     L: Listener,
     H: Fn(Request<Incoming>) -> F + 'static,

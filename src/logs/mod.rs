@@ -34,7 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod lines;
-pub mod options;
+pub(crate) mod options;
 mod pipeline;
 pub mod queue;
 pub mod record;
@@ -44,8 +44,8 @@ pub mod writing;
 
 pub(crate) use lines::summary_line::summary_line;
 pub use options::{AccessFilter, Format, LogOptions, OnFull};
-pub use pipeline::emitter::EventEmitter;
+pub(crate) use pipeline::emitter::EventEmitter;
 pub use pipeline::handle::{Logs, start};
-pub use queue::counters::{Counters, RecordCount, Summary, Tally};
-pub use queue::recent_errors::RecentError;
-pub use record::{Level, Source};
+pub(crate) use queue::counters::Counters;
+pub(crate) use record::Level;
+pub use record::Source;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The smallest buffer in bytes: a few records of the largest size.
-pub const SMALLEST_BUFFER: usize = 64 * 1024;
+pub(crate) const SMALLEST_BUFFER: usize = 64 * 1024;
 
 /// How records are written. Not part of [`LogOptions`], because it cannot change while the log runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 
 pub mod explain;
 pub mod layout;
-pub mod sizing;
-pub mod timeouts;
+pub(crate) mod sizing;
+pub(crate) mod timeouts;
 mod units;
 
 use std::net::SocketAddr;
@@ -21,14 +21,15 @@ use serde::Serialize;
 use self::layout::Layout;
 use self::timeouts::Timeouts;
 use crate::config::Config;
-use crate::config::file::did_you_mean;
+use crate::config::near_miss::did_you_mean;
 use crate::config::problem::{Findings, pointer};
+use crate::host::Host;
 use crate::host::programs::{Nginx, Python, Uwsgi, Venv};
-use crate::host::{Host, User};
+use crate::host::user::User;
 use crate::logs::options::LogOptions;
 
 /// User of the workers when the launcher is root and the configuration sets none.
-pub const DEFAULT_USER: &str = "www-data";
+pub(crate) const DEFAULT_USER: &str = "www-data";
 
 /// What the plan depends on beside the configuration and the host.
 #[derive(Clone, Debug)]

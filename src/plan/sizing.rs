@@ -14,7 +14,7 @@ const MIN_MEMORY_PER_PROCESS: u64 = 4 * 1024 * 1024;
 const BASE_MEMORY: u64 = 40 * 1024 * 1024;
 
 /// Usable CPUs: those in the affinity mask, or the quota rounded up if that is less.
-pub fn effective_cpus(allowed: u32, quota: Option<f64>) -> u32 {
+pub(crate) fn effective_cpus(allowed: u32, quota: Option<f64>) -> u32 {
     let quota = quota.map_or(allowed, |q| {
         #[expect(
             clippy::cast_possible_truncation,
@@ -28,12 +28,12 @@ pub fn effective_cpus(allowed: u32, quota: Option<f64>) -> u32 {
 }
 
 /// One worker per CPU, up to a maximum.
-pub fn nginx_workers(cpus: u32) -> u32 {
+pub(crate) fn nginx_workers(cpus: u32) -> u32 {
     cpus.clamp(1, MAX_NGINX_WORKERS)
 }
 
 /// Connections of one nginx worker. A request needs two (client and uWSGI), and one worker may get all requests.
-pub fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u32 {
+pub(crate) fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u32 {
     let wanted = 2 * (slots + backlog) + IDLE_CONNECTIONS;
     let possible = u32::try_from(open_files.saturating_sub(OTHER_FILES))
         .unwrap_or(u32::MAX)
@@ -44,13 +44,13 @@ pub fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u32 {
 /// Requests that may wait, and the backlog of the application's socket for them. Both are limited to `somaxconn`: the
 /// kernel silently truncates a larger backlog (listen(2)), and uWSGI refuses to start with one. The backlog has room for
 /// one more request per slot, so that it does not overflow (a 502) while dead workers are being replaced.
-pub fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
+pub(crate) fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
     let somaxconn = somaxconn.max(1);
     (wanted.min(somaxconn), (wanted + slots).min(somaxconn))
 }
 
 /// Warns when the processes exceed the memory limit (in bytes) even with a minimal application.
-pub fn check_memory(processes: u32, limit: u64, at: &str, findings: &mut Findings) {
+pub(crate) fn check_memory(processes: u32, limit: u64, at: &str, findings: &mut Findings) {
     let needed = BASE_MEMORY + u64::from(processes) * MIN_MEMORY_PER_PROCESS;
     if needed > limit {
         let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);

@@ -51,7 +51,7 @@ pub struct Timeouts {
 
 /// Derives all deadlines from those of the configuration (zero: no limit). `rounds` is how many times all slots are
 /// refilled until the last waiting request gets one.
-pub fn timeouts(request: Duration, queue: Duration, threads: u32, rounds: u32) -> Timeouts {
+pub(crate) fn timeouts(request: Duration, queue: Duration, threads: u32, rounds: u32) -> Timeouts {
     let queue = (!queue.is_zero()).then_some(queue);
     if request.is_zero() {
         return Timeouts {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 
 use super::quote;
-use crate::host::User;
+use crate::host::user::User;
 use crate::plan::{Plan, StaticFolder};
 
 /// Seconds beyond the longer of stop timeout and read timeout, after which a draining nginx closes its remaining

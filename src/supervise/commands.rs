@@ -11,7 +11,7 @@ use crate::status::StatusReport;
 
 /// A question or a command, with the channel for the answer.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum LoopCommand {
     /// How is the service?
     Report(oneshot::Sender<Snapshot>),
     /// Take on new configuration and code.
@@ -34,13 +34,13 @@ pub(crate) struct Snapshot {
 
 /// Sends commands to the loop. Each answer is none when the loop has ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Commands(mpsc::Sender<Command>);
+pub(crate) struct Commands(mpsc::Sender<LoopCommand>);
 
 /// Commands that may wait; the loop takes them faster than anyone sends them.
 const QUEUE: usize = 64;
 
 /// The two ends of the command channel.
-pub(crate) fn channel() -> (Commands, mpsc::Receiver<Command>) {
+pub(crate) fn channel() -> (Commands, mpsc::Receiver<LoopCommand>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     (Commands(sender), receiver)
 }
@@ -48,21 +48,21 @@ pub(crate) fn channel() -> (Commands, mpsc::Receiver<Command>) {
 impl Commands {
     /// Asks for a reload, waits for its result.
     pub(crate) async fn reload(&self) -> Option<ReloadAnswer> {
-        self.ask(Command::Reload).await
+        self.ask(LoopCommand::Reload).await
     }
 
     /// Asks for the end of a worker; whether it was one of the application's processes.
     pub(crate) async fn restart_worker(&self, pid: Pid) -> bool {
-        let restart = |answer| Command::RestartWorker(pid, answer);
+        let restart = |answer| LoopCommand::RestartWorker(pid, answer);
         self.ask(restart).await.unwrap_or(false)
     }
 
     /// Asks for the loop's view.
     pub(crate) async fn report(&self) -> Option<Snapshot> {
-        self.ask(Command::Report).await
+        self.ask(LoopCommand::Report).await
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> LoopCommand) -> Option<T> {
         let (sender, receiver) = oneshot::channel();
         self.0.send(command(sender)).await.ok()?;
         receiver.await.ok()

@@ -17,7 +17,7 @@ pub(crate) mod child;
 pub(crate) mod commands;
 pub(crate) mod generation;
 pub(crate) mod in_flight;
-pub mod machine;
+pub(crate) mod machine;
 pub(crate) mod program;
 pub(crate) mod run;
 pub(crate) mod uptime;

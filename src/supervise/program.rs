@@ -28,7 +28,7 @@ pub(crate) trait Supervised: fmt::Debug {
         &self,
         pid: Pid,
         proxy: ServingProxy,
-        findings: mpsc::Sender<Finding>,
+        findings: mpsc::Sender<WatchdogFinding>,
     ) -> Answer<'_, ()>;
 }
 
@@ -136,7 +136,7 @@ pub(crate) enum Health {
 
 /// What a watchdog found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum WatchdogFinding {
     /// The process is alive and serves nothing.
     Hung {
         /// For how long.

@@ -12,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 /// A file or folder could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}", path.display())]
-pub struct WriteError {
+pub(crate) struct WriteError {
     /// The path as it was passed, even when a parent of it is the cause.
     pub path: PathBuf,
     /// The error of the system call.
@@ -23,10 +23,14 @@ pub struct WriteError {
 const MAX_PID_LENGTH: u64 = 32;
 
 /// User and group ID.
-pub type Owner = (u32, u32);
+pub(crate) type Owner = (u32, u32);
 
 /// Creates a folder and its parents. Sets mode and owner of an existing folder too.
-pub fn create_folder(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(), WriteError> {
+pub(crate) fn create_folder(
+    path: &Path,
+    mode: u32,
+    owner: Option<Owner>,
+) -> Result<(), WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
@@ -41,7 +45,7 @@ pub fn create_folder(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(),
 }
 
 /// Creates a folder and its parents where they are missing. Does not change an existing folder.
-pub fn create_missing_folder(path: &Path) -> Result<(), WriteError> {
+pub(crate) fn create_missing_folder(path: &Path) -> Result<(), WriteError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -51,7 +55,7 @@ pub fn create_missing_folder(path: &Path) -> Result<(), WriteError> {
 /// Creates a folder in one that other users may write to, such as /tmp, where any of them may have created it before.
 /// Returns what is wrong unless it is a real folder (no link) of the launcher's user that nobody else may write to. Other
 /// users cannot replace such a folder afterwards, because the sticky bit forbids them to rename or remove it.
-pub fn create_in_shared_folder(path: &Path) -> Result<Option<String>, WriteError> {
+pub(crate) fn create_in_shared_folder(path: &Path) -> Result<Option<String>, WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
@@ -84,7 +88,7 @@ fn ownership_problem(is_dir: bool, owner: u32, mode: u32, own_uid: u32) -> Optio
 }
 
 /// Whether a folder and its subfolders contain no file; false for a folder that cannot be read.
-pub fn contains_no_files(path: &Path) -> bool {
+pub(crate) fn contains_no_files(path: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(path) else {
         return false;
     };
@@ -96,7 +100,7 @@ pub fn contains_no_files(path: &Path) -> bool {
 }
 
 /// Writes a file atomically: readers see the old text or the new one.
-pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), WriteError> {
+pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<(), WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
@@ -119,7 +123,7 @@ pub(crate) fn write_below(folder: &Path, path: &Path, text: &str) -> Result<(), 
 }
 
 /// Removes a file or a folder with its content. A path that does not exist is no error.
-pub fn remove(path: &Path) -> Result<(), WriteError> {
+pub(crate) fn remove(path: &Path) -> Result<(), WriteError> {
     let result = match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),
@@ -143,7 +147,7 @@ fn set_owner(path: &Path, owner: Option<Owner>) -> io::Result<()> {
 
 /// The result of [`lock`].
 #[derive(Debug)]
-pub enum Lock {
+pub(crate) enum Lock {
     /// Released when the value is dropped.
     Acquired(Flock<File>),
     /// Another process has it: the process ID, if the file contains one.
@@ -152,7 +156,7 @@ pub enum Lock {
 
 /// Tries to take an exclusive lock, and writes the launcher's process ID into the file, for the message of the next one
 /// that tries.
-pub fn lock(path: &Path) -> Result<Lock, WriteError> {
+pub(crate) fn lock(path: &Path) -> Result<Lock, WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
@@ -187,7 +191,7 @@ fn read_pid(file: &File) -> Option<u32> {
 }
 
 /// Whether a folder is writable, or could be created because its nearest existing parent is.
-pub fn is_writable(path: &Path) -> bool {
+pub(crate) fn is_writable(path: &Path) -> bool {
     if path.is_dir() {
         return nix::unistd::access(
             path,

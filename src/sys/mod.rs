@@ -5,15 +5,15 @@
 //! [`socket_filter`] stops new connections on one, `sock_diag` and `procfs` read sockets from the kernel, [`files`] writes
 //! files and takes locks, [`ports`] finds the process that holds a port, [`terminal`] changes the foreground process group.
 
-pub mod files;
-pub mod ports;
-pub mod process;
+pub(crate) mod files;
+pub(crate) mod ports;
+pub(crate) mod process;
 pub(crate) mod procfs;
-pub mod reap;
+pub(crate) mod reap;
 pub mod runtime;
 pub mod short_programs;
-pub mod signals;
+pub(crate) mod signals;
 pub(crate) mod sock_diag;
-pub mod socket_filter;
-pub mod sockets;
-pub mod terminal;
+pub(crate) mod socket_filter;
+pub(crate) mod sockets;
+pub(crate) mod terminal;

@@ -7,7 +7,7 @@ use super::procfs::{self, TcpSocket, TcpState};
 
 /// A process that listens on the port of `address`, as "nginx (pid 12)". None when /proc hides it, as that of another
 /// user.
-pub fn holder(address: SocketAddr) -> Option<String> {
+pub(crate) fn holder(address: SocketAddr) -> Option<String> {
     let inodes = listeners(&procfs::tcp_sockets(), address.port());
     let processes = std::fs::read_dir("/proc").ok()?;
     for process in processes.filter_map(Result::ok) {

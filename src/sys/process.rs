@@ -29,7 +29,7 @@ const MAX_OPEN_FILES: u64 = 65_536;
 
 /// How to start a child.
 #[derive(Debug)]
-pub struct Spawn<'a> {
+pub(crate) struct Spawn<'a> {
     /// Path of the program.
     pub program: &'a Path,
     /// Arguments without the program's name.
@@ -52,7 +52,7 @@ pub struct Spawn<'a> {
 
 /// A user with all its groups, looked up before the fork (reading /etc/group after it is not safe).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
@@ -60,7 +60,7 @@ pub struct Credentials {
 
 impl Credentials {
     /// Looks up the supplementary groups of a user; without an entry in /etc/group it has only `gid`.
-    pub fn of(name: &str, uid: u32, gid: u32) -> Self {
+    pub(crate) fn of(name: &str, uid: u32, gid: u32) -> Self {
         let gid = Gid::from_raw(gid);
         let groups = std::ffi::CString::new(name)
             .ok()
@@ -77,7 +77,7 @@ impl Credentials {
 /// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run {}: {source}", program.display())]
-pub struct SpawnError {
+pub(crate) struct SpawnError {
     /// Path of the program, as in [`Spawn`].
     pub program: PathBuf,
     /// The error of fork, of exec, or of a step between them.
@@ -86,7 +86,7 @@ pub struct SpawnError {
 
 /// What kept a child from being started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpawnFailure {
+pub(crate) enum SpawnFailure {
     /// There is no such program.
     NotFound,
     /// The file is no program, or may not be executed.
@@ -97,7 +97,7 @@ pub enum SpawnFailure {
 
 impl SpawnError {
     /// What kept the child from being started.
-    pub fn kind(&self) -> SpawnFailure {
+    pub(crate) fn kind(&self) -> SpawnFailure {
         match self.source.kind() {
             io::ErrorKind::NotFound => SpawnFailure::NotFound,
             io::ErrorKind::PermissionDenied => SpawnFailure::NotExecutable,
@@ -110,7 +110,7 @@ impl SpawnError {
 }
 
 /// Starts a child in a process group of its own, whose ID is the child's.
-pub fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
+pub(crate) fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
     let failed = |source| SpawnError {
         program: spawn.program.to_owned(),
         source,
@@ -203,7 +203,7 @@ fn set_batch_scheduling() {
 }
 
 /// Signals one process. Ignores a process that no longer exists and logs any other error.
-pub fn signal(pid: Pid, signal: Signal) {
+pub(crate) fn signal(pid: Pid, signal: Signal) {
     if let Err(error) = kill(pid, signal)
         && error != Errno::ESRCH
     {
@@ -212,7 +212,7 @@ pub fn signal(pid: Pid, signal: Signal) {
 }
 
 /// Signals a process group. Ignores a group that no longer exists and logs any other error.
-pub fn signal_group(group: Pid, signal: Signal) {
+pub(crate) fn signal_group(group: Pid, signal: Signal) {
     if let Err(error) = killpg(group, signal)
         && error != Errno::ESRCH
     {
@@ -221,7 +221,7 @@ pub fn signal_group(group: Pid, signal: Signal) {
 }
 
 /// Whether a process group has any process left.
-pub fn group_exists(group: Pid) -> bool {
+pub(crate) fn group_exists(group: Pid) -> bool {
     killpg(group, None) != Err(Errno::ESRCH)
 }
 
@@ -234,12 +234,12 @@ fn children_of(pid: Pid) -> Vec<Pid> {
 }
 
 /// Whether `pid` is a child of `parent`.
-pub fn is_child_of(pid: Pid, parent: Pid) -> bool {
+pub(crate) fn is_child_of(pid: Pid, parent: Pid) -> bool {
     children_of(parent).contains(&pid)
 }
 
 /// Whether a process has a child that is not a zombie.
-pub fn has_living_children(pid: Pid) -> bool {
+pub(crate) fn has_living_children(pid: Pid) -> bool {
     children_of(pid).into_iter().any(|child| {
         let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
         // The command name before the state may contain anything, also parentheses (proc(5), `stat`).
@@ -249,7 +249,7 @@ pub fn has_living_children(pid: Pid) -> bool {
 }
 
 /// Sends SIGKILL to the children of a process.
-pub fn kill_children_of(pid: Pid) {
+pub(crate) fn kill_children_of(pid: Pid) {
     for child in children_of(pid) {
         signal(child, Signal::SIGKILL);
     }
@@ -257,7 +257,7 @@ pub fn kill_children_of(pid: Pid) {
 
 /// As PID 1, kills all other processes of the PID namespace (kill(2) with -1 spares the caller), including those that
 /// left their process group with setsid(2). Otherwise does nothing.
-pub fn kill_everything_else() {
+pub(crate) fn kill_everything_else() {
     if is_init() {
         // Usually no process is left, which is an error of the call.
         let _: nix::Result<()> = kill(Pid::from_raw(-1), Signal::SIGKILL);
@@ -265,13 +265,13 @@ pub fn kill_everything_else() {
 }
 
 /// Whether the launcher is PID 1.
-pub fn is_init() -> bool {
+pub(crate) fn is_init() -> bool {
     nix::unistd::getpid().as_raw() == 1
 }
 
 /// Becomes a subreaper (prctl(2)): orphaned descendants are reparented to the launcher, which reaps them. PID 1 gets the
 /// orphans of its namespace anyway.
-pub fn become_subreaper() {
+pub(crate) fn become_subreaper() {
     if !is_init()
         && let Err(error) = nix::sys::prctl::set_child_subreaper(true)
     {

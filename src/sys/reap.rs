@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Exit code.
     Code(u8),
     /// Number of the signal that killed it; may be a real-time signal, which has no name.
@@ -30,7 +30,7 @@ pub enum Exit {
 
 impl Exit {
     /// The code that a shell reports: 128 + n for signal n.
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Code(code) => code,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
@@ -52,7 +52,7 @@ impl fmt::Display for Exit {
 
 /// A child or orphan that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reaped {
+pub(crate) struct Reaped {
     /// Free for reuse by the kernel once `reap_all` has returned.
     pub pid: Pid,
     /// Exit code or signal.
@@ -61,7 +61,7 @@ pub struct Reaped {
 
 /// Reaps all processes that have ended. Calls `before_reap` for each while it is still a zombie: its process group ID
 /// cannot have been reused then, so the group may be signalled without a race.
-pub fn reap_all(mut before_reap: impl FnMut(Reaped)) -> Vec<Reaped> {
+pub(crate) fn reap_all(mut before_reap: impl FnMut(Reaped)) -> Vec<Reaped> {
     let mut reaped = Vec::new();
     loop {
         let next = match wait_exited(libc::P_ALL, 0, libc::WNOWAIT) {
@@ -112,7 +112,7 @@ fn wait_exited(
 }
 
 /// Whether a child was stopped by job control (Ctrl-Z). True only once for each stop.
-pub fn is_stopped(pid: Pid) -> bool {
+pub(crate) fn is_stopped(pid: Pid) -> bool {
     let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
     matches!(waitid(Id::Pid(pid), flags), Ok(WaitStatus::Stopped(..)))
 }

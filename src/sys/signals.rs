@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// TERM, INT or QUIT: graceful stop; each repetition is more urgent.
     Stop,
     /// HUP: load new configuration and code.
@@ -25,7 +25,7 @@ pub enum Signal {
 /// The kernel discards signals to PID 1 that have no handler (`pid_namespaces(7)`), so signals that are not listed here
 /// have no effect in a container.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     term: Stream,
     int: Stream,
     quit: Stream,
@@ -48,7 +48,7 @@ fn handled_signals() -> SigSet {
 
 /// Blocks the signals until their handlers are installed ([`Signals::new`], [`ForwardedSignals::new`]). Before that, the
 /// kernel would discard them for PID 1 and silently kill any other process. Must be called before threads are started.
-pub fn block_until_handled() {
+pub(crate) fn block_until_handled() {
     // It can only fail for a set of another size than the kernel's.
     let _: nix::Result<()> = handled_signals().thread_block();
 }
@@ -59,7 +59,7 @@ fn unblock() -> io::Result<()> {
 
 impl Signals {
     /// Installs the handlers. Needs a running tokio runtime.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let signals = Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
@@ -73,7 +73,7 @@ impl Signals {
     }
 
     /// Waits for the next signal. Cancel safe.
-    pub async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.term.recv() => Signal::Stop,
             _ = self.int.recv() => Signal::Stop,
@@ -87,14 +87,14 @@ impl Signals {
 
 /// Handlers of the signals that development mode forwards to flask unchanged.
 #[derive(Debug)]
-pub struct ForwardedSignals {
+pub(crate) struct ForwardedSignals {
     streams: Vec<(Kernel, Stream)>,
     chld: Stream,
 }
 
 /// A signal in development mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardedEvent {
+pub(crate) enum ForwardedEvent {
     /// To be forwarded.
     Signal(Kernel),
     /// A child has ended or was stopped.
@@ -103,7 +103,7 @@ pub enum ForwardedEvent {
 
 impl ForwardedSignals {
     /// Installs the handlers. Needs a running tokio runtime.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let forwarded = [
             Kernel::SIGTERM,
             Kernel::SIGINT,
@@ -127,7 +127,7 @@ impl ForwardedSignals {
     }
 
     /// Waits for the next signal. Cancel safe.
-    pub async fn next(&mut self) -> ForwardedEvent {
+    pub(crate) async fn next(&mut self) -> ForwardedEvent {
         std::future::poll_fn(|context| {
             if self.chld.poll_recv(context).is_ready() {
                 return Poll::Ready(ForwardedEvent::Child);

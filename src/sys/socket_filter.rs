@@ -18,7 +18,7 @@ const SYN: u32 = 0x02;
 const ACK: u32 = 0x10;
 
 /// Drops SYN packets to a listening TCP socket, for all processes that share it.
-pub fn drop_new_connections(listener: &impl AsFd) -> io::Result<()> {
+pub(crate) fn drop_new_connections(listener: &impl AsFd) -> io::Result<()> {
     let statement = |code: u32, k: u32| instruction(code, 0, 0, k);
     let mut program = [
         statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, FLAGS_OFFSET),

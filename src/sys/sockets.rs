@@ -20,7 +20,7 @@ const TCP_BACKLOG: i32 = 4096;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
+pub(crate) enum BindError {
     /// Another process listens there.
     #[error("cannot listen on {address}: the address is in use{}\n  hint: stop that process, or choose another address with --listen (clients) or --admin (health and status)", holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default())]
     InUse {
@@ -57,7 +57,7 @@ pub enum BindError {
 
 /// A listening TCP socket.
 #[derive(Debug)]
-pub struct Tcp {
+pub(crate) struct Tcp {
     listener: TcpListener,
     /// The actual address: for port 0, with the port that the kernel has chosen.
     pub address: SocketAddr,
@@ -71,13 +71,13 @@ impl AsFd for Tcp {
 
 impl Tcp {
     /// For a listener that the launcher itself accepts on.
-    pub fn into_listener(self) -> TcpListener {
+    pub(crate) fn into_listener(self) -> TcpListener {
         self.listener
     }
 }
 
 /// Binds and listens on a TCP address.
-pub fn tcp(address: SocketAddr) -> Result<Tcp, BindError> {
+pub(crate) fn tcp(address: SocketAddr) -> Result<Tcp, BindError> {
     let refused = |source: io::Error| BindError::Refused {
         address: address.to_string(),
         source,
@@ -133,7 +133,7 @@ fn first_unprivileged_port() -> u16 {
 }
 
 /// Binds and listens on a path. Removes a file at that path, which an earlier run has left.
-pub fn unix(
+pub(crate) fn unix(
     path: &Path,
     backlog: u32,
     mode: u32,
@@ -165,7 +165,7 @@ pub fn unix(
 }
 
 /// Changes the backlog of a listening socket, by a second listen(2).
-pub fn set_backlog(listener: &impl AsFd, backlog: u32) -> io::Result<()> {
+pub(crate) fn set_backlog(listener: &impl AsFd, backlog: u32) -> io::Result<()> {
     let backlog = Backlog::new(i32::try_from(backlog).unwrap_or(i32::MAX))
         .or_else(|_| Backlog::new(TCP_BACKLOG))?;
     Ok(socket::listen(&listener.as_fd(), backlog)?)

@@ -9,11 +9,11 @@ use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
 /// The controlling terminal of a launcher that was started in the foreground.
 #[derive(Debug)]
-pub struct Terminal(File);
+pub(crate) struct Terminal(File);
 
 impl Terminal {
     /// None without a controlling terminal, or when the launcher is a background job.
-    pub fn if_foreground() -> Option<Self> {
+    pub(crate) fn if_foreground() -> Option<Self> {
         let file = File::options()
             .read(true)
             .write(true)
@@ -24,7 +24,7 @@ impl Terminal {
     }
 
     /// Makes `group` the foreground process group.
-    pub fn set_foreground(&self, group: Pid) {
+    pub(crate) fn set_foreground(&self, group: Pid) {
         // tcsetpgrp sends SIGTTOU to a caller in the background, which stops it unless the signal is blocked.
         let mut block = SigSet::empty();
         block.add(Signal::SIGTTOU);
@@ -40,7 +40,7 @@ impl Terminal {
     }
 
     /// Makes the launcher's own group the foreground process group.
-    pub fn take_back(&self) {
+    pub(crate) fn take_back(&self) {
         self.set_foreground(getpgrp());
     }
 }

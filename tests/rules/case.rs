@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use microservice_flask::config::problem::Findings;
-use microservice_flask::config::{self, Config};
-use microservice_flask::host::Host;
-use microservice_flask::plan::layout::Layout;
-use microservice_flask::plan::{self, Plan};
+use microservice_flask::internals::config::problem::Findings;
+use microservice_flask::internals::config::{self, Config};
+use microservice_flask::internals::host::Host;
+use microservice_flask::internals::plan::layout::Layout;
+use microservice_flask::internals::plan::{self, Plan};
 use serde::Deserialize;
 
 /// The runtime folder in all expected files.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use microservice_flask::plan::explain;
-use microservice_flask::render::{self, Rendered};
+use microservice_flask::internals::plan::explain;
+use microservice_flask::internals::render::{self, Rendered};
 
 use crate::case::{self, Case, assert_none};
 use crate::trial::{self, Trial};

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use microservice_flask::host::programs::Venv;
-use microservice_flask::plan::{Plan, StaticFolder};
-use microservice_flask::render;
-use microservice_flask::render::quote;
+use microservice_flask::internals::host::programs::Venv;
+use microservice_flask::internals::plan::{Plan, StaticFolder};
+use microservice_flask::internals::render;
+use microservice_flask::internals::render::quote;
 use proptest::prelude::*;
 
 use crate::case;

@@ -30,12 +30,12 @@ const PURE: &[(&str, &[&str])] = &[
 /// An entry for a type covers its variants and constants, not its functions: `Pid` does not allow `Pid::this`.
 const VALUES: &[(&str, &str)] = &[
     ("plan/", "crate::host::Host"),
-    ("plan/", "crate::host::User"),
+    ("plan/", "crate::host::user::User"),
     ("plan/", "crate::host::programs::Nginx"),
     ("plan/", "crate::host::programs::Python"),
     ("plan/", "crate::host::programs::Uwsgi"),
     ("plan/", "crate::host::programs::Venv"),
-    ("render/", "crate::host::User"),
+    ("render/", "crate::host::user::User"),
     ("render/", "crate::host::programs::Python"),
     ("render/", "crate::host::programs::Version"),
     ("supervise/machine/", "crate::sys::process::SpawnFailure"),

@@ -13,12 +13,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use microservice_flask::host::programs::{self, Python};
-use microservice_flask::plan::Plan;
-use microservice_flask::plan::layout::Layout;
-use microservice_flask::render;
-use microservice_flask::sys::runtime::block_on;
-use microservice_flask::sys::short_programs::ShortPrograms;
+use microservice_flask::internals::host::programs::{self, Python};
+use microservice_flask::internals::plan::Plan;
+use microservice_flask::internals::plan::layout::Layout;
+use microservice_flask::internals::render;
+use microservice_flask::internals::sys::runtime::block_on;
+use microservice_flask::internals::sys::short_programs::ShortPrograms;
 
 use crate::case::Case;
 

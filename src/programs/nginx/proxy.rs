@@ -7,7 +7,9 @@ use nix::unistd::Pid;
 use tokio::sync::mpsc;
 
 use super::status_page::{self, Connections};
-use crate::supervise::program::{Answer, Finding, NotReady, Proxy, ServingProxy, Supervised};
+use crate::supervise::program::{
+    Answer, NotReady, Proxy, ServingProxy, Supervised, WatchdogFinding,
+};
 use crate::sys::files::{self, WriteError};
 
 /// nginx answers its own socket in well below a millisecond; this is for a machine under heavy load.
@@ -47,7 +49,12 @@ impl Supervised for NginxProxy {
         })
     }
 
-    fn watch(&self, _: Pid, _: ServingProxy, findings: mpsc::Sender<Finding>) -> Answer<'_, ()> {
+    fn watch(
+        &self,
+        _: Pid,
+        _: ServingProxy,
+        findings: mpsc::Sender<WatchdogFinding>,
+    ) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut answered = Instant::now();
             loop {
@@ -58,7 +65,7 @@ impl Supervised for NginxProxy {
                     Err(_) => {}
                 }
             }
-            let hung = Finding::Hung {
+            let hung = WatchdogFinding::Hung {
                 idle: answered.elapsed(),
                 requests: None,
             };

@@ -14,7 +14,7 @@ use super::stats::{self, Socket};
 use super::watchdog::Watchdog;
 use crate::status::WorkerStatus;
 use crate::supervise::program::{
-    Answer, Application, Finding, Health, NotReady, ServingProxy, Supervised,
+    Answer, Application, Health, NotReady, ServingProxy, Supervised, WatchdogFinding,
 };
 
 /// The command of uWSGI's master FIFO that stops it gracefully: each worker finishes its request
@@ -78,7 +78,7 @@ impl Supervised for UwsgiApplication {
         &self,
         pid: Pid,
         proxy: ServingProxy,
-        findings: mpsc::Sender<Finding>,
+        findings: mpsc::Sender<WatchdogFinding>,
     ) -> Answer<'_, ()> {
         Box::pin(self.watchdog.run(&self.stats, pid, proxy, findings))
     }

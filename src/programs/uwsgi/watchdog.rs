@@ -13,7 +13,7 @@ use super::protocol;
 use super::stats::{self, Socket};
 use super::worker::Worker;
 use crate::supervise::in_flight::describe_oldest;
-use crate::supervise::program::{Finding, ServingProxy};
+use crate::supervise::program::{ServingProxy, WatchdogFinding};
 
 /// Pause between two polls. A poll costs uWSGI's master a millisecond.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ impl Watchdog {
         stats: &Socket,
         pid: Pid,
         proxy: ServingProxy,
-        findings: mpsc::Sender<Finding>,
+        findings: mpsc::Sender<WatchdogFinding>,
     ) {
         leftovers::find(pid.as_raw()).warn();
         let mut progress = Progress::new(self.request_timeout);
@@ -74,7 +74,9 @@ impl Watchdog {
                 continue;
             }
             // The loop may have ended.
-            let _: Result<(), _> = findings.send(Finding::Hung { idle, requests }).await;
+            let _: Result<(), _> = findings
+                .send(WatchdogFinding::Hung { idle, requests })
+                .await;
             return;
         }
     }
@@ -99,7 +101,7 @@ impl Overdue {
         POLL_INTERVAL
     }
 
-    fn poll(&mut self, workers: &[Worker], limit: Duration, now: Duration) -> Vec<Finding> {
+    fn poll(&mut self, workers: &[Worker], limit: Duration, now: Duration) -> Vec<WatchdogFinding> {
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -119,12 +121,16 @@ impl Overdue {
 
 /// Workers with a request beyond the limit. uWSGI tells whole seconds, cut off, so a request seems up to a second older
 /// than it is.
-fn overdue<'a>(workers: &'a [Worker], limit: Duration, ages: &Ages) -> Vec<(&'a Worker, Finding)> {
+fn overdue<'a>(
+    workers: &'a [Worker],
+    limit: Duration,
+    ages: &Ages,
+) -> Vec<(&'a Worker, WatchdogFinding)> {
     workers
         .iter()
         .filter_map(|worker| {
             let (request, age) = ages.oldest(worker)?;
-            let finding = Finding::Overdue {
+            let finding = WatchdogFinding::Overdue {
                 worker: worker.id,
                 pid: Pid::from_raw(worker.pid),
                 request: request.status(age.as_secs()),
@@ -181,7 +187,7 @@ mod tests {
         ages.see(&workers, second(8), second(4607));
         let found = overdue(&workers, second(7), &ages);
         assert!(
-            matches!(found.as_slice(), [(_, Finding::Overdue { pid, request, .. })] if pid.as_raw() == 7 && request.seconds == 7),
+            matches!(found.as_slice(), [(_, WatchdogFinding::Overdue { pid, request, .. })] if pid.as_raw() == 7 && request.seconds == 7),
             "{found:?}"
         );
     }

@@ -6,7 +6,7 @@ pub(crate) struct ChildId(pub(super) u32);
 
 /// What a child does for the service; decides the order of stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Runs the application. Stopped last.
     Application,
     /// Accepts requests from clients. Stopped first.
@@ -15,9 +15,9 @@ pub enum Role {
 
 /// A child's name and role, for messages about a child that may be forgotten by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChildLabel {
+pub(crate) struct ChildLabel {
     /// Its name in logs and messages.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its role.
-    pub role: Role,
+    pub(crate) role: Role,
 }

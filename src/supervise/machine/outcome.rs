@@ -6,7 +6,7 @@ use crate::sys::reap::Exit;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It was asked to stop, and every child stopped in time.
     Stopped,
     /// It was asked to stop a second time: in-flight requests were cut.

@@ -9,7 +9,7 @@ use crate::supervise::generation::Made;
 use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::outcome::NotMade;
-use crate::supervise::program::Finding;
+use crate::supervise::program::WatchdogFinding;
 
 /// Events that may wait.
 const QUEUE: usize = 64;
@@ -21,7 +21,7 @@ pub(super) enum LoopEvent {
     /// A proxy whose sockets take no new connections has accepted those that had begun.
     LastConnectionsAccepted(ChildId, Pid),
     /// A watchdog found something.
-    Found(ChildId, Pid, Finding),
+    Found(ChildId, Pid, WatchdogFinding),
     /// The next generation was made, or could not be.
     Made(Box<Result<Made, NotMade>>),
 }

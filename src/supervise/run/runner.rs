@@ -16,7 +16,7 @@ use super::{announce, processes, report, snapshot, stop_log, watchdog};
 use crate::logs::Logs;
 use crate::status::GenerationInfo;
 use crate::supervise::child::ChildPlan;
-use crate::supervise::commands::{Command, Snapshot};
+use crate::supervise::commands::{LoopCommand, Snapshot};
 use crate::supervise::generation::{GenerationMaker, Made};
 use crate::supervise::machine::Machine;
 use crate::supervise::machine::action::Action;
@@ -25,7 +25,7 @@ use crate::supervise::machine::event::{Event, NewGeneration};
 use crate::supervise::machine::identity::{ChildId, Role};
 use crate::supervise::machine::outcome::{NotMade, Outcome};
 use crate::supervise::machine::state::{ChildState, Phase};
-use crate::supervise::program::{Finding, Program, ServingProxy};
+use crate::supervise::program::{Program, ServingProxy, WatchdogFinding};
 use crate::supervise::uptime::Uptime;
 use crate::sys::process;
 use crate::sys::short_programs::ShortPrograms;
@@ -101,7 +101,7 @@ impl Runner {
     pub(crate) async fn run(
         mut self,
         mut signals: Signals,
-        mut commands: mpsc::Receiver<Command>,
+        mut commands: mpsc::Receiver<LoopCommand>,
     ) -> (Outcome, Logs) {
         self.handle(Event::Start);
         loop {
@@ -137,12 +137,12 @@ impl Runner {
         }
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, command: LoopCommand) {
         // In each case the client may have disconnected.
         match command {
-            Command::Report(answer) => drop(answer.send(self.snapshot())),
-            Command::Reload(answer) => self.request_reload(Some(answer)),
-            Command::RestartWorker(pid, answer) => {
+            LoopCommand::Report(answer) => drop(answer.send(self.snapshot())),
+            LoopCommand::Reload(answer) => self.request_reload(Some(answer)),
+            LoopCommand::RestartWorker(pid, answer) => {
                 let known = processes::kill_worker(&self.machine, pid);
                 announce::worker_killed(pid, known);
                 let _: Result<(), bool> = answer.send(known);
@@ -173,13 +173,13 @@ impl Runner {
         }
     }
 
-    fn on_finding(&mut self, id: ChildId, pid: Pid, finding: &Finding) {
+    fn on_finding(&mut self, id: ChildId, pid: Pid, finding: &WatchdogFinding) {
         if let Some(plan) = self.children.plan(id) {
             watchdog::log(plan.name, finding);
         }
         match finding {
-            Finding::Hung { .. } => self.handle(Event::Hung(id, pid)),
-            Finding::Overdue { pid: worker, .. } => {
+            WatchdogFinding::Hung { .. } => self.handle(Event::Hung(id, pid)),
+            WatchdogFinding::Overdue { pid: worker, .. } => {
                 processes::kill_worker(&self.machine, *worker);
             }
         }

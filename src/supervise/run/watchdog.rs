@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::event::{EventSender, LoopEvent};
 use crate::supervise::machine::identity::ChildId;
-use crate::supervise::program::{Finding, Program, ServingProxy};
+use crate::supervise::program::{Program, ServingProxy, WatchdogFinding};
 
 /// Findings that may wait.
 const QUEUE: usize = 8;
@@ -29,15 +29,15 @@ pub(super) async fn watch(
 }
 
 /// Logs a finding.
-pub(super) fn log(child: &str, finding: &Finding) {
+pub(super) fn log(child: &str, finding: &WatchdogFinding) {
     match finding {
-        Finding::Hung { idle, requests } => tracing::error!(
+        WatchdogFinding::Hung { idle, requests } => tracing::error!(
             child,
             seconds = idle.as_secs(),
             requests = requests.as_deref().unwrap_or("none that is known"),
             "Requests wait, and nothing has been finished or begun: it is killed and started again."
         ),
-        Finding::Overdue {
+        WatchdogFinding::Overdue {
             worker,
             pid,
             request,
