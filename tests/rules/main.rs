@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::panic, reason = "a test may panic")]
 
+mod architecture_page;
 mod case;
 mod circles;
 mod effects;
