@@ -109,7 +109,10 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .filter(|_| root)
             .and_then(|user| access::first_denied(request.root, REQUIRED, user)),
     };
-    let uwsgi = programs::uwsgi(request.path, folder.venv.as_ref(), runner).await;
+    let (nginx, uwsgi) = tokio::join!(
+        programs::nginx(request.path, runner),
+        programs::uwsgi(request.path, folder.venv.as_ref(), runner)
+    );
     let uwsgi_options = match &uwsgi {
         Some(uwsgi) if request.uwsgi_options => programs::uwsgi_options(uwsgi, runner).await,
         Some(_) | None => None,
@@ -126,7 +129,7 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .map_or(1024, |(_, hard)| hard),
         root,
         worker_user,
-        nginx: programs::nginx(request.path, runner).await,
+        nginx,
         uwsgi_options,
         uwsgi,
         folder,
