@@ -3,6 +3,7 @@
 mod crash;
 mod endurance;
 mod reload;
+mod reload_requests;
 mod stop;
 
 use nix::unistd::Pid;

@@ -237,67 +237,6 @@ fn survivors_of_a_replaced_proxy_finish_too() {
 }
 
 #[test]
-fn requests_that_come_together_are_one_reload_and_later_ones_are_the_next() {
-    let mut service = serving();
-    let request = |service: &mut Machine, now| service.on(Event::ReloadRequested, at(now));
-    assert_eq!(request(&mut service, 1000), [Action::JoinReload]);
-    assert_eq!(request(&mut service, 1049), [Action::JoinReload]);
-    assert_eq!(
-        service.on(Event::Timer, at(1050)),
-        [Action::PrepareGeneration(2)]
-    );
-    assert_eq!(request(&mut service, 1060), [Action::QueueReload]);
-    let why = NotMade {
-        invalid: true,
-        text: "wrong".to_owned(),
-    };
-    service.on(Event::GenerationNotMade(why.clone()), at(1100));
-    let result = ReloadResult::Refused(Refusal::NotMade(why));
-    assert_eq!(
-        service.on(Event::Timer, at(1100)),
-        [Action::ReportReload(result), Action::JoinReload]
-    );
-    assert_eq!(
-        service.on(Event::Timer, at(1150)),
-        [Action::PrepareGeneration(3)]
-    );
-}
-
-#[test]
-fn a_reload_is_refused_before_and_after_the_service_serves() {
-    let mut service = service();
-    assert_eq!(
-        service.on(Event::ReloadRequested, at(0)),
-        [Action::RefuseReload(Refusal::Starting)]
-    );
-    let mut service = serving();
-    service.on(Event::StopRequested, at(1000));
-    assert_eq!(
-        service.on(Event::ReloadRequested, at(1001)),
-        [Action::RefuseReload(Refusal::Stopping)]
-    );
-}
-
-#[test]
-fn a_generation_that_comes_after_the_stop_is_thrown_away() {
-    let mut service = serving();
-    service.on(Event::ReloadRequested, at(1000));
-    service.on(Event::Timer, at(1050));
-    service.on(Event::StopRequested, at(1060));
-    let generation = NewGeneration {
-        canary: None,
-        children: Vec::new(),
-        start_timeout: START_TIMEOUT,
-        stop_timeout: STOP_TIMEOUT,
-    };
-    let late = deeds(service.on(Event::GenerationPrepared(generation), at(1100)));
-    assert_eq!(late, [Action::DiscardGeneration]);
-    let told = service.on(Event::Timer, at(1100));
-    let result = ReloadResult::Refused(Refusal::Abandoned);
-    assert!(told.contains(&Action::ReportReload(result)), "{told:?}");
-}
-
-#[test]
 fn whoever_waits_for_a_reload_is_answered_before_the_run_ends() {
     let mut service = reloading();
     service.on(Event::ReloadRequested, at(1100));

@@ -225,3 +225,19 @@ fn workers_that_keep_an_application_from_ending_are_killed() {
     });
     assert_eq!(helped, Some(49));
 }
+
+#[test]
+fn a_fast_stop_does_not_wait_for_a_child_that_waits_for_its_restart() {
+    let mut service = serving();
+    service.on(Event::Exited(pid(10), Exit::Signal(9)), at(900));
+    service.on(Event::Spawned(APP, pid(11)), at(900));
+    service.on(Event::Exited(pid(11), Exit::Signal(9)), at(950));
+    assert!(matches!(
+        service.child(APP).unwrap().state(),
+        ChildState::Backoff { .. }
+    ));
+    service.on(Event::StopRequested, at(1000));
+    service.on(Event::StopRequested, at(1100));
+    service.on(Event::Exited(pid(20), Exit::Code(0)), at(1110));
+    assert!(matches!(service.phase(), Phase::Done(_)), "{service:?}");
+}
