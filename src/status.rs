@@ -121,7 +121,7 @@ pub(crate) struct ChildStatus {
     pub(crate) state: ChildPhase,
     /// Main process of the child; none while there is none.
     pub(crate) pid: Option<i32>,
-    /// Seconds in this state; only for starting and running.
+    /// Seconds in this state, from a clock that never jumps.
     pub(crate) since_seconds: Option<f64>,
     /// Starts after the first.
     pub(crate) restarts: u32,
@@ -142,7 +142,6 @@ pub(crate) enum ChildRole {
     /// The previous generation, which finishes its requests.
     Retiring,
     /// Processes that have survived the crash of their main process and still serve.
-    #[serde(rename = "orphans")]
     Survivors,
 }
 
@@ -154,7 +153,7 @@ impl ChildRole {
             Self::Canary => "canary",
             Self::Candidate => "candidate",
             Self::Retiring => "retiring",
-            Self::Survivors => "orphans",
+            Self::Survivors => "survivors",
         }
     }
 }
@@ -315,7 +314,7 @@ mod tests {
             (ChildRole::Canary, "canary"),
             (ChildRole::Candidate, "candidate"),
             (ChildRole::Retiring, "retiring"),
-            (ChildRole::Survivors, "orphans"),
+            (ChildRole::Survivors, "survivors"),
         ] {
             check(role, role.as_str(), expected);
         }

@@ -1,5 +1,5 @@
 //! HTTP/1.1 for few small messages over TCP and Unix sockets: [`server`] and [`client`]. The requests and responses are
-//! defined in [`crate::control`] and [`crate::health`].
+//! defined in [`crate::control`] and [`crate::programs`].
 #![forbid(unsafe_code)]
 
 pub(crate) mod client;

@@ -9,16 +9,16 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, Take};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
@@ -30,6 +30,9 @@ const LONGEST_OUTPUT: u64 = 1 << 20;
 /// Pause between two polls whether a program has ended, where no loop tells. Its output has ended by then, so the first
 /// poll usually succeeds.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How long the output of a program that has ended may still come.
+const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
 /// A program to be run to its end.
 #[derive(Debug)]
@@ -121,17 +124,24 @@ impl ShortPrograms {
             death_signal: Signal::SIGKILL,
         })?;
         drop(theirs);
-        let exit = self.exit_of(pid);
-        let output = async { take(pipe::Receiver::from_owned_fd(ours)?).await };
-        let end = async { tokio::join!(output, exit) };
-        if let Ok((output, exit)) = tokio::time::timeout(program.timeout, end).await {
-            let output = output.map_err(failed)?;
+        let mut exit = std::pin::pin!(self.exit_of(pid));
+        let pipe = pipe::Receiver::from_owned_fd(ours).map_err(failed)?;
+        let mut pipe = Some(pipe.take(LONGEST_OUTPUT));
+        let mut bytes = Vec::new();
+        let ended = until_exit(&mut pipe, &mut bytes, exit.as_mut());
+        if let Ok(exit) = tokio::time::timeout(program.timeout, ended).await {
+            if let Some(pipe) = &mut pipe {
+                // A process that it has started may keep the pipe open.
+                let _ = tokio::time::timeout(LAST_OUTPUT, read_all(pipe, &mut bytes)).await;
+            }
+            let output = String::from_utf8_lossy(&bytes).into_owned();
             return Ok(Finished { exit, output });
         }
+        // It has not been reaped, so the number of its group is still its own.
         process::signal_group(pid, Signal::SIGKILL);
         if let Exits::Nobody = self.0 {
-            // No process can ignore SIGKILL, so this does not take long.
-            poll_exit(pid).await;
+            // No process can ignore SIGKILL; the limit is for one that the kernel holds.
+            let _ = tokio::time::timeout(LAST_OUTPUT, exit).await;
         }
         Err(RunError::TimedOut(program.timeout))
     }
@@ -168,13 +178,27 @@ async fn poll_exit(pid: Pid) -> Exit {
     }
 }
 
-/// All that comes until the end, as far as it is within the limit.
-async fn take(pipe: pipe::Receiver) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    let mut limited = pipe.take(LONGEST_OUTPUT);
-    limited.read_to_end(&mut bytes).await?;
-    // A program whose pipe is closed ends by SIGPIPE instead of waiting.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Reads until the program has ended. `pipe` becomes none when all is read, or as much as is taken: a program that writes
+/// more ends by SIGPIPE instead of waiting.
+async fn until_exit(
+    pipe: &mut Option<Take<pipe::Receiver>>,
+    bytes: &mut Vec<u8>,
+    mut exit: Pin<&mut impl Future<Output = Exit>>,
+) -> Exit {
+    if let Some(open) = pipe {
+        tokio::select! {
+            () = read_all(open, bytes) => {}
+            exit = exit.as_mut() => return exit,
+        }
+    }
+    *pipe = None;
+    exit.await
+}
+
+/// Reads to the end. Losing the future loses no bytes.
+async fn read_all(pipe: &mut Take<pipe::Receiver>, bytes: &mut Vec<u8>) {
+    // An error is an end as well: what was read until then is what there is.
+    while pipe.read_buf(bytes).await.is_ok_and(|count| count > 0) {}
 }
 
 #[cfg(test)]
@@ -232,6 +256,18 @@ mod tests {
         .await;
         assert!(matches!(result, Err(RunError::TimedOut(_))), "{result:?}");
         assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn output_that_another_process_keeps_open_is_not_waited_for() {
+        let limit = Duration::from_secs(60);
+        let begun = Instant::now();
+        let script = "sleep 100 & echo out; echo $!";
+        let finished = sh(&ShortPrograms::alone(), script, limit).await.unwrap();
+        assert_eq!(finished.exit, Exit::Code(0));
+        let sleeper = finished.output.strip_prefix("out\n").unwrap().trim();
+        process::signal(Pid::from_raw(sleeper.parse().unwrap()), Signal::SIGKILL);
+        assert!(begun.elapsed() < limit, "{:?}", begun.elapsed());
     }
 
     #[tokio::test(flavor = "current_thread")]

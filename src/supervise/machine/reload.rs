@@ -134,16 +134,22 @@ impl Machine {
         match self.phase {
             Phase::Serving => {}
             Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Done(_) => {
+                let children = new.canary.into_iter().chain(new.children);
+                for (id, _) in children {
+                    self.act(Action::Forget(id));
+                }
                 self.act(Action::DiscardGeneration);
                 let result = ReloadResult::Refused(Refusal::Abandoned);
                 return self.report_after(Duration::ZERO, result);
             }
         }
         for (id, spec) in new.children {
-            if let Some(replaces) = self.children.serving(spec.label.role) {
-                let candidate = Child::new(spec, Purpose::Candidate { replaces });
-                self.children.insert(id, candidate);
-            }
+            let Some(replaces) = self.children.serving(spec.label.role) else {
+                self.act(Action::Forget(id));
+                continue;
+            };
+            let candidate = Child::new(spec, Purpose::Candidate { replaces });
+            self.children.insert(id, candidate);
         }
         let canary = new.canary.map(|(id, spec)| {
             self.children.insert(id, Child::new(spec, Purpose::Canary));
@@ -303,7 +309,8 @@ impl Machine {
         });
         // All of them run: then they have taken over already.
         let Some(child) = late else {
-            return debug_assert!(false, "a generation that is ready has not taken over");
+            debug_assert!(false, "a generation that is ready has not taken over");
+            return self.report_after(Duration::ZERO, ReloadResult::Refused(Refusal::Abandoned));
         };
         let why = Rollback::NotReady(child.label(), child.not_ready.clone());
         self.roll_back(why);

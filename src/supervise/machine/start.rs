@@ -132,9 +132,9 @@ impl Machine {
             return;
         }
         let late = self.children.all().find(|child| !child.is_running());
-        if let Some(child) = late {
-            let outcome = Outcome::NotReady(child.label(), child.not_ready.clone());
-            self.begin_stop(outcome);
+        match late.map(|child| Outcome::NotReady(child.label(), child.not_ready.clone())) {
+            Some(outcome) => self.begin_stop(outcome),
+            None => self.phase = Phase::Serving,
         }
     }
 }

@@ -13,8 +13,10 @@ use super::launch::launch;
 use super::{drain, readiness, survivors, watchdog};
 use crate::logs::Logs;
 use crate::supervise::child::ChildPlan;
+use crate::supervise::machine::Machine;
 use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
+use crate::supervise::machine::state::ChildState;
 use crate::supervise::program::{Program, ServingProxy};
 use crate::sys::files;
 use crate::sys::process;
@@ -208,12 +210,25 @@ impl ManagedChildren {
         }
     }
 
-    /// Aborts the tasks of the children for which they are not wanted any more.
-    pub(super) fn abort_tasks(&mut self, wanted: impl Fn(ChildId) -> bool) {
+    /// Follows the machine after an event: aborts the tasks of children that do not need one any more.
+    pub(super) fn follow(&mut self, machine: &Machine) {
+        debug_assert!(
+            self.by_id
+                .keys()
+                .copied()
+                .eq(machine.children().map(|(id, _)| id)),
+            "the loop and the machine have different children"
+        );
         for (id, managed) in &mut self.by_id {
-            if !wanted(*id)
-                && let Some(task) = managed.task.take()
-            {
+            let has_task = machine.child(*id).is_some_and(|child| {
+                matches!(
+                    child.state(),
+                    ChildState::Starting { .. }
+                        | ChildState::Running { .. }
+                        | ChildState::Draining { .. }
+                )
+            });
+            if !has_task && let Some(task) = managed.task.take() {
                 task.abort();
             }
         }

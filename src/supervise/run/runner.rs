@@ -234,17 +234,7 @@ impl Runner {
         if matches!(self.machine.phase(), Phase::Stopping { .. }) {
             self.logs.children_stopping();
         }
-        let machine = &self.machine;
-        self.children.abort_tasks(|id| {
-            machine.child(id).is_some_and(|child| {
-                matches!(
-                    child.state(),
-                    ChildState::Starting { .. }
-                        | ChildState::Running { .. }
-                        | ChildState::Draining { .. }
-                )
-            })
-        });
+        self.children.follow(&self.machine);
     }
 
     fn perform(&mut self, action: Action) -> Option<Event> {

@@ -50,14 +50,22 @@ fn a_generation_that_comes_after_the_stop_is_thrown_away() {
     service.on(Event::ReloadRequested, at(1000));
     service.on(Event::Timer, at(1050));
     service.on(Event::StopRequested, at(1060));
+    let (canary, candidate) = (service.new_id(), service.new_id());
     let generation = NewGeneration {
-        canary: None,
-        children: Vec::new(),
+        canary: Some((canary, app())),
+        children: vec![(candidate, app())],
         start_timeout: START_TIMEOUT,
         stop_timeout: STOP_TIMEOUT,
     };
     let late = deeds(service.on(Event::GenerationPrepared(generation), at(1100)));
-    assert_eq!(late, [Action::DiscardGeneration]);
+    assert_eq!(
+        late,
+        [
+            Action::Forget(canary),
+            Action::Forget(candidate),
+            Action::DiscardGeneration
+        ]
+    );
     let told = service.on(Event::Timer, at(1100));
     let result = ReloadResult::Refused(Refusal::Abandoned);
     assert!(told.contains(&Action::ReportReload(result)), "{told:?}");
