@@ -1,4 +1,4 @@
-//! nginx as a child: how it is started and stopped.
+//! The child plan of nginx: how it is started and stopped.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -16,14 +16,15 @@ use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
 
-/// How long every answer closes its connection before nginx is asked to stop: a client that reuses a connection at the
-/// very moment at which nginx closes it gets a reset (63 in 10 stops with 40 busy clients; with this 0 in 210).
+/// Before the stop signal, nginx closes each connection after its response for this long. A client that reuses a
+/// connection at the moment at which nginx closes it gets a reset (63 in 10 stops with 40 busy clients; 0 in 210 stops
+/// with this drain).
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// Environment variables that nginx reads itself; it needs no others, for it hands its environment to nobody.
+/// Environment variables that nginx itself reads. It gets no others, because it passes its environment to no program.
 const VARIABLES: [&str; 3] = ["PATH", "TZ", "LANG"];
 
-/// nginx for a plan. `clients` are the listening sockets for clients.
+/// The child plan. `clients` are the listening sockets for clients; of `env` nginx gets [`VARIABLES`].
 pub(crate) fn child(
     plan: &Plan,
     executable: PathBuf,
@@ -64,12 +65,12 @@ pub(crate) fn child(
             separator: ";",
             list: clients,
         },
-        // The master stays root where the launcher is: certificates of a snippet may be readable to root alone.
+        // The master stays root where the launcher is: a snippet's certificates may be readable by root only.
         user: None,
         batch: false,
-        // A fast stop, which takes the workers along; SIGKILL would leave them behind, with the sockets.
+        // A fast stop ends the workers too; SIGKILL would leave them running with the sockets open.
         death_signal: Signal::SIGTERM,
-        // nginx binds the socket itself and does not remove what a killed nginx left.
+        // nginx binds this socket itself and does not remove the one of a killed nginx.
         remove_before_start: vec![layout.nginx_socket(), layout.draining()],
         graceful_signal: Signal::SIGQUIT,
         fast_signal: Signal::SIGTERM,

@@ -1,4 +1,4 @@
-//! What nginx itself has against its configuration: `nginx -t`.
+//! Whether nginx accepts its configuration: `nginx -t`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,12 +9,12 @@ use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
 
-/// nginx tests its files in milliseconds, unless it waits for a name server, or for ever: a snippet may include a named
+/// nginx tests its files in milliseconds, unless it waits for a name server, or for ever because a snippet includes a named
 /// pipe.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Its objections, a line each; none when it accepts the files or is not installed. The files of the plan, and nginx's
-/// folder for temporary files, must exist.
+/// The errors that `nginx -t` prints, one per line; none when it accepts the files or is not installed. The files of the
+/// plan, and nginx's folder for temporary files, must exist.
 pub(crate) async fn objections(
     plan: &Plan,
     programs: &ShortPrograms,
@@ -54,7 +54,7 @@ fn arguments(plan: &Plan) -> [OsString; 8] {
     .map(|argument| argument.as_os_str().to_owned())
 }
 
-/// Its messages, without the line that says that the test has failed.
+/// The messages of `nginx -t` without the line that says that the test has failed.
 fn relevant(output: &str) -> String {
     let lines = output.lines().filter(|line| !line.ends_with("test failed"));
     lines.map(str::trim).collect::<Vec<_>>().join("\n")

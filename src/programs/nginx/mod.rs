@@ -1,6 +1,6 @@
-//! nginx: accepts requests from clients, serves static files, holds slow clients.
+//! nginx: accepts requests from clients, serves static files, buffers slow clients.
 //!
-//! `child` is its plan, `proxy` what the supervisor asks of it, `status_page` the client of its status page
+//! `child` is its plan, `proxy` implements the supervisor's trait, `status_page` the client of its status page
 //! (`ngx_http_stub_status_module`), `config_test` runs `nginx -t`.
 
 pub(crate) mod child;

@@ -1,4 +1,4 @@
-//! What the supervisor asks of a running nginx.
+//! A running nginx as the supervisor sees it: readiness, drain, in-flight requests.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,23 +12,23 @@ use crate::supervise::program::{
 };
 use crate::sys::files::{self, WriteError};
 
-/// nginx answers its own socket in well below a millisecond; this is for a machine under heavy load.
+/// nginx answers on its status socket in well below a millisecond; the timeout allows for a machine under heavy load.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause between two readiness polls; readiness is seen this much late at the most.
 const READY_POLL: Duration = Duration::from_millis(10);
-/// Pause between two polls for the end of a drain.
+/// Pause between two polls whether client connections are left during a drain.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// Pause between two polls of the watchdog.
 const WATCHDOG_POLL: Duration = Duration::from_secs(1);
 /// An nginx whose status page has not answered for so long is hung.
-const SILENCE: Duration = Duration::from_secs(20);
+const HUNG_AFTER: Duration = Duration::from_secs(20);
 
 /// A running nginx.
 #[derive(Clone, Debug)]
 pub(super) struct NginxProxy {
     /// The private socket of its status page.
     status: PathBuf,
-    /// While this file exists, nginx closes each connection after the answer.
+    /// While this file exists, nginx closes each connection after the response.
     draining: PathBuf,
 }
 
@@ -61,7 +61,7 @@ impl Supervised for NginxProxy {
                 tokio::time::sleep(WATCHDOG_POLL).await;
                 match status_page::connections(&self.status, TIMEOUT).await {
                     Ok(_) => answered = Instant::now(),
-                    Err(_) if answered.elapsed() >= SILENCE => break,
+                    Err(_) if answered.elapsed() >= HUNG_AFTER => break,
                     Err(_) => {}
                 }
             }
@@ -69,7 +69,7 @@ impl Supervised for NginxProxy {
                 idle: answered.elapsed(),
                 requests: None,
             };
-            // The loop may have ended.
+            // The supervisor's loop may have ended.
             let _: Result<(), _> = findings.send(hung).await;
         })
     }

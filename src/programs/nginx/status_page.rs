@@ -1,4 +1,4 @@
-//! How many clients nginx has: the client of its status page (`ngx_http_stub_status_module`).
+//! How many client connections nginx has: the client of its status page (`ngx_http_stub_status_module`).
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use hyper::{Method, StatusCode};
 
 use crate::http::client;
 
-/// Client connections of an nginx, without the one that asked.
+/// Client connections of an nginx, without the one of the request for the status page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Connections {
     /// All of them, idle ones included.
     pub(super) active: u64,
-    /// Connections with a request whose answer nginx awaits or sends.
+    /// Connections with a request whose response nginx awaits or sends.
     pub(super) writing: u64,
 }
 
-/// Asks an nginx on the socket of its status page. The error is for people.
+/// Reads the status page. The error is text for operators.
 pub(super) async fn connections(socket: &Path, timeout: Duration) -> Result<Connections, String> {
     match client::ask(socket, Method::GET, "/status", timeout).await {
         Ok((StatusCode::OK, body)) => parse(&String::from_utf8_lossy(&body))
@@ -26,7 +26,7 @@ pub(super) async fn connections(socket: &Path, timeout: Duration) -> Result<Conn
     }
 }
 
-/// "Active connections: 2 … Reading: 0 Writing: 1 Waiting: 1".
+/// Parses "Active connections: 2 … Reading: 0 Writing: 1 Waiting: 1", of which the request itself is one.
 fn parse(text: &str) -> Option<Connections> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let after = |name: &str| {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_one_that_asked_does_not_count() {
+    fn the_connection_of_the_request_itself_does_not_count() {
         let text = "Active connections: 3 \nserver accepts handled requests\n 9 9 12 \nReading: 0 Writing: 2 Waiting: 1 \n";
         assert_eq!(
             parse(text),

@@ -1,43 +1,44 @@
-//! How old requests are, whatever happens to the wall clock.
+//! Ages of in-flight requests, immune to steps of the wall clock.
 //!
-//! uWSGI tells when a request has started by the wall clock, which NTP and people set: a step forward would make every
-//! request overdue, a step back none. So the age is counted by a clock that nobody sets, from the look that showed the
-//! request first. For the time before that the wall clock is asked, but it is believed for no more than the time since
-//! the look before, which did not show the request.
+//! uWSGI reports the start of a request by the wall clock, which NTP and operators set: a step forward would make every
+//! request overdue, a step back none. Ages are therefore measured with a monotonic clock from the poll that showed the
+//! request first. The time before that poll comes from the wall clock, but counts for no more than the time since the
+//! previous poll, which did not show the request.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::worker::{InFlight, Worker};
 
-/// Remembers when requests were seen first. Times are since any fixed moment, by a clock that nobody sets.
+/// When each in-flight request started. Times are monotonic, since any fixed moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ages {
-    look: Duration,
-    began: HashMap<Key, Duration>,
+    last_poll: Duration,
+    started: HashMap<Key, Duration>,
 }
 
-/// Process, id, start. An id alone is the client's choice, and may come again.
+/// Process, request id, start by the wall clock. The id alone is not unique, because clients may choose it.
 type Key = (i32, String, u64);
 
 impl Ages {
-    /// Takes what a look shows. `wall` is the wall clock, since 1970.
-    pub(super) fn see(&mut self, workers: &[Worker], now: Duration, wall: Duration) {
-        let pause = now.saturating_sub(self.look);
-        let began = |key: Key| {
-            let before = Duration::from_secs(wall.as_secs().saturating_sub(key.2)).min(pause);
-            let began = self.began.get(&key).copied();
-            (key, began.unwrap_or(now.saturating_sub(before)))
+    /// Updates the ages from one poll of the statistics. `wall` is the wall clock, since 1970.
+    pub(super) fn update(&mut self, workers: &[Worker], now: Duration, wall: Duration) {
+        let since_last_poll = now.saturating_sub(self.last_poll);
+        let started = |key: Key| {
+            let wall_age = Duration::from_secs(wall.as_secs().saturating_sub(key.2));
+            let known = self.started.get(&key).copied();
+            let estimate = now.saturating_sub(wall_age.min(since_last_poll));
+            (key, known.unwrap_or(estimate))
         };
-        self.began = keys(workers).map(began).collect();
-        self.look = now;
+        self.started = keys(workers).map(started).collect();
+        self.last_poll = now;
     }
 
-    /// The oldest request of a worker, as the last look showed it, with its age.
+    /// The oldest request of a worker at the last poll, with its age.
     pub(super) fn oldest<'a>(&self, worker: &'a Worker) -> Option<(&'a InFlight, Duration)> {
         let age = |request| {
-            let began = self.began.get(&key(worker, request))?;
-            Some((request, self.look.saturating_sub(*began)))
+            let started = self.started.get(&key(worker, request))?;
+            Some((request, self.last_poll.saturating_sub(*started)))
         };
         let ages = worker.in_flight.iter().filter_map(age);
         ages.max_by_key(|(_, age)| *age)
@@ -74,29 +75,29 @@ mod tests {
         }
     }
 
-    /// Looks at one worker once a second from 0 on, each look with the wall clock and what it shows; the oldest request of the
-    /// last one, and its age in seconds.
-    fn oldest(looks: &[(u64, Worker)]) -> Option<(String, u64)> {
+    /// Polls one worker once a second, from second 1 on; each poll has the wall clock and the worker's statistics. Returns
+    /// the oldest request at the last poll, and its age in seconds.
+    fn oldest(polls: &[(u64, Worker)]) -> Option<(String, u64)> {
         let mut ages = Ages::default();
-        for (n, (wall, worker)) in (1..).zip(looks) {
+        for (n, (wall, worker)) in (1..).zip(polls) {
             let worker = std::slice::from_ref(worker);
-            ages.see(worker, Duration::from_secs(n), Duration::from_secs(*wall));
+            ages.update(worker, Duration::from_secs(n), Duration::from_secs(*wall));
         }
-        let (request, age) = ages.oldest(&looks.last()?.1)?;
+        let (request, age) = ages.oldest(&polls.last()?.1)?;
         Some((request.id.clone(), age.as_secs()))
     }
 
-    /// The same request on every look.
+    /// The age of a request that every poll shows.
     fn one(walls: &[u64]) -> u64 {
-        let looks: Vec<_> = walls
+        let polls: Vec<_> = walls
             .iter()
             .map(|wall| (*wall, worker(7, &[("a", 1000)])))
             .collect();
-        oldest(&looks).unwrap().1
+        oldest(&polls).unwrap().1
     }
 
     #[test]
-    fn without_a_step_the_age_is_the_clock_s() {
+    fn without_a_step_the_age_follows_the_wall_clock() {
         assert_eq!(one(&[1000]), 0);
         assert_eq!(one(&[1001, 1002, 1003]), 3);
         assert_eq!(one(&[1000, 1001, 1002, 1003]), 3);
@@ -106,43 +107,43 @@ mod tests {
     fn a_step_of_the_clock_makes_no_request_older_or_younger() {
         assert_eq!(one(&[1000, 4600, 4601]), 2);
         assert_eq!(one(&[1001, 1002, 10, 11]), 4);
-        // A step before the first look counts for no more than the pause before it.
+        // A step before the first poll counts for no more than the time since the poll before it.
         assert_eq!(one(&[4600]), 1);
         assert_eq!(one(&[10, 11]), 1);
     }
 
     #[test]
     fn the_oldest_is_the_one_that_was_seen_first() {
-        let looks = [
+        let polls = [
             (1000, worker(7, &[("a", 1000)])),
-            // The clock has been set back: the younger one seems to be older.
+            // After a step back the younger request seems to be older.
             (502, worker(7, &[("b", 501), ("a", 1000)])),
         ];
-        assert_eq!(oldest(&looks), Some(("a".to_owned(), 1)));
+        assert_eq!(oldest(&polls), Some(("a".to_owned(), 1)));
     }
 
     #[test]
-    fn what_has_gone_is_forgotten_and_a_new_process_begins_anew() {
-        let looks = [
+    fn finished_requests_are_forgotten_and_a_new_process_counts_anew() {
+        let polls = [
             (1001, worker(7, &[("a", 1000)])),
             (1002, worker(7, &[])),
             (1003, worker(7, &[("a", 1003)])),
         ];
-        assert_eq!(oldest(&looks), Some(("a".to_owned(), 0)));
-        let looks = [
+        assert_eq!(oldest(&polls), Some(("a".to_owned(), 0)));
+        let polls = [
             (1001, worker(7, &[("a", 1000)])),
             (1002, worker(7, &[("a", 1000)])),
             (1003, worker(8, &[("a", 1000)])),
         ];
-        assert_eq!(oldest(&looks), Some(("a".to_owned(), 1)));
-        assert_eq!(oldest(&looks[..0]), None);
+        assert_eq!(oldest(&polls), Some(("a".to_owned(), 1)));
+        assert_eq!(oldest(&polls[..0]), None);
     }
 
     #[test]
-    fn looks_that_failed_widen_the_pause() {
+    fn failed_polls_widen_the_interval() {
         let worker = [worker(7, &[("a", 1000)])];
         let mut ages = Ages::default();
-        ages.see(&worker, Duration::from_secs(5), Duration::from_secs(1003));
+        ages.update(&worker, Duration::from_secs(5), Duration::from_secs(1003));
         assert_eq!(ages.oldest(&worker[0]).unwrap().1, Duration::from_secs(3));
     }
 }

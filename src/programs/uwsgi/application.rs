@@ -1,4 +1,4 @@
-//! What the supervisor asks of a running uWSGI.
+//! A running uWSGI as the supervisor sees it: readiness, retirement, workers, health.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -22,19 +22,19 @@ use crate::supervise::program::{
 const FINISH: &[u8] = b"q";
 /// Pause between two readiness polls; readiness is seen this much late at the most.
 const READY_POLL: Duration = Duration::from_millis(10);
-/// Pause between two health checks of a start: each is a request to the application, which may log it and ask others for
-/// it.
+/// Pause between two health checks of a start: each is a request to the application, which may log it and query its own
+/// backends.
 const HEALTH_POLL: Duration = Duration::from_millis(500);
 
 /// A running uWSGI.
 #[derive(Clone, Debug)]
 pub(super) struct UwsgiApplication {
     pub(super) stats: Socket,
-    /// Worker processes that it is configured for.
+    /// The configured number of worker processes.
     pub(super) workers: u32,
-    /// The path that has to answer, where one is configured.
+    /// The health path, where one is configured.
     pub(super) health: Option<HealthPath>,
-    /// Its master FIFO.
+    /// The named pipe from which uWSGI's master reads commands (option master-fifo).
     pub(super) fifo: PathBuf,
     pub(super) watchdog: Watchdog,
 }
@@ -54,8 +54,8 @@ impl UwsgiApplication {
         }
     }
 
-    /// Whether all workers accept requests. Nothing else tells it reliably: the application's socket and READY=1 come
-    /// before that.
+    /// Whether all workers accept requests. Only the statistics show this reliably: the application's socket exists and
+    /// READY=1 is sent before that.
     async fn accepting(&self) -> Result<(), String> {
         let workers = stats::read(&self.stats)
             .await
@@ -116,8 +116,8 @@ impl Application for UwsgiApplication {
     }
 }
 
-/// Writes to a named pipe. One that nobody reads gives an error instead of a wait (fifo(7)). Its folder is the workers'
-/// user's, so anything may stand there: only a pipe is written to, and no link is followed.
+/// Writes to a named pipe; fails at once when no process has it open for reading (`O_NONBLOCK`, fifo(7)). Its folder
+/// belongs to the workers' user, who can replace it: only a pipe is written to, and no link is followed.
 fn write_to_fifo(fifo: &Path, text: &[u8]) -> io::Result<()> {
     let mut pipe = std::fs::OpenOptions::new()
         .write(true)

@@ -1,4 +1,4 @@
-//! uWSGI as a child: how it is started and stopped.
+//! The child plan of uWSGI: how it is started and stopped.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -20,16 +20,16 @@ use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
 use crate::sys::process::Credentials;
 
-/// TERM is lost in a window of some 20 ms when the workers come up, and a repeated one makes a normal stop quicker too
-/// (0.3 s instead of 1 s: the master looks once a second).
+/// TERM is lost in a window of some 20 ms while the workers come up, and a repeated one makes a normal stop faster too
+/// (0.3 s instead of 1 s: the master polls once a second).
 const REPEAT_TERM: Duration = Duration::from_millis(100);
 
-/// uWSGI that is asked to stop while a worker comes up may wait for ever for that worker, which has missed its signal
-/// (2 of 3 runs with 17 workers). At this repetition of the signal, five seconds in which no client had a request for it,
-/// the workers are killed, and it ends as it should.
+/// A uWSGI that is stopped while a worker comes up may wait for ever for that worker, which has missed its signal (2 of 3
+/// runs with 17 workers). At this repetition of the signal, after five seconds in which no client had a request for it,
+/// the workers are killed, and the master exits normally.
 const KILL_WORKERS_AT_SIGNAL: u32 = 50;
 
-/// uWSGI for a plan. `application` is the application's listening socket; `env` is what the application shall see.
+/// The child plan. `application` is the application's listening socket; `env` is the environment of the service's code.
 pub(crate) fn child(
     plan: &Plan,
     executable: PathBuf,
@@ -39,7 +39,7 @@ pub(crate) fn child(
     let layout = &plan.layout;
     let mut env = env.to_vec();
     if let Some(user) = &plan.user {
-        // As login(1) does: a library that looks into the home of another user is refused.
+        // As login(1) does: a library would get a permission error in the home of another user.
         env.retain(|(name, _)| !["HOME", "USER", "LOGNAME"].iter().any(|own| name == own));
         env.push(("HOME".into(), user.home.clone().into()));
         env.push(("USER".into(), user.name.clone().into()));
@@ -54,11 +54,11 @@ pub(crate) fn child(
     set("MICROSERVICE_QUEUE_TIMEOUT", plan.timeouts.queue);
     ChildPlan {
         name: "uwsgi",
-        program: Program::Application(Rc::new(running(plan))),
+        program: Program::Application(Rc::new(application_of(plan))),
         executable,
         args: vec!["--ini".into(), layout.uwsgi_ini().into()],
         env,
-        // The application's folder: it cannot be told in uwsgi.ini, where some names cannot be quoted.
+        // The application's folder is set here and not in uwsgi.ini, where some names cannot be quoted.
         cwd: plan.root.join("src"),
         folder: layout.uwsgi(),
         stdout: Source::AppStdout,
@@ -75,7 +75,7 @@ pub(crate) fn child(
             .as_ref()
             .map(|user| Credentials::of(&user.name, user.uid, user.gid)),
         batch: true,
-        // The workers follow at once (no-orphans); TERM would be ignored during the import.
+        // The workers exit at once too (option no-orphans); TERM would be ignored during the import.
         death_signal: Signal::SIGKILL,
         remove_before_start: Vec::new(),
         graceful_signal: Signal::SIGTERM,
@@ -92,8 +92,8 @@ pub(crate) fn child(
     }
 }
 
-/// The running uWSGI, as the supervisor talks to it.
-fn running(plan: &Plan) -> UwsgiApplication {
+/// The client through which the supervisor talks to the running uWSGI.
+fn application_of(plan: &Plan) -> UwsgiApplication {
     let layout = &plan.layout;
     UwsgiApplication {
         stats: stats::Socket {

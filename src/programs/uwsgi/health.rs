@@ -1,4 +1,4 @@
-//! Asks the health path of the application, past nginx.
+//! Health checks: requests to the application's health path, past nginx.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use super::stats::{self, Socket};
 use super::worker::Worker;
 use crate::supervise::program::Health;
 
-/// What a health check may take: the platform gives its scripts ten seconds.
+/// Time limit of a health check: below the ten seconds that the platform gives its scripts.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// Between two polls whether every slot is busy.
+/// Pause between two polls whether every slot is busy.
 const BUSY_POLL: Duration = Duration::from_millis(500);
-/// Polls at which every slot must be busy before that is the answer: a service that gets on frees one now and then, and
-/// the check is served with the next.
+/// Polls in a row that must find every slot busy before the application counts as saturated: an application that makes
+/// progress frees a slot now and then, and the check gets the next one.
 const BUSY_POLLS: u32 = 4;
 
-/// A path of the application that has to answer.
+/// Where a health check is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HealthPath {
-    /// The application's socket.
+    /// The application's socket (uwsgi protocol).
     pub(super) socket: PathBuf,
     pub(super) path: String,
 }
 
-/// Whether the path answers 2xx or 3xx.
+/// Succeeds when the path answers 2xx or 3xx; the error is for operators.
 pub(super) async fn answers(health: &HealthPath) -> Result<(), String> {
     match protocol::get(&health.socket, &health.path, TIMEOUT).await {
         Ok(status) if (200..400).contains(&status) => Ok(()),
@@ -38,7 +38,7 @@ pub(super) async fn answers(health: &HealthPath) -> Result<(), String> {
     }
 }
 
-/// Asks the path, and meanwhile whether it can be served at all: saturation is told early, and is no failure.
+/// Requests the path, and polls meanwhile whether a slot is free: saturation is reported early, and is no failure.
 pub(super) async fn check(health: &HealthPath, stats: &Socket) -> Health {
     tokio::select! {
         biased;
@@ -50,7 +50,7 @@ pub(super) async fn check(health: &HealthPath, stats: &Socket) -> Health {
     }
 }
 
-/// Ends when every slot was busy at several polls in a row.
+/// Completes when every slot was busy at [`BUSY_POLLS`] polls in a row.
 async fn saturated(socket: &Socket) {
     let mut seen = 0;
     while seen < BUSY_POLLS {
@@ -64,7 +64,8 @@ async fn saturated(socket: &Socket) {
     }
 }
 
-/// Whether requests of others have every slot. When the health check itself has one, it is what hangs.
+/// Whether clients' requests occupy every slot. When the health check itself has a slot, the
+/// application is not saturated: its health path hangs.
 fn all_busy(workers: &[Worker], slots: u32) -> bool {
     let mut requests = workers.iter().flat_map(|worker| &worker.in_flight);
     let count = requests.clone().count();

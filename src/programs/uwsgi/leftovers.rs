@@ -1,23 +1,23 @@
-//! What an application left open when it was imported: connections and threads in uWSGI's master, from which all workers
-//! are forked. A connection that several processes share garbles what goes over it (the classic: one database connection,
-//! "decryption failed or bad record mac"), and a thread exists in none of the workers.
+//! Connections and threads that the import of the application left open in uWSGI's master, from which all workers are
+//! forked. A connection that several processes share garbles its data (the classic: one database connection, "decryption
+//! failed or bad record mac"), and a thread of the master exists in none of the workers.
 
 use crate::sys::procfs::{self, TcpState};
 use crate::sys::sock_diag;
 
-/// The child in the log records.
+/// The value of `child` in the log records.
 const NAME: &str = "uwsgi";
 
-/// What was found.
+/// Open connections and extra threads of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Leftovers {
-    /// The other ends of connected sockets: addresses, and paths of Unix sockets.
+    /// The peers of connected sockets: addresses, and paths of Unix sockets.
     pub(super) connections: Vec<String>,
     /// Threads besides the main one.
     pub(super) threads: usize,
 }
 
-/// Looks at a process.
+/// Inspects a process through /proc and sock_diag(7); what cannot be read counts as none.
 pub(super) fn find(pid: i32) -> Leftovers {
     let inodes = u32::try_from(pid).map_or_else(|_| Vec::new(), procfs::socket_inodes);
     // Inodes of sockets have 32 bits in sock_diag(7).
@@ -25,13 +25,13 @@ pub(super) fn find(pid: i32) -> Leftovers {
         .iter()
         .filter_map(|n| u32::try_from(*n).ok())
         .collect();
-    // A sandbox may forbid the question; the other warnings hold.
-    let local = sock_diag::named_peers(&numbers).unwrap_or_default();
+    // A sandbox may forbid sock_diag(7); the other warnings still hold.
+    let unix_peers = sock_diag::named_peers(&numbers).unwrap_or_default();
     let connections = procfs::tcp_sockets()
         .into_iter()
         .filter(|socket| socket.state == TcpState::Established && inodes.contains(&socket.inode))
         .map(|socket| socket.remote.to_string())
-        .chain(local)
+        .chain(unix_peers)
         .collect();
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(1, Iterator::count);
     Leftovers {
@@ -41,7 +41,7 @@ pub(super) fn find(pid: i32) -> Leftovers {
 }
 
 impl Leftovers {
-    /// Warns about each in the log.
+    /// Logs a warning for the connections and one for the threads.
     pub(super) fn warn(&self) {
         if !self.connections.is_empty() {
             tracing::warn!(

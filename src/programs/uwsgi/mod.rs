@@ -1,9 +1,9 @@
 //! uWSGI: runs the application in several Python processes.
 //!
-//! `child` is its plan, `application` what the supervisor asks of it. `stats` reads its statistics (`stats_json` parses
-//! them, `worker` is what leaves them), `protocol` sends requests by the uwsgi protocol, `health` asks the health path.
-//! `watchdog` watches it: `ages` counts how old requests are, `progress` tells saturation from death, `leftovers` finds
-//! what an import left open.
+//! `child` is its plan, `application` implements the supervisor's trait. `stats` reads its statistics (`stats_json` parses
+//! them into values of `worker`), `protocol` sends requests by the uwsgi protocol, `health` checks the health path.
+//! `watchdog` polls the workers: `ages` measures the ages of requests, `progress` distinguishes a saturated application
+//! from a hung one, `leftovers` finds what the import left open.
 
 mod ages;
 mod application;

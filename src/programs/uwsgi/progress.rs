@@ -1,57 +1,58 @@
-//! Saturation or death: does an application that has requests waiting get on?
+//! Saturated or hung: does an application with waiting requests make progress?
 //!
-//! Every slot busy and a queue is saturation: with a request timeout each slot becomes free in time, and that is
-//! progress. Death is when requests wait and nothing is finished and nothing is begun for longer than any request may
-//! take.
+//! When every slot is busy and requests queue up, the application is saturated: with a request timeout each slot becomes
+//! free in time, and that is progress. It is hung when requests wait, and none is finished and none is started for longer
+//! than any request may take.
 //!
-//! What nginx has and no worker serves may also be a body that is still being received, so what is found here is a
-//! suspicion; whoever acts on it asks a worker first.
+//! A request that nginx has and no worker serves may also be one whose body is still being received. So this is only a
+//! suspicion; the watchdog pings a worker before it acts on it.
 
 use std::time::Duration;
 
 use super::worker::Worker;
 
-/// Death is not declared before this time, however short the request timeout: a machine under siege, or a stopped
-/// process (SIGSTOP, a debugger), comes back.
-const LEAST: Duration = Duration::from_secs(20);
-/// Beyond the request timeout.
+/// An application does not count as hung before this time without progress, however short the request timeout: on an
+/// overloaded machine, or when its process is stopped for a while (SIGSTOP, a debugger), it recovers by itself.
+const MIN_IDLE: Duration = Duration::from_secs(20);
+/// Added to the request timeout before an application counts as hung.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// What was seen at one time.
+/// The result of one poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     /// The workers; none when uWSGI did not answer.
     pub(super) workers: Option<Vec<Worker>>,
-    /// Requests at nginx whose answer is awaited; none when nginx did not answer.
+    /// Requests at nginx that have no complete response yet; none when nginx did not answer.
     pub(super) waiting: Option<u64>,
 }
 
-/// Watches over progress.
+/// Compares each poll with the last, to detect that nothing moves.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     request_timeout: Option<Duration>,
     last: Option<Vec<(i32, u64, Vec<String>)>>,
-    since: Option<Duration>,
+    /// When progress was seen last.
+    progress_at: Option<Duration>,
 }
 
 impl Progress {
-    /// For an application whose requests may take so long.
+    /// `request_timeout`: how long a request may take; none: without limit.
     pub(super) fn new(request_timeout: Option<Duration>) -> Self {
         Self {
             request_timeout,
             last: None,
-            since: None,
+            progress_at: None,
         }
     }
 
-    /// Begins anew: something else has shown that the application is alive.
-    pub(super) fn alive(&mut self, now: Duration) {
-        self.since = Some(now);
+    /// Counts from now on again: a worker has answered a ping.
+    pub(super) fn reset(&mut self, now: Duration) {
+        self.progress_at = Some(now);
     }
 
-    /// Takes what was seen at a time; gives how long nothing has moved when that is too long.
-    pub(super) fn see(&mut self, seen: &Seen, now: Duration) -> Option<Duration> {
-        let current = seen.workers.as_ref().map(|workers| {
+    /// Takes the result of a poll. Returns how long nothing has moved, if that is so long that the application seems hung.
+    pub(super) fn check(&mut self, observed: &Observation, now: Duration) -> Option<Duration> {
+        let current = observed.workers.as_ref().map(|workers| {
             let ids = |worker: &Worker| {
                 worker
                     .in_flight
@@ -65,25 +66,25 @@ impl Progress {
                 .collect()
         });
         let moved = current.is_some() && current != self.last;
-        let idle = seen.waiting.unwrap_or(0) == 0;
-        // Requests without a limit may keep every slot for ever; that is busy, not dead.
+        let nothing_waits = observed.waiting.unwrap_or(0) == 0;
+        // Requests without a time limit may keep every slot for ever: the application is busy, not hung.
         let busy = self.request_timeout.is_none()
-            && seen
+            && observed
                 .workers
                 .as_ref()
                 .is_some_and(|workers| workers.iter().any(|worker| !worker.in_flight.is_empty()));
         if current.is_some() {
             self.last = current;
         }
-        if moved || idle || busy {
-            self.since = Some(now);
+        if moved || nothing_waits || busy {
+            self.progress_at = Some(now);
             return None;
         }
-        let still = now.saturating_sub(*self.since.get_or_insert(now));
+        let idle = now.saturating_sub(*self.progress_at.get_or_insert(now));
         let limit = self
             .request_timeout
-            .map_or(LEAST, |timeout| (timeout + MARGIN).max(LEAST));
-        (still >= limit).then_some(still)
+            .map_or(MIN_IDLE, |timeout| (timeout + MARGIN).max(MIN_IDLE));
+        (idle >= limit).then_some(idle)
     }
 }
 
@@ -108,8 +109,8 @@ mod tests {
         }
     }
 
-    fn seen(requests: u64, current: &[&str], waiting: u64) -> Seen {
-        Seen {
+    fn observed(requests: u64, current: &[&str], waiting: u64) -> Observation {
+        Observation {
             workers: Some(vec![worker(requests, current)]),
             waiting: Some(waiting),
         }
@@ -120,32 +121,32 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_application_is_alive() {
+    fn a_saturated_application_makes_progress() {
         let mut progress = Progress::new(Some(seconds(60)));
         for n in 0..100u64 {
             let id = n.to_string();
             assert_eq!(
-                progress.see(&seen(n, &[id.as_str()], 500), seconds(n * 60)),
+                progress.check(&observed(n, &[id.as_str()], 500), seconds(n * 60)),
                 None
             );
         }
     }
 
     #[test]
-    fn nothing_waits_nothing_is_wrong() {
+    fn an_application_without_waiting_requests_is_not_hung() {
         let mut progress = Progress::new(Some(seconds(1)));
         for n in 0..100 {
-            assert_eq!(progress.see(&seen(3, &[], 0), seconds(n)), None);
+            assert_eq!(progress.check(&observed(3, &[], 0), seconds(n)), None);
         }
     }
 
     #[test]
-    fn requests_that_wait_for_nobody_are_death() {
+    fn waiting_requests_without_progress_mean_hung() {
         let mut progress = Progress::new(Some(seconds(60)));
-        assert_eq!(progress.see(&seen(3, &["a"], 4), seconds(0)), None);
-        assert_eq!(progress.see(&seen(3, &["a"], 4), seconds(69)), None);
+        assert_eq!(progress.check(&observed(3, &["a"], 4), seconds(0)), None);
+        assert_eq!(progress.check(&observed(3, &["a"], 4), seconds(69)), None);
         assert_eq!(
-            progress.see(&seen(3, &["a"], 4), seconds(70)),
+            progress.check(&observed(3, &["a"], 4), seconds(70)),
             Some(seconds(70))
         );
     }
@@ -153,23 +154,23 @@ mod tests {
     #[test]
     fn a_uwsgi_that_does_not_answer_has_twenty_seconds_at_least() {
         let mut progress = Progress::new(Some(seconds(1)));
-        let silent = Seen {
+        let silent = Observation {
             workers: None,
             waiting: Some(1),
         };
-        assert_eq!(progress.see(&silent, seconds(0)), None);
-        assert_eq!(progress.see(&silent, seconds(19)), None);
-        assert_eq!(progress.see(&silent, seconds(20)), Some(seconds(20)));
+        assert_eq!(progress.check(&silent, seconds(0)), None);
+        assert_eq!(progress.check(&silent, seconds(19)), None);
+        assert_eq!(progress.check(&silent, seconds(20)), Some(seconds(20)));
     }
 
     #[test]
-    fn without_a_limit_only_idle_workers_are_suspect() {
+    fn without_a_request_timeout_only_idle_workers_are_suspect() {
         let mut progress = Progress::new(None);
-        progress.see(&seen(3, &["a"], 4), seconds(0));
-        assert_eq!(progress.see(&seen(3, &["a"], 4), seconds(9999)), None);
-        assert_eq!(progress.see(&seen(3, &[], 4), seconds(10_000)), None);
+        progress.check(&observed(3, &["a"], 4), seconds(0));
+        assert_eq!(progress.check(&observed(3, &["a"], 4), seconds(9999)), None);
+        assert_eq!(progress.check(&observed(3, &[], 4), seconds(10_000)), None);
         assert_eq!(
-            progress.see(&seen(3, &[], 4), seconds(10_020)),
+            progress.check(&observed(3, &[], 4), seconds(10_020)),
             Some(seconds(20))
         );
     }

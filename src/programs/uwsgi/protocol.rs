@@ -1,4 +1,4 @@
-//! A request to the application by the uwsgi protocol, past nginx
+//! Requests to the application by the uwsgi protocol, past nginx
 //! (<https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>).
 
 use std::io;
@@ -8,39 +8,40 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-/// Bytes of the answer that are read: the status line is among the first.
-const ENOUGH: u64 = 4096;
+/// Bytes of the response that are read at most; only its status line is needed.
+const MAX_RESPONSE: u64 = 4096;
 
-/// The id of the requests that are sent from here.
+/// The request id of health checks. It distinguishes them from clients' requests in the statistics and in the log.
 pub(super) const REQUEST_ID: &str = "health-check";
 
-/// Sends `GET path`, gives the status of the answer.
-pub(super) async fn get(socket: &Path, path: &str, limit: Duration) -> io::Result<u16> {
+/// Sends `GET path` and returns the status code of the response; an error of the kind `TimedOut` after `timeout`.
+pub(super) async fn get(socket: &Path, path: &str, timeout: Duration) -> io::Result<u16> {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;
         stream.write_all(&packet(path)?).await?;
-        let mut answer = Vec::new();
-        stream.take(ENOUGH).read_to_end(&mut answer).await?;
-        status(&answer).ok_or_else(|| {
+        let mut response = Vec::new();
+        stream.take(MAX_RESPONSE).read_to_end(&mut response).await?;
+        status(&response).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "no HTTP status in the answer")
         })
     };
-    tokio::time::timeout(limit, exchange)
+    tokio::time::timeout(timeout, exchange)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Whether a worker takes a connection: a ping (modifier 100) is answered with a pong, or, by a uWSGI without that plugin,
-/// with the end of the connection. Both come from a worker; a queue that nobody empties gives neither.
-pub(super) async fn is_taken(socket: &Path, limit: Duration) -> bool {
+/// Whether a worker accepts a connection within the timeout: a ping (modifier 100) is answered with a pong, or, by a uWSGI
+/// without that plugin, by closing the connection. Both come from a worker; a connection that stays in the listen queue
+/// gets neither.
+pub(super) async fn worker_accepts(socket: &Path, timeout: Duration) -> bool {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;
         stream.write_all(&[100, 0, 0, 0]).await?;
         stream.read(&mut [0; 4]).await
     };
-    match tokio::time::timeout(limit, exchange).await {
+    match tokio::time::timeout(timeout, exchange).await {
         Ok(Ok(_)) => true,
-        // Closed before the ping was written or read: a worker has closed it.
+        // A worker closed the connection before the ping was written or the pong was read.
         Ok(Err(error)) => matches!(
             error.kind(),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
@@ -49,7 +50,7 @@ pub(super) async fn is_taken(socket: &Path, limit: Duration) -> bool {
     }
 }
 
-/// Modifier 0 (WSGI), the length, modifier 0, then names and values with their lengths, all little-endian.
+/// A request: modifier 0 (WSGI), the length, modifier 0, then names and values with their lengths, all little-endian.
 fn packet(path: &str) -> io::Result<Vec<u8>> {
     let (file, query) = path.split_once('?').unwrap_or((path, ""));
     let vars = [
@@ -85,9 +86,9 @@ fn length(bytes: usize) -> io::Result<[u8; 2]> {
     })
 }
 
-/// `HTTP/1.1 200 OK`.
-fn status(answer: &[u8]) -> Option<u16> {
-    let line = answer.split(|b| *b == b'\r').next()?;
+/// The status code of a response that begins with `HTTP/1.1 200 OK`.
+fn status(response: &[u8]) -> Option<u16> {
+    let line = response.split(|b| *b == b'\r').next()?;
     let text = std::str::from_utf8(line).ok()?;
     text.strip_prefix("HTTP/")?.split(' ').nth(1)?.parse().ok()
 }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_and_answers() {
+    fn packets_and_responses() {
         let bytes = packet("/health?x=1").unwrap();
         assert_eq!(
             usize::from(u16::from_le_bytes([bytes[1], bytes[2]])),
@@ -110,18 +111,18 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn an_answer_or_an_end_shows_a_living_worker_and_silence_does_not() {
+    async fn a_response_or_a_close_shows_a_live_worker_and_silence_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        assert!(!is_taken(&path, Duration::from_millis(50)).await);
-        // The connection of the first question still waits; a worker that takes connections takes it, too.
+        assert!(!worker_accepts(&path, Duration::from_millis(50)).await);
+        // The connection of the first ping is still queued; a worker that accepts connections accepts it too.
         let worker = std::thread::spawn(move || {
             for _ in 0..2 {
                 drop(listener.accept().unwrap());
             }
         });
-        assert!(is_taken(&path, Duration::from_secs(10)).await);
+        assert!(worker_accepts(&path, Duration::from_secs(10)).await);
         worker.join().unwrap();
     }
 }

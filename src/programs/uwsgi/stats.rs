@@ -1,11 +1,11 @@
-//! What uWSGI tells about its workers on its stats socket.
+//! The client of uWSGI's stats socket, which reports the state of each worker.
 //!
-//! It is the only sign of readiness that holds: the application's socket and READY=1 come before the workers accept.
-//! The statistics hold whole request headers, cookies and tokens included, so they are never passed on as they are:
-//! only what [`Worker`] names leaves this module.
+//! It is the only reliable sign of readiness: the application's socket exists and READY=1 is sent before the workers
+//! accept. The statistics hold whole request headers, cookies and tokens included, so they are never passed on as they
+//! are: only the fields of [`Worker`] leave this module.
 //!
-//! The socket stands in a folder of the workers' user, so whoever serves requests can put another in its place: what
-//! comes is hostile, and has to cost little. Whatever is too much is an error, never half of the truth.
+//! The socket is in a folder of the workers' user, so the application can replace it: the input is treated as hostile,
+//! and its cost is limited. Input beyond a limit is an error; it is never truncated.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,47 +17,47 @@ use tokio::net::UnixStream;
 use super::stats_json;
 use super::worker::Worker;
 
-/// uWSGI answers from its master's loop, which may be busy reaping; more than this and it hangs.
+/// uWSGI answers from its master's loop, which may be busy reaping; beyond this time it is hung.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes that a slot may need. The variables of a request are at most 64 KiB (buffer-size), and at most twice as much as
+/// Bytes of the statistics per slot, at most. The variables of a request are at most 64 KiB (buffer-size), and at most twice as much as
 /// JSON: quotes and backslashes are doubled, and the five bytes around each variable stand for four in the buffer. The
 /// rest is for numbers, and uWSGI's metrics when they are on.
 const BYTES_PER_SLOT: u64 = 136 * 1024;
-/// What everything else may need.
-const BYTES_BESIDE: u64 = 256 * 1024;
-/// Most bytes that are ever taken: hundreds of requests as large as nginx lets them be, or thousands of usual ones.
-const MOST_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes of everything else, at most.
+const BASE_BYTES: u64 = 256 * 1024;
+/// Upper limit for any number of slots: hundreds of requests of the largest size that nginx passes, or thousands of usual
+/// ones.
+const MAX_BYTES: u64 = 32 * 1024 * 1024;
 
-/// A stats socket.
+/// The address of a stats socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Socket {
-    /// Where it is.
     pub(super) path: PathBuf,
-    /// Slots of the uWSGI behind it; they decide how much it may tell.
+    /// Request slots of its uWSGI, from which the size limit of the statistics follows.
     pub(super) slots: u32,
 }
 
-/// Asks a stats socket.
+/// Reads and parses the statistics; an error of the kind `TimedOut` after [`TIMEOUT`].
 pub(super) async fn read(socket: &Socket) -> io::Result<Vec<Worker>> {
     let exchange = async {
         let stream = UnixStream::connect(&socket.path).await?;
-        stats_json::parse(take(stream, limit(socket.slots)).await?)
+        stats_json::parse(read_limited(stream, max_bytes(socket.slots)).await?)
     };
     tokio::time::timeout(TIMEOUT, exchange)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Bytes that a uWSGI with so many slots may send.
-fn limit(slots: u32) -> u64 {
-    (BYTES_BESIDE + u64::from(slots) * BYTES_PER_SLOT).min(MOST_BYTES)
+/// The size limit for the statistics of a uWSGI with this number of slots.
+fn max_bytes(slots: u32) -> u64 {
+    (BASE_BYTES + u64::from(slots) * BYTES_PER_SLOT).min(MAX_BYTES)
 }
 
-/// Everything up to the end, which must come within the limit.
-async fn take(stream: impl AsyncRead + Unpin, limit: u64) -> io::Result<Vec<u8>> {
+/// Reads to the end of the stream; more than `limit` bytes are an error.
+async fn read_limited(stream: impl AsyncRead + Unpin, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let taken = stream.take(limit + 1).read_to_end(&mut bytes).await?;
-    if u64::try_from(taken).is_ok_and(|taken| taken <= limit) {
+    let length = stream.take(limit + 1).read_to_end(&mut bytes).await?;
+    if u64::try_from(length).is_ok_and(|length| length <= limit) {
         return Ok(bytes);
     }
     let what = format!("its statistics are larger than {} KiB", limit / 1024);
@@ -69,13 +69,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_is_too_large_is_an_error_and_not_cut() {
+    async fn input_beyond_the_limit_is_an_error_and_not_truncated() {
         let honest = b"0123456789".as_slice();
-        assert_eq!(take(honest, 10).await.unwrap(), honest);
-        let error = take(tokio::io::repeat(b'x'), 10).await.unwrap_err();
+        assert_eq!(read_limited(honest, 10).await.unwrap(), honest);
+        let error = read_limited(tokio::io::repeat(b'x'), 10).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        assert!(limit(17) < 3 * 1024 * 1024);
-        assert_eq!(limit(u32::MAX), MOST_BYTES);
+        assert!(max_bytes(17) < 3 * 1024 * 1024);
+        assert_eq!(max_bytes(u32::MAX), MAX_BYTES);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What uWSGI writes on its stats socket, as JSON that must not be believed: what is not needed is dropped while it is read.
+//! Parses the JSON of uWSGI's stats socket. The input is untrusted: sizes are limited, and fields that are not needed are
+//! dropped while it is read.
 
 use std::fmt;
 use std::io;
@@ -8,12 +9,14 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::worker::{InFlight, Worker};
 
-/// Most slots, in all workers together: what the configuration allows.
-const MOST_SLOTS: usize = 1024;
-/// Most bytes of a request's id, which nginx keeps to that; of its method; of its path.
-const LONGEST_ID: usize = 128;
-const LONGEST_METHOD: usize = 16;
-const LONGEST_PATH: usize = 1024;
+/// Slots in all workers together, at most: the largest number that the configuration allows.
+const MAX_SLOTS: usize = 1024;
+/// Bytes of a request's id, at most; nginx enforces the same limit.
+const MAX_ID: usize = 128;
+/// Bytes of a request's method, at most.
+const MAX_METHOD: usize = 16;
+/// Bytes of a request's path, at most.
+const MAX_PATH: usize = 1024;
 
 #[derive(Deserialize)]
 struct RawStats {
@@ -35,7 +38,7 @@ struct RawWorker {
     cores: Cores,
 }
 
-/// The cores of a worker: how many there are, and the requests in them.
+/// The cores (slots) of a worker: their number, and the requests in them.
 #[derive(Default)]
 struct Cores {
     count: usize,
@@ -58,7 +61,7 @@ struct RawRequest {
     request_start: u64,
 }
 
-/// Of a request's variables what is needed.
+/// The variables of a request that are needed.
 #[derive(Default)]
 struct Vars {
     id: String,
@@ -66,7 +69,7 @@ struct Vars {
     path: String,
 }
 
-/// One variable.
+/// One variable of a request; values beyond the needed ones are dropped.
 enum Var {
     Id(String),
     Method(String),
@@ -74,9 +77,9 @@ enum Var {
     Other,
 }
 
-/// Reads the statistics. uWSGI writes what clients sent as it is, but for quotes and backslashes (stats_dump_var in
-/// core/stats.c): bytes that are not UTF-8 are left to [`text`], and control characters, which JSON does not know in
-/// strings and needs nowhere else, become spaces. One client could blind the watch with a `%01` in a path otherwise.
+/// Parses the statistics. uWSGI escapes only quotes and backslashes in what clients sent (stats_dump_var in core/stats.c):
+/// bytes that are not UTF-8 are left to [`text`], and control characters, which JSON does not allow in strings and needs
+/// nowhere else, become spaces. Otherwise one client could blind the watchdog with a `%01` in a path.
 pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Worker>> {
     for byte in &mut bytes {
         if byte.is_ascii_control() {
@@ -87,11 +90,12 @@ pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Worker>> {
     Ok(raw.workers)
 }
 
-/// Requests older than a process that does not accept yet are its dead predecessor's: uWSGI's master tells the new
-/// process at once, and the new process forgets the old requests when it first gets to run, which is before it accepts
-/// (uwsgi_respawn_worker in core/master_utils.c). Once it accepts all requests are its own, whatever the numbers say:
-/// both are the wall clock's, and after a step back its own would seem older than itself. A step back before the respawn
-/// lets a predecessor's request pass for that moment; its age begins anew with the process, so it ends nobody.
+/// Drops stale requests. While a process does not accept yet, requests older than it belong to its dead predecessor:
+/// uWSGI's master reports the new process at once, and the new process clears the old requests when it first runs, which
+/// is before it accepts (uwsgi_respawn_worker in core/master_utils.c). Once it accepts, all requests are its own, whatever
+/// the times say: both are from the wall clock, and after a step back its own requests would seem older than the process.
+/// After a step back before the respawn, a predecessor's request is reported for that moment; its age is counted anew for
+/// the new process, so no worker is killed for it.
 fn worker(raw: RawWorker) -> Worker {
     let mut in_flight = raw.cores.requests;
     let accepting = raw.accepting == 1;
@@ -160,8 +164,8 @@ impl<'de> Deserialize<'de> for Cores {
 }
 
 fn within_slots<E: serde::de::Error>(slots: usize) -> Result<(), E> {
-    if slots > MOST_SLOTS {
-        return Err(E::custom(format_args!("more than {MOST_SLOTS} slots")));
+    if slots > MAX_SLOTS {
+        return Err(E::custom(format_args!("more than {MAX_SLOTS} slots")));
     }
     Ok(())
 }
@@ -211,27 +215,27 @@ impl<'de> Deserialize<'de> for Var {
     }
 }
 
-/// `name=value`.
+/// Parses `name=value`; a path loses its query, which may hold secrets.
 fn var(bytes: &[u8]) -> Var {
     let mut parts = bytes.splitn(2, |byte| *byte == b'=');
     let (name, value) = (parts.next(), parts.next().unwrap_or_default());
     match name {
-        Some(b"HTTP_X_REQUEST_ID") => Var::Id(text(value, LONGEST_ID)),
-        Some(b"REQUEST_METHOD") => Var::Method(text(value, LONGEST_METHOD)),
+        Some(b"HTTP_X_REQUEST_ID") => Var::Id(text(value, MAX_ID)),
+        Some(b"REQUEST_METHOD") => Var::Method(text(value, MAX_METHOD)),
         Some(b"REQUEST_URI") => {
             let path = value.split(|byte| *byte == b'?').next();
-            Var::Path(text(path.unwrap_or_default(), LONGEST_PATH))
+            Var::Path(text(path.unwrap_or_default(), MAX_PATH))
         }
         _ => Var::Other,
     }
 }
 
-/// The beginning of a text: at most so many bytes, and no control character, which an escape may stand for.
-fn text(bytes: &[u8], most: usize) -> String {
-    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(most)])
+/// The first `max` bytes as text. Control characters, which JSON escapes may have produced, become spaces.
+fn text(bytes: &[u8], max: usize) -> String {
+    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(max)])
         .replace(|c: char| c.is_control(), " ");
-    // What is not UTF-8 has become longer.
-    while text.len() > most {
+    // The replacement of bytes that are not UTF-8 is longer than they are.
+    while text.len() > max {
         text.pop();
     }
     text
@@ -242,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_named_leaves() {
+    fn only_the_needed_fields_are_kept() {
         let text = br#"{"version":"2.0.21","workers":[
             {"id":1,"pid":42,"accepting":1,"requests":7,"cores":[{"in_request":1,"vars":
               ["REQUEST_METHOD=GET","REQUEST_URI=/report?token=secret","HTTP_COOKIE=session=secret","HTTP_X_REQUEST_ID=r1"],
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_of_a_client_do_not_blind() {
+    fn control_characters_of_a_client_do_not_break_the_parser() {
         let (head, tail) = (
             br#"{"workers":[{"id":1,"pid":42,"cores":[{"in_request":1,"vars":["PATH_INFO=/a"#,
             br#"b","HTTP_X_REQUEST_ID=r1"],"req_info":{"request_start":1}}]}]}"#,
@@ -294,20 +298,20 @@ mod tests {
     }
 
     #[test]
-    fn forged_values_are_kept_short() {
+    fn long_values_are_truncated() {
         let long = r"\u001b".to_owned() + &"x".repeat(100_000);
         let core = format!(
             r#"{{"in_request":1,"vars":["HTTP_X_REQUEST_ID={long}","REQUEST_METHOD={long}","REQUEST_URI=/{long}?{long}"]}}"#
         );
         let request = parse(stats(&core)).unwrap()[0].in_flight[0].clone();
         let lengths = [&request.id, &request.method, &request.path].map(String::len);
-        assert_eq!(lengths, [LONGEST_ID, LONGEST_METHOD, LONGEST_PATH]);
+        assert_eq!(lengths, [MAX_ID, MAX_METHOD, MAX_PATH]);
         assert!(request.id.starts_with(" xx"), "{}", request.id);
         assert!(text(&[0xff; 100], 16).len() <= 16);
     }
 
     #[test]
-    fn more_slots_than_there_can_be_are_an_error() {
+    fn more_slots_than_the_configuration_allows_are_an_error() {
         let cores = |count| vec!["{}"; count].join(",");
         assert!(parse(stats(&cores(1024))).is_ok());
         assert!(parse(stats(&cores(1025))).is_err());

@@ -1,4 +1,4 @@
-//! The watchdog of uWSGI: do its workers get on, is a request overdue, what did the import leave open.
+//! The watchdog of uWSGI: finds a hung application, overdue requests, and what the import left open.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::ages::Ages;
 use super::leftovers;
-use super::progress::{Progress, Seen};
+use super::progress::{Observation, Progress};
 use super::protocol;
 use super::stats::{self, Socket};
 use super::worker::Worker;
@@ -17,26 +17,27 @@ use crate::supervise::program::{ServingProxy, WatchdogFinding};
 
 /// Pause between two polls. A poll costs uWSGI's master a millisecond.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// uWSGI's master looks after dead workers once a second, and whenever it is asked for its statistics: so many polls at
-/// this distance after a kill bring the new worker sooner.
+/// uWSGI's master reaps dead workers once a second, and whenever it is asked for its statistics: after a kill,
+/// [`POLLS_AFTER_KILL`] polls at this interval bring the new worker sooner.
 const POLL_INTERVAL_AFTER_KILL: Duration = Duration::from_millis(50);
 const POLLS_AFTER_KILL: u32 = 2;
-/// How long a worker has to take a connection before the application counts as dead.
-const LAST_CHANCE: Duration = Duration::from_secs(2);
+/// Time limit of the last ping before the application counts as hung.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the watchdog has to know of the plan.
+/// The settings of the watchdog, from the plan.
 #[derive(Clone, Debug)]
 pub(super) struct Watchdog {
-    /// The socket that the workers take requests from.
+    /// The application's socket, for the ping.
     pub(super) socket: PathBuf,
-    /// How long a request may take; none: as long as it likes.
+    /// How long a request may take; none: without limit.
     pub(super) request_timeout: Option<Duration>,
-    /// From this age on a request ends its worker; none: uWSGI sees to it.
+    /// The age of a request at which its worker is killed; none: the watchdog kills none (uWSGI's harakiri does, or
+    /// there is no request timeout).
     pub(super) kill_after: Option<Duration>,
 }
 
 impl Watchdog {
-    /// Watches a master process until it is hung.
+    /// Polls the master process `pid` and sends findings; returns once it has found the application hung.
     pub(super) async fn run(
         &self,
         stats: &Socket,
@@ -54,7 +55,7 @@ impl Watchdog {
             let workers = stats::read(stats).await.ok();
             if let (Some(limit), Some(workers)) = (self.kill_after, &workers) {
                 for finding in overdue.poll(workers, limit, started.elapsed()) {
-                    // The loop may have ended.
+                    // The supervisor's loop may have ended.
                     let _: Result<(), _> = findings.send(finding).await;
                 }
             }
@@ -65,15 +66,15 @@ impl Watchdog {
                 Some(proxy) => proxy.requests().await,
                 None => None,
             };
-            let seen = Seen { workers, waiting };
-            let Some(idle) = progress.see(&seen, started.elapsed()) else {
+            let observed = Observation { workers, waiting };
+            let Some(idle) = progress.check(&observed, started.elapsed()) else {
                 continue;
             };
-            if protocol::is_taken(&self.socket, LAST_CHANCE).await {
-                progress.alive(started.elapsed());
+            if protocol::worker_accepts(&self.socket, PING_TIMEOUT).await {
+                progress.reset(started.elapsed());
                 continue;
             }
-            // The loop may have ended.
+            // The supervisor's loop may have ended.
             let _: Result<(), _> = findings
                 .send(WatchdogFinding::Hung { idle, requests })
                 .await;
@@ -82,13 +83,13 @@ impl Watchdog {
     }
 }
 
-/// Finds overdue requests, each once.
+/// Finds overdue requests and reports each once.
 #[derive(Debug, Default)]
 struct Overdue {
     ages: Ages,
-    /// Workers that were found, and still have their request: a killed worker keeps it until uWSGI's master has looked
-    /// after it.
-    found: Vec<i32>,
+    /// Processes that were reported already. A killed worker keeps its request in the statistics until uWSGI's master has
+    /// reaped it.
+    reported: Vec<i32>,
     polls_after_kill: u32,
 }
 
@@ -105,22 +106,22 @@ impl Overdue {
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        self.ages.see(workers, now, wall);
-        self.found
+        self.ages.update(workers, now, wall);
+        self.reported
             .retain(|pid| workers.iter().any(|worker| worker.pid == *pid));
         let mut findings = overdue(workers, limit, &self.ages);
-        findings.retain(|(worker, _)| !self.found.contains(&worker.pid));
+        findings.retain(|(worker, _)| !self.reported.contains(&worker.pid));
         if !findings.is_empty() {
             self.polls_after_kill = POLLS_AFTER_KILL;
         }
-        self.found
+        self.reported
             .extend(findings.iter().map(|(worker, _)| worker.pid));
         findings.into_iter().map(|(_, finding)| finding).collect()
     }
 }
 
-/// Workers with a request beyond the limit. uWSGI tells whole seconds, cut off, so a request seems up to a second older
-/// than it is.
+/// Workers with a request older than the limit. uWSGI reports the start in whole seconds, rounded down, so a request seems
+/// up to a second older than it is.
 fn overdue<'a>(
     workers: &'a [Worker],
     limit: Duration,
@@ -140,7 +141,7 @@ fn overdue<'a>(
         .collect()
 }
 
-/// The oldest requests in the workers, for people.
+/// The oldest in-flight requests as text for operators; none when there is none.
 fn describe(workers: &[Worker]) -> Option<String> {
     let wall = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_overdue_requests_end_their_worker() {
+    fn only_overdue_requests_are_found() {
         let request = |started| InFlight {
             id: "r".into(),
             method: "GET".into(),
@@ -179,12 +180,12 @@ mod tests {
         ];
         let second = Duration::from_secs;
         let mut ages = Ages::default();
-        ages.see(&workers[..1], second(1), second(1000));
-        ages.see(&workers, second(5), second(1004));
-        // The clock is set forward by an hour: that makes nobody older.
-        ages.see(&workers, second(7), second(4606));
+        ages.update(&workers[..1], second(1), second(1000));
+        ages.update(&workers, second(5), second(1004));
+        // The wall clock is set forward by an hour, which makes no request older.
+        ages.update(&workers, second(7), second(4606));
         assert!(overdue(&workers, second(7), &ages).is_empty());
-        ages.see(&workers, second(8), second(4607));
+        ages.update(&workers, second(8), second(4607));
         let found = overdue(&workers, second(7), &ages);
         assert!(
             matches!(found.as_slice(), [(_, WatchdogFinding::Overdue { pid, request, .. })] if pid.as_raw() == 7 && request.seconds == 7),

@@ -1,34 +1,34 @@
-//! uWSGI's worker processes, as far as the launcher lets their statistics out.
+//! uWSGI's worker processes: the part of their statistics that the launcher uses.
 
 use crate::status::{RequestStatus, WorkerState, WorkerStatus};
 
-/// One worker process.
+/// A worker process, or the place of one that is about to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Worker {
-    /// Its number, from 1.
+    /// uWSGI's number of the worker, from 1; a replacement gets the same one.
     pub(super) id: u32,
-    /// Its process; 0 when it has none.
+    /// 0 while there is no process.
     pub(super) pid: i32,
-    /// Whether it takes requests.
+    /// Whether it has imported the application and accepts requests.
     pub(super) accepting: bool,
     /// Requests that it has finished.
     pub(super) requests: u64,
     pub(super) in_flight: Vec<InFlight>,
 }
 
-/// A request in a worker.
+/// An in-flight request. Its texts are untrusted, and limited in length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InFlight {
     pub(super) id: String,
     pub(super) method: String,
     /// Without the query.
     pub(super) path: String,
-    /// When it started, by the wall clock, in seconds since 1970.
+    /// When it started, by the wall clock: seconds since 1970.
     pub(super) started: u64,
 }
 
 impl Worker {
-    /// What the status shows of it. `now` is the wall clock in seconds since 1970.
+    /// The worker in a status report. `now` is the wall clock in seconds since 1970.
     pub(super) fn status(&self, now: u64) -> WorkerStatus {
         let state = match (self.accepting, self.in_flight.is_empty()) {
             (_, false) => WorkerState::Busy,
@@ -49,7 +49,7 @@ impl Worker {
 }
 
 impl InFlight {
-    /// What the status shows of it; `seconds` is its age.
+    /// The request in a status report; `seconds` is its age.
     pub(super) fn status(&self, seconds: u64) -> RequestStatus {
         RequestStatus {
             request_id: self.id.clone(),
