@@ -1,21 +1,16 @@
 //! Launcher that turns a folder with a Flask app into a production service behind nginx and uWSGI.
 //!
-//! # Map
-//!
 //! ```text
-//! command line ─► cli ─► commands ─┬─► context: config (config.json), host (CPUs, users, programs) ─► plan ─► render
-//!                                  ├─► generation: folder, files, children of one plan
+//! command line ─► cli ─► commands ─┬─► context: config (config.json) and host (the machine) ─► plan ─► render
+//!                                  ├─► generation: folder, files and children of one plan
 //!                                  │      └─► programs::{nginx, uwsgi} ─► supervise ─► sys ─► processes
 //!                                  │             supervise::machine decides (pure), supervise::run acts
-//!                                  ├─► control (what a running launcher is asked, over http) ◄─── client
+//!                                  ├─► control: what a running launcher answers, over http ◄─── client
 //!                                  └─► logs ◄── pipes of every child; telemetry: the launcher's own events
 //! ```
-//!
-//! `docs/architecture.md` follows the three ways of data through it: configuration, a byte of log, a reload.
+//! `docs/architecture.md` says where to look, and follows data through the files.
 //!
 //! # Who may import whom
-//!
-//! Arrows point down only; the tests in tests/rules read this table and keep it.
 //!
 //! | module | may import |
 //! | --- | --- |
@@ -39,13 +34,10 @@
 //!
 //! # Invariants
 //!
-//! 1. `config`, `plan`, `render` and `supervise::machine` never see the file system, the clock or the environment.
-//! 2. `supervise` knows children, not nginx or uWSGI: it talks to them through the traits of `supervise::program`.
-//! 3. One place starts processes (`sys::process`), one waits for them (`sys::reap`), one writes the log to stdout
-//!    (`logs`), one reads the environment (`context`, beside clap), one returns the exit code (`main`).
-//! 4. Every wait has a deadline, every queue a bound, every socket a limit; no program is run without a time limit.
-//!
-//! Signals are in [`sys::signals`], exit codes in [`exit`].
+//! 1. `config`, `plan`, `render` and `supervise::machine` never see files, the clock or the environment.
+//! 2. `supervise` reaches nginx and uWSGI only through the traits of `supervise::program`.
+//! 3. One place each starts processes, waits for them, writes stdout, reads the environment, returns the exit code.
+//! 4. Every wait has a deadline, every queue a bound, every socket a limit, every program a time limit.
 
 mod cli;
 mod client;

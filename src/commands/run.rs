@@ -1,4 +1,4 @@
-//! `run`: whether the service runs in production or in development, and how log records look.
+//! `run`: whether the service runs in production or in development.
 
 use std::time::Instant;
 

@@ -164,7 +164,7 @@ fn readyz(report: &StatusReport) -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
 }
 
-/// Adds what the programs tell: the workers, and the number of waiting requests; what is not answered is left out. Waiting
+/// Adds what only the programs know: the workers, and the number of waiting requests; what is not answered is left out. Waiting
 /// are the requests that are in flight at the proxy and in no worker.
 async fn with_workers(snapshot: Snapshot) -> StatusReport {
     let mut report = snapshot.report;

@@ -38,7 +38,7 @@ pub(crate) fn require_programs(host: &Host, env: &Env) -> Result<(), Failure> {
         if let Some(file) = programs::not_executable(program, &path) {
             return Err(Failure::NotExecutable(file));
         }
-        // It is there, and has not told its version when it was asked.
+        // It exists, and did not print its version.
         if let Some(file) = programs::find(program, &path) {
             return Err(Failure::NotAProgram(file));
         }

@@ -1,7 +1,7 @@
 //! Which nginx, which uWSGI and which Python there are.
 //!
 //! Debian's uWSGI has Python in a plugin that has to be named; PyPI's `uwsgi` and `pyuwsgi` have it built in, and naming
-//! the plugin there only draws an error message. `uwsgi --plugin-list` tells the two apart (a line "0: python").
+//! the plugin there only draws an error message. `uwsgi --plugin-list` distinguishes the two (a line "0: python").
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
@@ -68,7 +68,7 @@ const SBIN: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// Folder of Debian's uWSGI plugins.
 const DEBIAN_PLUGINS: &str = "/usr/lib/uwsgi/plugins";
 
-/// What each of these programs may take to tell its version or its options. They take milliseconds.
+/// Time limit for a program that prints its version or its options, which takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A list with fewer names than this is not the one of uWSGI's options: there are more than 800.
@@ -150,7 +150,7 @@ pub async fn uwsgi(path: &OsStr, venv: Option<&Venv>, programs: &ShortPrograms) 
     })
 }
 
-/// The names of the options that a uWSGI knows, those of its Python plugin included; none when it does not tell them.
+/// The names of the options that a uWSGI knows, those of its Python plugin included; none when it does not list them.
 pub async fn uwsgi_options(uwsgi: &Uwsgi, programs: &ShortPrograms) -> Option<Vec<String>> {
     let args: &[&str] = match uwsgi.python {
         Python::Plugin(_) => &["--plugins", "python3", "--help"],

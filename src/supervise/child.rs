@@ -30,9 +30,9 @@ pub(crate) struct ChildPlan {
     /// The log sources of its stdout and stderr.
     pub(crate) stdout: Source,
     pub(crate) stderr: Source,
-    /// Log pipes that it inherits beside those two, each with the environment variable that tells its descriptor.
+    /// Log pipes that it inherits beside those two, each with the environment variable that holds its descriptor.
     pub(crate) log_pipes: Vec<(&'static str, Source)>,
-    /// The environment variable that tells it the secret that marks log lines.
+    /// The environment variable that holds the secret that marks log lines.
     pub(crate) log_nonce: Option<&'static str>,
     pub(crate) sockets: InheritedSockets,
     /// The user that it runs as; none: the launcher's own.
@@ -54,7 +54,7 @@ pub(crate) struct ChildPlan {
 /// Sockets that a child inherits.
 #[derive(Clone, Debug)]
 pub(crate) struct InheritedSockets {
-    /// The environment variable that tells their descriptors.
+    /// The environment variable that holds their descriptors.
     pub(crate) variable: &'static str,
     /// What stands behind each descriptor in it.
     pub(crate) separator: &'static str,

@@ -16,11 +16,11 @@ pub(crate) enum LoopCommand {
     Report(oneshot::Sender<Snapshot>),
     /// Take on new configuration and code.
     Reload(oneshot::Sender<ReloadAnswer>),
-    /// Kill this worker of the application; the answer tells whether it is one.
+    /// Kill this worker of the application; the answer is whether it is one.
     RestartWorker(Pid, oneshot::Sender<bool>),
 }
 
-/// The loop's own view, and the programs that can tell more.
+/// The loop's own view, and the programs that can be asked for more.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) report: StatusReport,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::status::RequestStatus;
 
-/// Requests that are named; the oldest tell most.
+/// Requests that are listed. The oldest are the most useful.
 const NAMED: usize = 5;
 
 /// The oldest requests; none when there is none.

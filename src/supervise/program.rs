@@ -55,10 +55,10 @@ pub(crate) trait Proxy: Supervised {
     /// Ends that.
     fn end_drain(&self) -> Result<(), WriteError>;
 
-    /// Waits until it has no client connection left; false when it does not tell.
+    /// Waits until it has no client connection left; false when it does not answer.
     fn drained(&self) -> Answer<'_, bool>;
 
-    /// Requests whose answer it awaits or sends; none when it does not tell.
+    /// Requests whose answer it awaits or sends; none when it does not answer.
     fn requests(&self) -> Answer<'_, Option<u64>>;
 }
 
@@ -148,7 +148,7 @@ pub(crate) enum WatchdogFinding {
     Overdue {
         /// The number of the worker.
         worker: u32,
-        /// The process of the worker, as the program's statistics tell it: not to be believed.
+        /// The process of the worker, from the program's statistics, which the workers' user could forge.
         pid: Pid,
         request: RequestStatus,
     },

@@ -1,4 +1,4 @@
-//! Time as the supervisor counts it: since the launcher started, by a clock that nobody sets.
+//! Time as the supervisor counts it: since the launcher started, by a clock that never jumps.
 
 use std::time::Duration;
 

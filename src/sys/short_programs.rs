@@ -27,7 +27,7 @@ use super::reap::{self, Exit};
 
 /// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
 const LONGEST_OUTPUT: u64 = 1 << 20;
-/// Pause between two polls whether a program has ended, where no loop tells. Its output has ended by then, so the first
+/// Pause between two polls whether a program has ended, where no loop reports it. Its output has ended by then, so the first
 /// poll usually succeeds.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -65,7 +65,7 @@ pub(crate) enum RunError {
     TimedOut(Duration),
 }
 
-/// Who tells of the ends of short programs.
+/// What learns of the exits of short programs.
 #[derive(Clone, Debug)]
 enum Exits {
     /// The loop that reaps all children.
@@ -101,6 +101,15 @@ impl ShortPrograms {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Kills the programs that still run, with their process groups: the loop ends, and nothing waits for them any more.
+    pub(crate) fn kill_all(&self) {
+        if let Exits::Loop(running) = &self.0 {
+            for pid in running.borrow().keys() {
+                process::signal_group(*pid, Signal::SIGKILL);
+            }
         }
     }
 
@@ -160,7 +169,7 @@ impl ShortPrograms {
             match receiver {
                 Some(receiver) => match receiver.await {
                     Ok(exit) => exit,
-                    // The loop has ended, and with it whoever waits here.
+                    // The loop has ended, and this future is about to be dropped.
                     Err(_) => std::future::pending().await,
                 },
                 None => poll_exit(pid).await,

@@ -1,4 +1,4 @@
-//! The other ends of connected Unix sockets, which /proc does not tell: from the kernel's socket diagnostics
+//! The other ends of connected Unix sockets, which /proc does not show: from the kernel's socket diagnostics
 //! (sock_diag(7)), as `ss -xp` gets them.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ const HEADER: usize = 16;
 const MESSAGE: usize = 16;
 const LARGEST: usize = 64 * 1024;
 
-/// A connected socket, as the kernel tells of it.
+/// A connected socket, as the kernel describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Entry {
     stream: bool,
@@ -31,7 +31,7 @@ struct Entry {
 }
 
 /// Names of the sockets that these (by inode) are connected to, where they have one and somebody has accepted. Datagrams are left out: they come
-/// whole, whoever sends them.
+/// whole, from any sender.
 pub(crate) fn named_peers(inodes: &[u32]) -> io::Result<Vec<String>> {
     let table = connected()?;
     let mut names: Vec<String> = inodes
@@ -70,7 +70,7 @@ fn request() -> Vec<u8> {
     request.extend(40_u32.to_ne_bytes());
     request.extend(BY_FAMILY.to_ne_bytes());
     request.extend(REQUEST_DUMP.to_ne_bytes());
-    // Sequence number and sender, which nobody else needs; then family, protocol and padding.
+    // Sequence number and sender, which are not needed; then family, protocol and padding.
     request.extend([0; 8]);
     request.extend([family, 0, 0, 0]);
     request.extend(ESTABLISHED.to_ne_bytes());

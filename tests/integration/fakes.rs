@@ -13,7 +13,7 @@ use crate::service::{Service, world_accessible_folder};
 use crate::wait::until;
 
 /// A PATH folder in which `program` is the script `tests/fakes/<fake>`.
-fn fake(program: &str, fake: &str) -> TempDir {
+pub(crate) fn fake(program: &str, fake: &str) -> TempDir {
     let folder = world_accessible_folder("fake-");
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fakes")

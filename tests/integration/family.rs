@@ -25,10 +25,8 @@ impl Process {
     /// None when the process does not exist or is a zombie.
     pub(crate) fn read(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name is in parentheses and may contain anything, also parentheses.
-        let (head, tail) = stat.rsplit_once(") ")?;
-        let fields: Vec<_> = tail.split(' ').collect();
-        if matches!(fields[0], "Z" | "X") {
+        let (head, fields) = split_stat(&stat)?;
+        if has_ended(fields[0]) {
             return None;
         }
         let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -69,6 +67,33 @@ impl Process {
     }
 }
 
+/// The pid with the name, and the fields from the state on (proc(5)).
+fn split_stat(stat: &str) -> Option<(&str, Vec<&str>)> {
+    // The name is in parentheses and may contain anything, also parentheses.
+    let (head, tail) = stat.rsplit_once(") ")?;
+    Some((head, tail.split(' ').collect()))
+}
+
+fn has_ended(state: &str) -> bool {
+    matches!(state, "Z" | "X")
+}
+
+fn all_pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The children of a process that have ended and were not waited for.
+pub(crate) fn zombies_of(parent: i32) -> Vec<i32> {
+    let parent = parent.to_string();
+    let is_zombie = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        split_stat(&stat).is_some_and(|(_, fields)| has_ended(fields[0]) && fields[1] == parent)
+    };
+    all_pids().filter(is_zombie).collect()
+}
+
 /// How to recognize a process of a launcher when its parents have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Marks {
@@ -83,9 +108,7 @@ pub(crate) struct Marks {
 /// All processes that descend from `root` or have a mark. nginx overwrites its environment with its title, so one kind of
 /// mark is not enough.
 pub(crate) fn family(root: Option<&Process>, marks: &Marks) -> BTreeSet<Process> {
-    let all: BTreeMap<i32, Process> = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    let all: BTreeMap<i32, Process> = all_pids()
         .filter_map(|pid| Some((pid, Process::read(pid)?)))
         .collect();
     let own = i32::try_from(std::process::id()).unwrap();

@@ -59,6 +59,14 @@ def delay(seconds):
     return {"pid": os.getpid(), "thread": threading.get_ident(), "start": start, "end": end}
 
 
+@app.route("/until/<name>")
+def until(name):
+    """Answers once the test has written this file."""
+    while not os.path.exists(os.path.join(STATE, name)):
+        time.sleep(0.01)
+    return "done"
+
+
 @app.route("/hang", methods=["GET", "POST"])
 def hang():
     time.sleep(3600)

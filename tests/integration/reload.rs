@@ -1,11 +1,15 @@
-//! Failed reloads whose effect is not visible to clients.
+//! Answers to a request for a reload, and failed reloads whose effect is not visible to clients.
 
 use std::process::Command;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::http::{Request, Response};
 use crate::launcher::Launcher;
-use crate::service::Service;
+use crate::running::Running;
+use crate::service::{Service, importing_until_go};
+use crate::wait::until;
 
 #[test]
 fn an_nginx_test_that_hangs_is_killed() {
@@ -39,4 +43,44 @@ fn the_mode_of_the_command_line_applies_to_reloads() {
     service.write_version("2");
     running.run_command(&["reload"]).assert_code(0);
     assert_eq!(running.get_ok("/version").text(), "2");
+}
+
+/// POST /reload on the control socket.
+fn post(running: &Running) -> Response {
+    let reload = Request::new("POST", "/reload").header("Connection", "close");
+    let socket = running.control_socket();
+    until(Duration::from_secs(10), "the launcher answers", || {
+        reload.send(socket.as_path()).ok()
+    })
+}
+
+#[track_caller]
+fn assert_answer(response: &Response, outcome: &str, code: u8, text: &str) {
+    let body = response.text();
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(answer.as_object().unwrap().len(), 3, "{body}");
+    assert_eq!(answer["outcome"], outcome, "{body}");
+    assert_eq!(answer["code"], code, "{body}");
+    assert!(answer["text"].as_str().unwrap().contains(text), "{body}");
+}
+
+#[test]
+fn the_answer_says_what_became_of_the_reload() {
+    let service = Service::with_slots(2).with_prelude(&importing_until_go());
+    let mut running = Launcher::new(&service).start();
+    let refused = "reload refused: the service is still starting";
+    assert_answer(&post(&running), "refused", 75, refused);
+
+    service.write("state/go", "");
+    running.wait_ready();
+    let committed = "reloaded: generation 2 serves";
+    assert_answer(&post(&running), "committed", 0, committed);
+
+    service.write("src/main.py", "import no_such_module\n");
+    assert_answer(&post(&running), "rolled_back", 75, "no_such_module");
+
+    service.write("config/config.json", "{");
+    assert_answer(&post(&running), "invalid", 78, "config.json");
+    running.get_ok("/");
+    running.stop(Duration::from_secs(15));
 }

@@ -23,7 +23,7 @@ fn restarts(status: &Value) -> u64 {
 }
 
 #[track_caller]
-fn assert_is_restarted(running: &mut Running, victim: fn(&Running) -> Process) {
+pub(crate) fn assert_is_restarted(running: &mut Running, victim: fn(&Running) -> Process) {
     let killed = victim(running);
     killed.signal(Signal::SIGKILL);
     killed.wait_gone(Duration::from_secs(2));

@@ -14,7 +14,7 @@ use crate::sys::reap::Exit;
 pub(crate) enum Action {
     /// Start a child, and poll whether it is ready.
     Spawn(ChildId),
-    /// Tell a child's clients to close their connections.
+    /// Make a child's clients close their connections.
     Drain(ChildId),
     /// Send a child the signal that lets it finish its requests.
     StopGracefully(ChildId, Pid),
@@ -35,16 +35,16 @@ pub(crate) enum Action {
         survivors: ChildId,
         /// The child that crashed.
         of: ChildId,
-        /// Their process group, by its dead leader's number, which the kernel gives to nobody while the group lives.
+        /// Their process group, by its dead leader's number, which the kernel does not reuse while the group lives.
         group: Pid,
     },
     /// A child has ended for good: remove everything that belongs to it.
     Forget(ChildId),
     /// Log something.
     Announce(Notice),
-    /// Those who asked for a reload last are waiting for the current one.
+    /// The callers that have just asked for a reload wait for the current one.
     JoinReload,
-    /// They are waiting for the one after it.
+    /// They wait for the one after it.
     QueueReload,
     /// They get a refusal.
     RefuseReload(Refusal),
@@ -56,7 +56,7 @@ pub(crate) enum Action {
     CommitGeneration,
     /// The new generation was given up.
     RollBackGeneration(Rollback),
-    /// Tell the result to those who wait for the current reload. Those who wait for the next one come after them.
+    /// Answer the callers that wait for the current reload. Those that wait for the next one take their place.
     ReportReload(ReloadResult),
 }
 

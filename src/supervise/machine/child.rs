@@ -21,7 +21,7 @@ pub(crate) struct ChildSpec {
 /// How a child is stopped.
 #[derive(Clone, Debug)]
 pub(crate) struct StopPolicy {
-    /// Before it is asked to stop, its clients are told to close their connections, for this long at the most; none: it
+    /// Before it is asked to stop, it closes each client's connection after the answer, for this long at the most; none: it
     /// has no clients of its own.
     pub(crate) drain: Option<Duration>,
     /// The graceful signal is repeated at this interval until the child has ended; none: it is sent once.
@@ -33,7 +33,7 @@ pub(crate) struct StopPolicy {
     pub(crate) retires_on_request: bool,
     /// How long it may take to finish then; none: as long as its requests take.
     pub(crate) retire_timeout: Option<Duration>,
-    /// Whether it handles its stop signal while it starts. A child that does not is killed then; it has served nobody.
+    /// Whether it handles its stop signal while it starts. A child that does not is killed then; it has served no request.
     pub(crate) stoppable_while_starting: bool,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum SurvivorPolicy {
 pub(crate) enum Purpose {
     /// It serves, or shall.
     Serving,
-    /// It is tried before the others of its generation are started, and serves nobody.
+    /// It is tried before the others of its generation are started, and serves no clients.
     Canary,
     /// It takes the place of another child once all of its generation are ready.
     Candidate { replaces: ChildId },
@@ -73,7 +73,7 @@ pub(crate) struct Child {
     pub(super) ever_ready: bool,
     /// The launcher has killed it because it did not serve, or did not become ready again.
     pub(super) given_up: bool,
-    /// Why it is not ready, as its last readiness poll told.
+    /// Why it is not ready, from its last readiness poll.
     pub(super) not_ready: Option<String>,
     /// It is what this crashed child has left: a process group without its leader, which still serves.
     pub(super) survivors_of: Option<ChildId>,

@@ -10,8 +10,8 @@ use super::outcome::NotMade;
 use crate::sys::process::SpawnFailure;
 use crate::sys::reap::Exit;
 
-/// An event. The process number in an event of a child tells a late report about a dead process from one about its
-/// successor.
+/// An event. The process ID in an event of a child distinguishes a late report about a dead process from one about
+/// its successor.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// The launcher is set up; the children can be started.

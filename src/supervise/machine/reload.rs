@@ -331,7 +331,7 @@ impl Machine {
         }
     }
 
-    /// The run ends: everybody who waits for a reload gets an answer.
+    /// The run ends: every caller that waits for a reload gets an answer.
     pub(super) fn end_reload(&mut self) {
         match std::mem::replace(&mut self.reload, Reload::Idle) {
             Reload::Idle => {}

@@ -16,7 +16,7 @@ pub(crate) enum ChildState {
     Starting { pid: Pid },
     /// It serves.
     Running { pid: Pid },
-    /// It serves and tells its clients to close their connections, for `until` at the longest.
+    /// It serves and closes each client's connection after the answer, until `until` at the latest.
     Draining { pid: Pid, until: Uptime },
     /// It was sent its stop signal `signals` times; `again` is when the next one is due.
     Stopping {

@@ -14,7 +14,7 @@ use super::state::{ChildState, Phase, Urgency};
 use crate::supervise::uptime::Uptime;
 
 /// Requests to stop that come so close together are one: timeout(1), shells and process managers signal a process and
-/// its group at once, and nobody asks twice in such a time.
+/// its group at once, and no operator asks twice in such a time.
 const SAME_REQUEST: Duration = Duration::from_millis(50);
 
 impl Machine {
@@ -41,7 +41,7 @@ impl Machine {
         }
     }
 
-    /// Whoever asks again knows what it costs: the outcome says that it was wanted.
+    /// A repeated request to stop is deliberate: the outcome says that requests were cut on demand.
     fn requested_again(&mut self, how: Outcome) {
         if let Phase::Stopping {
             outcome: outcome @ (Outcome::Stopped | Outcome::Cut),

@@ -113,7 +113,7 @@ impl ManagedChildren {
     }
 
     /// Lets a proxy that has its sockets from the plan of `holder` accept the connections that have begun, and no others;
-    /// an event tells when that is done. False when that plan has no sockets for clients.
+    /// an event follows when that is done. False when that plan has no sockets for clients.
     pub(super) fn accept_last_connections(
         &mut self,
         id: ChildId,
@@ -172,7 +172,7 @@ impl ManagedChildren {
             tracing::warn!(child = plan.name, %error, "Cannot tell the old generation to finish; it is ended.");
             process::signal(pid, plan.graceful_signal);
         } else {
-            // It still imports the application, and has served nobody.
+            // It still imports the application, and has served no request.
             process::signal_group(pid, Signal::SIGKILL);
         }
     }

@@ -1,4 +1,4 @@
-//! Polls a started child until it serves, and tells why it does not yet.
+//! Polls a started child until it serves, and reports why it does not yet.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,8 @@
-//! The loop's side of a reload: who waits for its result, and what was made for it. What happens when is the machine's.
+//! The loop's side of a reload: the callers that wait for its result, and the generation in the making. The machine decides
+//! what happens when.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -18,7 +20,7 @@ pub(super) type Caller = oneshot::Sender<ReloadAnswer>;
 /// Clients that wait, and the generation in the making.
 pub(super) struct Reloads {
     maker: Rc<dyn GenerationMaker>,
-    /// Those who asked last, until the machine says what becomes of their request.
+    /// Callers that have just asked, until the machine decides about their request.
     arriving: Vec<Caller>,
     current: Vec<Caller>,
     next: Vec<Caller>,
@@ -26,7 +28,12 @@ pub(super) struct Reloads {
     settings: Option<Settings>,
     /// Errors logged from here on belong to the current reload.
     first_error: u64,
+    /// When callers were answered last.
+    answered: Option<Instant>,
 }
+
+/// How long an answer takes to a client at the control socket.
+const ANSWER_TIME: Duration = Duration::from_millis(20);
 
 impl Reloads {
     pub(super) fn new(maker: Rc<dyn GenerationMaker>) -> Self {
@@ -37,6 +44,7 @@ impl Reloads {
             next: Vec::new(),
             settings: None,
             first_error: 0,
+            answered: None,
         }
     }
 
@@ -55,7 +63,7 @@ impl Reloads {
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         tracing::warn!(why = refusal_reason(&refusal), "Reload refused.");
         let answer = answer(&ReloadResult::Refused(refusal));
-        send_to_all(self.arriving.drain(..), &answer);
+        self.answered = send_to_all(self.arriving.drain(..), &answer).or(self.answered);
     }
 
     /// Begins to make a generation, beside the loop.
@@ -108,7 +116,14 @@ impl Reloads {
         );
     }
 
-    /// Tells the result to those who wait for the current reload.
+    /// Before the loop ends: waits until the answers that were just given have left.
+    pub(super) async fn flush(&self) {
+        if self.answered.is_some_and(|at| at.elapsed() < ANSWER_TIME) {
+            tokio::time::sleep(ANSWER_TIME).await;
+        }
+    }
+
+    /// Answers the callers that wait for the current reload.
     pub(super) fn report(&mut self, result: &ReloadResult, logs: &Logs) {
         let mut answer = answer(result);
         if let ReloadResult::RolledBack(_) = result {
@@ -119,17 +134,23 @@ impl Reloads {
                 }
             }
         }
-        send_to_all(self.current.drain(..), &answer);
+        self.answered = send_to_all(self.current.drain(..), &answer).or(self.answered);
         // The machine decides about them at once.
         self.arriving.append(&mut self.next);
     }
 }
 
-/// The answer to those who wait. A client may have disconnected.
-fn send_to_all(callers: impl IntoIterator<Item = Caller>, answer: &ReloadAnswer) {
+/// Answers callers; gives the time when there were any. A client may have disconnected.
+fn send_to_all(
+    callers: impl IntoIterator<Item = Caller>,
+    answer: &ReloadAnswer,
+) -> Option<Instant> {
+    let mut answered = None;
     for caller in callers {
         let _: Result<(), ReloadAnswer> = caller.send(answer.clone());
+        answered = Some(Instant::now());
     }
+    answered
 }
 
 /// A result as clients get it.

@@ -18,7 +18,7 @@ pub(super) struct LauncherInfo {
     pub(super) started_at: String,
 }
 
-/// The report, without what the programs themselves have to tell.
+/// The report, without what only the programs themselves know.
 pub(super) fn report(
     machine: &Machine,
     info: &GenerationInfo,

@@ -106,6 +106,8 @@ impl Runner {
         self.handle(Event::Start);
         loop {
             if let Phase::Done(outcome) = self.machine.phase() {
+                self.programs.kill_all();
+                self.reloads.flush().await;
                 return (outcome.clone(), self.logs);
             }
             let timer = self.machine.next_deadline();

@@ -1,4 +1,4 @@
-//! The loop's own view, for those who ask: the report, and the programs that can tell more.
+//! The loop's own view, for whatever asks: the report, and the programs that can be asked for more.
 
 use std::rc::Rc;
 

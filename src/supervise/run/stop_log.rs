@@ -26,7 +26,7 @@ pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeo
     }
 }
 
-/// The oldest requests in the workers, for people; none when there is none, or the application does not tell.
+/// The oldest requests in the workers, for people; none when there is none, or the application does not answer.
 async fn in_flight(application: &dyn Application) -> Option<String> {
     let workers = application.workers().await.ok()?;
     describe_oldest(workers.iter().flat_map(|worker| &worker.serving))

@@ -10,7 +10,7 @@ use crate::supervise::machine::identity::ChildId;
 use crate::sys::process;
 
 /// Pause between two polls whether a process group still has members. Survivors are not the launcher's own children in
-/// every case, so no signal tells their end.
+/// every case, so there may be no SIGCHLD for their end.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Sends an event when no process is left of a group.
