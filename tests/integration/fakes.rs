@@ -8,7 +8,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::http::Request;
-use crate::launcher::{Launcher, install};
+use crate::install::install;
+use crate::launcher::Launcher;
 use crate::service::{Service, world_accessible_folder};
 use crate::wait::until;
 

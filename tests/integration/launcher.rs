@@ -18,14 +18,12 @@ use crate::log::{Log, Stream};
 use crate::output::Output;
 use crate::port::free_port;
 use crate::running::{Running, exit_of};
+use crate::runtime_folder::{NOBODY, Runtime};
 use crate::service::{Service, world_accessible_folder};
 use crate::wait::until;
 
 /// Debian's own folders: another Python further ahead would have no Flask.
 pub(crate) const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// The user nobody, who has no privileges and owns no files.
-pub(crate) const NOBODY: u32 = 65534;
 
 /// For commands other than `run`.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
@@ -47,31 +45,6 @@ pub(crate) struct Launcher {
     input: bool,
     stdout: Option<OwnedFd>,
     options: bool,
-}
-
-/// Copies a program, in another process: a descriptor of this process that is open for writing could be inherited by a
-/// child of another test, and the program could not be executed then (ETXTBSY, execve(2)).
-pub(crate) fn install(from: &Path, to: &Path) {
-    let copied = Command::new("install")
-        .args(["-m", "755"])
-        .args([from, to])
-        .status();
-    assert!(copied.unwrap().success(), "cannot copy {}", from.display());
-}
-
-/// The launcher's runtime folder, which is removed at the end unless it belongs to another launcher.
-enum Runtime {
-    Own(TempDir),
-    Shared(PathBuf),
-}
-
-impl Runtime {
-    fn path(&self) -> PathBuf {
-        match self {
-            Self::Own(folder) => folder.path().join("run"),
-            Self::Shared(path) => path.clone(),
-        }
-    }
 }
 
 impl Launcher {
@@ -230,7 +203,7 @@ impl Launcher {
     }
 
     fn build(&self) -> Command {
-        let program = self.program();
+        let program = self.runtime.program(self.is_nobody);
         let mut words: Vec<OsString> = self.wrapper.iter().map(OsString::from).collect();
         words.push(program.into());
         words.extend(self.command.iter().map(OsString::from));
@@ -269,23 +242,6 @@ impl Launcher {
             })
             .stderr(Stdio::piped());
         command
-    }
-
-    /// The launcher's binary; a copy for nobody, who may not be able to enter the build folder.
-    fn program(&self) -> PathBuf {
-        let built = PathBuf::from(env!("CARGO_BIN_EXE_microservice-flask"));
-        let Runtime::Own(folder) = &self.runtime else {
-            return built;
-        };
-        if !self.is_nobody {
-            return built;
-        }
-        let copy = folder.path().join("microservice-flask");
-        install(&built, &copy);
-        let runtime = self.runtime.path();
-        fs::create_dir(&runtime).unwrap();
-        nix::unistd::chown(&runtime, Some(NOBODY.into()), Some(NOBODY.into())).unwrap();
-        copy
     }
 
     fn marks(&self) -> Marks {

@@ -10,12 +10,14 @@ mod account;
 mod connection;
 mod family;
 mod http;
+mod install;
 mod launcher;
 mod load;
 mod log;
 mod output;
 mod port;
 mod running;
+mod runtime_folder;
 mod service;
 mod wait;
 

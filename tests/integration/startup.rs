@@ -128,7 +128,7 @@ fn a_runtime_folder_that_cannot_be_written_is_73() {
 
 #[test]
 fn a_folder_in_tmp_of_another_user_is_refused() {
-    let folder = format!("/tmp/microservice-flask-{}", crate::launcher::NOBODY);
+    let folder = format!("/tmp/microservice-flask-{}", crate::runtime_folder::NOBODY);
     let folder = Path::new(&folder);
     // Left over if an earlier test run was aborted.
     let _ = fs::remove_dir_all(folder);
@@ -157,7 +157,7 @@ fn it_runs_as_nobody_without_privileges() {
     let service = Service::with_slots(2);
     let mut running = Launcher::new(&service).for_nobody().start_ready();
     let scheduler = running.get_ok("/scheduler").json();
-    assert_eq!(scheduler["uid"], json!(crate::launcher::NOBODY));
+    assert_eq!(scheduler["uid"], json!(crate::runtime_folder::NOBODY));
     running.send_ok(&Request::post("/post", vec![b'x'; 3_000_000]));
     assert_eq!(running.get_ok("/big/5000000").body.len(), 5_000_000);
     running.stop(Duration::from_secs(15));
