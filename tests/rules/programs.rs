@@ -52,7 +52,7 @@ fn program_names(sources: &[Source]) -> Report {
 
 #[test]
 fn supervise_names_no_program() {
-    program_names(sources()).enforce(&[]);
+    program_names(sources()).enforce();
 }
 
 #[test]

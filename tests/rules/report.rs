@@ -1,4 +1,4 @@
-//! What a rule found, and what it does not enforce yet.
+//! What a rule found.
 
 /// All that breaks a rule, once for each key.
 #[derive(Default)]
@@ -7,7 +7,7 @@ pub(crate) struct Report {
 }
 
 struct Finding {
-    /// What breaks the rule, without line numbers: the entry for a list of exceptions.
+    /// What breaks the rule, without line numbers.
     key: String,
     /// The place, what is wrong and what is allowed.
     message: String,
@@ -21,29 +21,16 @@ impl Report {
         }
     }
 
-    /// Fails on all findings but those in `not_yet`, and on entries of `not_yet` that break the rule no more.
+    /// Fails with all findings.
     #[track_caller]
-    pub(crate) fn enforce(&self, not_yet: &[&str]) {
-        let problems = self.problems(not_yet);
+    pub(crate) fn enforce(&self) {
+        let messages = self.messages();
         assert!(
-            problems.is_empty(),
+            messages.is_empty(),
             "{} broken:\n{}",
-            problems.len(),
-            problems.join("\n")
+            messages.len(),
+            messages.join("\n")
         );
-    }
-
-    fn problems(&self, not_yet: &[&str]) -> Vec<String> {
-        let new = self
-            .found
-            .iter()
-            .filter(|finding| !not_yet.contains(&finding.key.as_str()))
-            .map(|finding| format!("{}\n    key: {}", finding.message, finding.key));
-        let fixed = not_yet
-            .iter()
-            .filter(|entry| self.found.iter().all(|finding| finding.key != **entry))
-            .map(|entry| format!("NOT_YET: \"{entry}\" is kept now: remove the entry"));
-        new.chain(fixed).collect()
     }
 
     /// What a trial compares.
@@ -56,21 +43,14 @@ impl Report {
 }
 
 #[test]
-fn only_what_is_not_listed_fails() {
+fn each_key_is_reported_once() {
     let mut report = Report::default();
+    report.enforce();
     report.add("a".into(), "src/a.rs:1: wrong".into());
     report.add("a".into(), "src/a.rs:9: wrong".into());
     report.add("b".into(), "src/b.rs:1: wrong".into());
     assert_eq!(
         report.messages(),
         ["src/a.rs:1: wrong", "src/b.rs:1: wrong"]
-    );
-    assert_eq!(report.problems(&["a", "b"]), Vec::<String>::new());
-    assert_eq!(
-        report.problems(&["b", "c"]),
-        [
-            "src/a.rs:1: wrong\n    key: a",
-            "NOT_YET: \"c\" is kept now: remove the entry"
-        ]
     );
 }
