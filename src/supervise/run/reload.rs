@@ -1,4 +1,5 @@
-//! The loop's side of a reload: who waits for its result, and what was made for it. What happens when is the machine's.
+//! The loop's side of a reload: the clients that wait for its result, and the settings of the new generation. The
+//! machine decides what happens when.
 
 use std::rc::Rc;
 
@@ -15,16 +16,16 @@ use crate::sys::short_programs::ShortPrograms;
 /// The channel to a client that waits for a reload.
 pub(super) type Caller = oneshot::Sender<ReloadAnswer>;
 
-/// Clients that wait, and the generation in the making.
+/// Clients that wait for reloads, and the generation that is being made.
 pub(super) struct Reloads {
     maker: Rc<dyn GenerationMaker>,
-    /// Those who asked last, until the machine says what becomes of their request.
+    /// Clients whose request the machine has not decided about yet: it joins the current reload, is queued or refused.
     arriving: Vec<Caller>,
     current: Vec<Caller>,
     next: Vec<Caller>,
-    /// Of the generation that was made and does not serve yet.
+    /// The settings of the generation that was made and does not serve yet.
     settings: Option<Settings>,
-    /// Errors logged from here on belong to the current reload.
+    /// The log's error cursor at the begin of the current reload; later errors belong to it.
     first_error: u64,
 }
 
@@ -58,7 +59,7 @@ impl Reloads {
         send_to_all(self.arriving.drain(..), &answer);
     }
 
-    /// Begins to make a generation, beside the loop.
+    /// Starts to make a generation in a task.
     pub(super) fn make(
         &mut self,
         generation: u32,
@@ -108,7 +109,8 @@ impl Reloads {
         );
     }
 
-    /// Tells the result to those who wait for the current reload.
+    /// Sends the result to the clients of the current reload. After a rollback it includes the errors that the children
+    /// have logged meanwhile.
     pub(super) fn report(&mut self, result: &ReloadResult, logs: &Logs) {
         let mut answer = answer(result);
         if let ReloadResult::RolledBack(_) = result {
@@ -120,19 +122,19 @@ impl Reloads {
             }
         }
         send_to_all(self.current.drain(..), &answer);
-        // The machine decides about them at once.
+        // The machine decides about the queued requests at once.
         self.arriving.append(&mut self.next);
     }
 }
 
-/// The answer to those who wait. A client may have disconnected.
+/// Answers clients; each may have disconnected.
 fn send_to_all(callers: impl IntoIterator<Item = Caller>, answer: &ReloadAnswer) {
     for caller in callers {
         let _: Result<(), ReloadAnswer> = caller.send(answer.clone());
     }
 }
 
-/// A result as clients get it.
+/// The answer for a result.
 fn answer(result: &ReloadResult) -> ReloadAnswer {
     let (outcome, text) = match result {
         ReloadResult::Committed(generation) => (
