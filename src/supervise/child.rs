@@ -18,12 +18,11 @@ use crate::sys::process::Credentials;
 pub(crate) struct ChildPlan {
     /// Its name in logs and messages.
     pub(crate) name: &'static str,
-    /// The program, as far as the supervisor talks to it.
+    /// The running program, through the traits by which the supervisor talks to it.
     pub(crate) program: Program,
     pub(crate) executable: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) env: Vec<(OsString, OsString)>,
-    /// Its working folder.
     pub(crate) cwd: PathBuf,
     /// Its own files, removed when it has ended for good.
     pub(crate) folder: PathBuf,
@@ -32,7 +31,7 @@ pub(crate) struct ChildPlan {
     pub(crate) stderr: Source,
     /// Log pipes that it inherits beside those two, each with the environment variable that holds its descriptor.
     pub(crate) log_pipes: Vec<(&'static str, Source)>,
-    /// The environment variable that holds the secret that marks log lines.
+    /// The environment variable for the secret that marks log lines; none: it does not mark lines.
     pub(crate) log_nonce: Option<&'static str>,
     pub(crate) sockets: InheritedSockets,
     /// The user that it runs as; none: the launcher's own.
@@ -41,28 +40,28 @@ pub(crate) struct ChildPlan {
     pub(crate) batch: bool,
     /// The signal that it gets when the launcher dies.
     pub(crate) death_signal: Signal,
-    /// Files that an earlier process may have left and that the program cannot replace itself.
+    /// Files that an earlier process may have left and that the program does not replace itself.
     pub(crate) remove_before_start: Vec<PathBuf>,
     /// The signal that lets it finish its requests.
     pub(crate) graceful_signal: Signal,
-    /// The signal that ends it at once.
+    /// The signal that ends it at once, without finishing requests.
     pub(crate) fast_signal: Signal,
     pub(crate) stop: StopPolicy,
     pub(crate) survivors: SurvivorPolicy,
 }
 
-/// Sockets that a child inherits.
+/// Listening sockets that a child inherits.
 #[derive(Clone, Debug)]
 pub(crate) struct InheritedSockets {
-    /// The environment variable that holds their descriptors.
+    /// The environment variable that lists their descriptors.
     pub(crate) variable: &'static str,
-    /// What stands behind each descriptor in it.
+    /// Written after each descriptor in it.
     pub(crate) separator: &'static str,
     pub(crate) list: Vec<Arc<OwnedFd>>,
 }
 
 impl ChildPlan {
-    /// What the machine has to know of it.
+    /// The values that the machine decides by.
     pub(crate) fn spec(&self) -> ChildSpec {
         ChildSpec {
             label: ChildLabel {

@@ -1,4 +1,4 @@
-//! What the rest of the launcher may ask of the loop that owns the children.
+//! Commands and queries from the rest of the launcher to the loop that owns the children.
 
 use std::rc::Rc;
 
@@ -9,18 +9,18 @@ use super::program::{Application, Proxy};
 use crate::reload_answer::ReloadAnswer;
 use crate::status::StatusReport;
 
-/// A question or a command, with the channel for the answer.
+/// A command or query, with the channel for its answer.
 #[derive(Debug)]
 pub(crate) enum LoopCommand {
-    /// How is the service?
+    /// Query: the state of the service.
     Report(oneshot::Sender<Snapshot>),
-    /// Take on new configuration and code.
+    /// Command: reload configuration and code.
     Reload(oneshot::Sender<ReloadAnswer>),
-    /// Kill this worker of the application; the answer is whether it is one.
+    /// Command: kill this worker process of the application. The answer is false when it is not one.
     RestartWorker(Pid, oneshot::Sender<bool>),
 }
 
-/// The loop's own view, and the programs that can be asked for more.
+/// The loop's report, and the programs that can be polled for the rest of the status.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) report: StatusReport,
@@ -28,7 +28,7 @@ pub(crate) struct Snapshot {
     pub(crate) application: Option<Rc<dyn Application>>,
     /// The proxy that serves.
     pub(crate) proxy: Option<Rc<dyn Proxy>>,
-    /// Applications of old generations that finish their requests.
+    /// Applications of old generations that are finishing their requests.
     pub(crate) retiring: Vec<Rc<dyn Application>>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Debug)]
 pub(crate) struct Commands(mpsc::Sender<LoopCommand>);
 
-/// Commands that may wait; the loop takes them faster than anyone sends them.
+/// Capacity of the channel. The loop handles commands faster than clients send them.
 const QUEUE: usize = 64;
 
 /// The two ends of the command channel.
@@ -46,18 +46,18 @@ pub(crate) fn channel() -> (Commands, mpsc::Receiver<LoopCommand>) {
 }
 
 impl Commands {
-    /// Asks for a reload, waits for its result.
+    /// Requests a reload and waits for its result.
     pub(crate) async fn reload(&self) -> Option<ReloadAnswer> {
         self.ask(LoopCommand::Reload).await
     }
 
-    /// Asks for the end of a worker; whether it was one of the application's processes.
+    /// Kills a worker. False when the process is not a worker of the application, or the loop has ended.
     pub(crate) async fn restart_worker(&self, pid: Pid) -> bool {
         let restart = |answer| LoopCommand::RestartWorker(pid, answer);
         self.ask(restart).await.unwrap_or(false)
     }
 
-    /// Asks for the loop's view.
+    /// Queries the state of the service.
     pub(crate) async fn report(&self) -> Option<Snapshot> {
         self.ask(LoopCommand::Report).await
     }

@@ -1,4 +1,4 @@
-//! A generation of configuration and code: what a reload starts, and who makes it.
+//! A generation of configuration and code, as a reload starts it, and the trait that makes it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,32 +12,33 @@ use crate::sys::short_programs::ShortPrograms;
 
 /// Makes generations. One is made at a time.
 pub(crate) trait GenerationMaker {
-    /// Reads, validates, plans and writes a generation. Programs that it has to ask run beside the children.
+    /// Reads, validates, plans and writes a generation. Programs that it needs for this are run through `programs`, so
+    /// that the loop reaps them and no program blocks it.
     fn make(&self, generation: u32, programs: ShortPrograms) -> Answer<'_, Result<Made, NotMade>>;
 
-    /// The generation that was made last serves now.
+    /// Called when the generation that was made last has been committed.
     fn committed(&self);
 }
 
 /// A generation that can be started.
 pub(crate) struct Made {
-    /// Tried before the others are started.
+    /// Started first; the others follow when it is ready.
     pub(crate) canary: Option<ChildPlan>,
     /// Each replaces the serving child of the same role.
     pub(crate) children: Vec<ChildPlan>,
-    /// How long their start may take.
+    /// How long the start may take; the canary and the others have this long each.
     pub(crate) start_timeout: Duration,
-    /// How long a stop may take once they serve.
+    /// How long a stop may take once the generation serves.
     pub(crate) stop_timeout: Duration,
     pub(crate) settings: Settings,
 }
 
-/// What becomes valid when a generation serves, beside its children.
+/// Settings that take effect when a generation is committed.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// What the status shows of it.
+    /// The generation in a status report.
     pub(crate) info: GenerationInfo,
     pub(crate) log: LogOptions,
-    /// Its folders, removed when it is not even started.
+    /// Its folders, removed if it is never started.
     pub(crate) folders: Vec<PathBuf>,
 }

@@ -1,13 +1,13 @@
-//! In-flight requests as a list for people: the oldest by name, the others by number.
+//! In-flight requests as text for operators: the oldest one by one, the number of the others.
 
 use std::cmp::Reverse;
 
 use crate::status::RequestStatus;
 
-/// Requests that are listed. The oldest are the most useful.
+/// Requests that are listed one by one; the oldest explain a delay best.
 const NAMED: usize = 5;
 
-/// The oldest requests; none when there is none.
+/// The oldest requests, separated by commas; none when there is no request.
 pub(crate) fn describe_oldest<'a>(
     requests: impl IntoIterator<Item = &'a RequestStatus>,
 ) -> Option<String> {

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! [`machine`] decides: events in, actions out, time as a value. [`run`] is the only `select!` loop: it waits for one
-//! event, asks the machine, carries out the actions. [`child`] is the plan of a child, [`program`] what a program can be
-//! asked, [`generation`] what a reload starts, [`in_flight`] how
-//! requests are listed, [`commands`] what others may ask of the loop.
+//! event, asks the machine, carries out the actions. [`child`] is the plan of a child, [`program`] the traits of a
+//! supervised program, [`generation`] what a reload starts, [`in_flight`] lists requests as text, [`commands`] are
+//! commands and queries to the loop, [`uptime`] is its clock.
 #![forbid(unsafe_code)]
 
 pub(crate) mod child;

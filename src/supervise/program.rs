@@ -1,5 +1,4 @@
-//! What the supervisor asks of the programs that it runs. `crate::programs` implements these traits; the supervisor knows
-//! no program by name.
+//! The traits of a supervised program. `crate::programs` implements them; the supervisor knows no program by name.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,15 +14,15 @@ use super::machine::identity::Role;
 use crate::status::{RequestStatus, WorkerStatus};
 use crate::sys::files::WriteError;
 
-/// An answer that takes time. It runs on the loop's thread and must not block it.
+/// A future on the loop's thread, which it must not block.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// What every supervised program can be asked.
+/// A supervised program of any role.
 pub(crate) trait Supervised: fmt::Debug {
-    /// Asks once whether the program serves.
+    /// One readiness poll.
     fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>>;
 
-    /// Watches a process of the program that serves, and sends what it finds. Ends when it has found the process hung.
+    /// The watchdog of a running process: sends findings until it has found the process hung.
     fn watch(
         &self,
         pid: Pid,
@@ -34,31 +33,31 @@ pub(crate) trait Supervised: fmt::Debug {
 
 /// A program that runs the application.
 pub(crate) trait Application: Supervised {
-    /// Asks it to finish its requests and end, while its successor serves on the same socket.
+    /// Makes it finish its requests and exit, while its successor serves on the same socket.
     fn retire(&self) -> io::Result<()>;
 
     /// Its worker processes, with the requests in each.
     fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>>;
 
-    /// The path that has to answer, where one is configured.
+    /// The health path, where one is configured.
     fn health_path(&self) -> Option<&str>;
 
-    /// Asks the application for the health path. Passes at once where none is configured.
+    /// Requests the health path. Passes at once where none is configured.
     fn check_health(&self) -> Answer<'_, Health>;
 }
 
 /// A program that accepts requests from clients and passes them to the application.
 pub(crate) trait Proxy: Supervised {
-    /// Makes it close each client's connection after the current answer.
+    /// Makes it close each client connection after the next response.
     fn begin_drain(&self) -> Result<(), WriteError>;
 
-    /// Ends that.
+    /// Lets it keep client connections open again.
     fn end_drain(&self) -> Result<(), WriteError>;
 
-    /// Waits until it has no client connection left; false when it does not answer.
+    /// Waits until it has no client connection left; false when it cannot be polled.
     fn drained(&self) -> Answer<'_, bool>;
 
-    /// Requests whose answer it awaits or sends; none when it does not answer.
+    /// The number of requests whose response it awaits or sends; none when it cannot be polled.
     fn requests(&self) -> Answer<'_, Option<u64>>;
 }
 
@@ -91,7 +90,7 @@ impl Program {
         }
     }
 
-    /// What it can be asked whatever its role.
+    /// The program without its role.
     pub(crate) fn supervised(&self) -> &dyn Supervised {
         match self {
             Self::Application(application) => application.as_ref(),
@@ -117,38 +116,39 @@ impl ServingProxy {
 /// A program that is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotReady {
-    /// What is missing.
+    /// Text for operators.
     pub(crate) reason: String,
-    /// When to ask again.
+    /// Pause before the next poll.
     pub(crate) retry_after: Duration,
 }
 
-/// Answer of the health path.
+/// Result of a health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
     /// It answered 2xx or 3xx.
     Passing,
-    /// It did not answer yet, because other requests have every slot.
+    /// It has not answered yet, because other requests occupy every slot.
     Busy,
-    /// It answered anything else, or not in time.
+    /// It answered anything else, or not in time; text for operators.
     Failing(String),
 }
 
 /// What a watchdog found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WatchdogFinding {
-    /// The process is alive and serves nothing.
+    /// The process is alive but makes no progress.
     Hung {
-        /// For how long.
+        /// Time without progress.
         idle: Duration,
-        /// The requests in its workers when they were known last, for people.
+        /// The requests in its workers at the last poll that succeeded, as text for operators.
         requests: Option<String>,
     },
-    /// A request is overdue and could not be interrupted: its worker has to be killed.
+    /// A request is overdue and could not be interrupted, so its worker has to be killed.
     Overdue {
         /// The number of the worker.
         worker: u32,
-        /// The process of the worker, from the program's statistics, which the workers' user could forge.
+        /// The process of the worker according to the program's statistics: untrusted, to be checked before it is
+        /// killed.
         pid: Pid,
         request: RequestStatus,
     },

@@ -9,12 +9,12 @@ use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
 
-/// nginx tests its files in milliseconds, unless it waits for a name server, or for ever because a snippet includes a named
-/// pipe.
+/// nginx tests its files in milliseconds, unless it waits for a name server, or for ever because a snippet includes a
+/// named pipe.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The errors that `nginx -t` prints, one per line; none when it accepts the files or is not installed. The files of the
-/// plan, and nginx's folder for temporary files, must exist.
+/// The errors that `nginx -t` prints, one per line; none when it accepts the files or is not installed. The files of
+/// the plan, and nginx's folder for temporary files, must exist.
 pub(crate) async fn objections(
     plan: &Plan,
     programs: &ShortPrograms,

@@ -75,8 +75,8 @@ mod tests {
         }
     }
 
-    /// Polls one worker once a second, from second 1 on; each poll has the wall clock and the worker's statistics. Returns
-    /// the oldest request at the last poll, and its age in seconds.
+    /// Polls one worker once a second, from second 1 on; each poll has the wall clock and the worker's statistics.
+    /// Returns the oldest request at the last poll, and its age in seconds.
     fn oldest(polls: &[(u64, Worker)]) -> Option<(String, u64)> {
         let mut ages = Ages::default();
         for (n, (wall, worker)) in (1..).zip(polls) {

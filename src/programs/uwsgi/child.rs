@@ -24,9 +24,9 @@ use crate::sys::process::Credentials;
 /// (0.3 s instead of 1 s: the master polls once a second).
 const REPEAT_TERM: Duration = Duration::from_millis(100);
 
-/// A uWSGI that is stopped while a worker comes up may wait for ever for that worker, which has missed its signal (2 of 3
-/// runs with 17 workers). At this repetition of the signal, after five seconds in which no client had a request for it,
-/// the workers are killed, and the master exits normally.
+/// A uWSGI that is stopped while a worker comes up may wait for ever for that worker, which has missed its signal (2 of
+/// 3 runs with 17 workers). At this repetition of the signal, after five seconds in which no client had a request for
+/// it, the workers are killed, and the master exits normally.
 const KILL_WORKERS_AT_SIGNAL: u32 = 50;
 
 /// The child plan. `application` is the application's listening socket; `env` is the environment of the service's code.

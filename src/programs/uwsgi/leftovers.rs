@@ -1,6 +1,6 @@
 //! Connections and threads that the import of the application left open in uWSGI's master, from which all workers are
-//! forked. A connection that several processes share garbles its data (the classic: one database connection, "decryption
-//! failed or bad record mac"), and a thread of the master exists in none of the workers.
+//! forked. A connection that several processes share garbles its data (the classic: one database connection,
+//! "decryption failed or bad record mac"), and a thread of the master exists in none of the workers.
 
 use crate::sys::procfs::{self, TcpState};
 use crate::sys::sock_diag;

@@ -1,8 +1,8 @@
 //! Saturated or hung: does an application with waiting requests make progress?
 //!
-//! When every slot is busy and requests queue up, the application is saturated: with a request timeout each slot becomes
-//! free in time, and that is progress. It is hung when requests wait, and none is finished and none is started for longer
-//! than any request may take.
+//! When every slot is busy and requests queue up, the application is saturated: with a request timeout each slot
+//! becomes free in time, and that is progress. It is hung when requests wait, and none is finished and none is started
+//! for longer than any request may take.
 //!
 //! A request that nginx has and no worker serves may also be one whose body is still being received. So this is only a
 //! suspicion; the watchdog pings a worker before it acts on it.
@@ -50,7 +50,8 @@ impl Progress {
         self.moved_at = Some(now);
     }
 
-    /// Takes the result of a poll. Returns how long nothing has moved, if that is so long that the application seems hung.
+    /// Takes the result of a poll. Returns how long nothing has moved, if that is so long that the application seems
+    /// hung.
     pub(super) fn check(&mut self, observed: &Observation, now: Duration) -> Option<Duration> {
         let current = observed.workers.as_ref().map(|workers| {
             let ids = |worker: &Worker| {

@@ -30,9 +30,9 @@ pub(super) async fn get(socket: &Path, path: &str, timeout: Duration) -> io::Res
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Whether a worker accepts a connection within the timeout: a ping (modifier 100) is answered with a pong, or, by a uWSGI
-/// without that plugin, by closing the connection. Both come from a worker; a connection that stays in the listen queue
-/// gets neither.
+/// Whether a worker accepts a connection within the timeout: a ping (modifier 100) is answered with a pong, or, by a
+/// uWSGI without that plugin, by closing the connection. Both come from a worker; a connection that stays in the listen
+/// queue gets neither.
 pub(super) async fn worker_accepts(socket: &Path, timeout: Duration) -> bool {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;

@@ -19,14 +19,14 @@ use super::worker::Worker;
 
 /// uWSGI answers from its master's loop, which may be busy reaping; beyond this time it is hung.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes of the statistics per slot, at most. The variables of a request are at most 64 KiB (buffer-size), and at most twice as much as
-/// JSON: quotes and backslashes are doubled, and the five bytes around each variable stand for four in the buffer. The
-/// rest is for numbers, and uWSGI's metrics when they are on.
+/// Bytes of the statistics per slot, at most. The variables of a request are at most 64 KiB (buffer-size), and at most
+/// twice as much as JSON: quotes and backslashes are doubled, and the five bytes around each variable stand for four in
+/// the buffer. The rest is for numbers, and uWSGI's metrics when they are on.
 const BYTES_PER_SLOT: u64 = 136 * 1024;
 /// Bytes of everything else, at most.
 const BASE_BYTES: u64 = 256 * 1024;
-/// Upper limit for any number of slots: hundreds of requests of the largest size that nginx passes, or thousands of usual
-/// ones.
+/// Upper limit for any number of slots: hundreds of requests of the largest size that nginx passes, or thousands of
+/// usual ones.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The address of a stats socket.

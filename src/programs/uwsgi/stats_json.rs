@@ -1,5 +1,5 @@
-//! Parses the JSON of uWSGI's stats socket. The input is untrusted: sizes are limited, and fields that are not needed are
-//! dropped while it is read.
+//! Parses the JSON of uWSGI's stats socket. The input is untrusted: sizes are limited, and fields that are not needed
+//! are dropped while it is read.
 
 use std::fmt;
 use std::io;
@@ -77,9 +77,9 @@ enum Var {
     Other,
 }
 
-/// Parses the statistics. uWSGI escapes only quotes and backslashes in what clients sent (stats_dump_var in core/stats.c):
-/// bytes that are not UTF-8 are left to [`text`], and control characters, which JSON does not allow in strings and needs
-/// nowhere else, become spaces. Otherwise one client could blind the watchdog with a `%01` in a path.
+/// Parses the statistics. uWSGI escapes only quotes and backslashes in what clients sent (stats_dump_var in
+/// core/stats.c): bytes that are not UTF-8 are left to [`text`], and control characters, which JSON does not allow in
+/// strings and needs nowhere else, become spaces. Otherwise one client could blind the watchdog with a `%01` in a path.
 pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Worker>> {
     for byte in &mut bytes {
         if byte.is_ascii_control() {
@@ -91,11 +91,11 @@ pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Worker>> {
 }
 
 /// Drops stale requests. While a process does not accept yet, requests older than it belong to its dead predecessor:
-/// uWSGI's master reports the new process at once, and the new process clears the old requests when it first runs, which
-/// is before it accepts (uwsgi_respawn_worker in core/master_utils.c). Once it accepts, all requests are its own, whatever
-/// the times say: both are from the wall clock, and after a step back its own requests would seem older than the process.
-/// After a step back before the respawn, a predecessor's request is reported for that moment; its age is counted anew for
-/// the new process, so no worker is killed for it.
+/// uWSGI's master reports the new process at once, and the new process clears the old requests when it first runs,
+/// which is before it accepts (uwsgi_respawn_worker in core/master_utils.c). Once it accepts, all requests are its own,
+/// whatever the times say: both are from the wall clock, and after a step back its own requests would seem older than
+/// the process. After a step back before the respawn, a predecessor's request is reported for that moment; its age is
+/// counted anew for the new process, so no worker is killed for it.
 fn worker(raw: RawWorker) -> Worker {
     let mut in_flight = raw.cores.requests;
     let accepting = raw.accepting == 1;

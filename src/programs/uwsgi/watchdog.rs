@@ -87,8 +87,8 @@ impl Watchdog {
 #[derive(Debug, Default)]
 struct Overdue {
     ages: Ages,
-    /// Processes that were reported already. A killed worker keeps its request in the statistics until uWSGI's master has
-    /// reaped it.
+    /// Processes that were reported already. A killed worker keeps its request in the statistics until uWSGI's master
+    /// has reaped it.
     reported: Vec<i32>,
     polls_after_kill: u32,
 }
@@ -120,8 +120,8 @@ impl Overdue {
     }
 }
 
-/// Workers with a request older than the limit. uWSGI reports the start in whole seconds, rounded down, so a request seems
-/// up to a second older than it is.
+/// Workers with a request older than the limit. uWSGI reports the start in whole seconds, rounded down, so a request
+/// seems up to a second older than it is.
 fn overdue<'a>(
     workers: &'a [Worker],
     limit: Duration,

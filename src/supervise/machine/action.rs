@@ -1,4 +1,4 @@
-//! What the loop has to do: the machine decides, the loop acts.
+//! The machine's output: actions that the loop carries out, and notices for the log.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use super::outcome::{Refusal, ReloadResult, Rollback};
 use super::state::Urgency;
 use crate::sys::reap::Exit;
 
-/// An action.
+/// An action of the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Start a child, and poll whether it is ready.
+    /// Start a child and its readiness poll.
     Spawn(ChildId),
-    /// Make a child's clients close their connections.
+    /// Make a child close each client connection after the next response.
     Drain(ChildId),
     /// Send a child the signal that lets it finish its requests.
     StopGracefully(ChildId, Pid),
@@ -22,52 +22,52 @@ pub(crate) enum Action {
     StopFast(ChildId, Pid),
     /// Send SIGKILL to a child's process group.
     Kill(ChildId, Pid),
-    /// Send SIGKILL to the processes that a child has started: it waits for one that missed its signal.
+    /// Send SIGKILL to the processes that a child has started, because it waits for one that missed its signal.
     KillWorkers(ChildId, Pid),
-    /// Close the sockets that the launcher keeps for a child: it will not come back, and clients that wait there should
-    /// get an error at once.
+    /// Close the launcher's copies of a child's sockets: the child is not started again, and clients in the queues
+    /// should get an error at once.
     CloseSockets(ChildId),
-    /// Ask a child to finish its requests while its successor serves.
+    /// Make a child finish its requests while its successor serves.
     Retire(ChildId, Pid),
-    /// Supervise what a crashed child has left as a child of its own.
+    /// Supervise the survivors of a crashed child as a child of their own.
     AdoptSurvivors {
         /// The new child.
         survivors: ChildId,
         /// The child that crashed.
         of: ChildId,
-        /// Their process group, by its dead leader's number, which the kernel does not reuse while the group lives.
+        /// Their process group, by the number of its dead leader. The kernel does not reuse it while the group exists.
         group: Pid,
     },
-    /// A child has ended for good: remove everything that belongs to it.
+    /// A child has ended for good: remove its plan and its files.
     Forget(ChildId),
-    /// Log something.
+    /// Write a log record.
     Announce(Notice),
-    /// The callers that have just asked for a reload wait for the current one.
+    /// The newest requests for a reload join the current one.
     JoinReload,
-    /// They wait for the one after it.
+    /// The newest requests for a reload wait for the one after the current one.
     QueueReload,
-    /// They get a refusal.
+    /// The newest requests for a reload are refused.
     RefuseReload(Refusal),
-    /// Make this generation.
+    /// Make the generation of this number.
     PrepareGeneration(u32),
-    /// Remove the generation that was made: it is not wanted any more.
+    /// Remove the generation that was made; it is not started.
     DiscardGeneration,
-    /// The new generation serves: its settings become valid.
+    /// The new generation serves: its settings take effect.
     CommitGeneration,
-    /// The new generation was given up.
+    /// The new generation was given up: its settings are dropped.
     RollBackGeneration(Rollback),
-    /// Answer the callers that wait for the current reload. Those that wait for the next one take their place.
+    /// Send the result to the clients of the current reload. Queued requests are decided about next.
     ReportReload(ReloadResult),
 }
 
-/// Something that operators want to read in the log.
+/// An event that operators see in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// A child is ready, this long after its start.
     ChildReady(ChildLabel, Duration),
     /// Every child is ready, this long after the start of the launcher.
     ServiceReady(Duration),
-    /// A child crashed and is started again after this time.
+    /// A child crashed with this exit, and is started again after this time.
     Crashed(ChildLabel, Exit, Duration),
     /// A child that the launcher killed has ended and is started again after this time.
     Restarting(ChildLabel, Duration),

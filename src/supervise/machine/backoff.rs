@@ -1,4 +1,4 @@
-//! When a part that crashed may start again, and when it has crashed too often.
+//! When a child that crashed is started again, and when it has crashed too often.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use crate::supervise::uptime::Uptime;
 
-/// The second restart in a row waits this long; each further one twice as long.
+/// Delay of the second restart in a row (the first has none); each further one waits twice as long.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
-/// Longest wait.
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
-/// Waits differ by up to this part, so that many containers that crash together do not come back together.
+/// Upper limit of the delay, without jitter.
+const MAX_DELAY: Duration = Duration::from_secs(30);
+/// Delays vary by up to this fraction, so that many containers that crash together do not restart together.
 const JITTER: f64 = 0.1;
-/// After so long in health all crashes in a row are forgotten.
+/// After this time as a ready child, the count of crashes in a row is reset.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
-/// The budget: so many restarts within the window; the next crash ends the launcher, so that the platform sees it.
+/// Restarts allowed within the window. The next crash ends the launcher, so that the platform notices.
 const BUDGET: usize = 8;
-/// The window of the budget.
+/// Sliding window of the budget.
 const WINDOW: Duration = Duration::from_secs(300);
 
-/// The crashes of one part.
+/// Restart history of one child.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Backoff {
     in_a_row: u32,
     recent: VecDeque<Uptime>,
 }
 
-/// What follows a crash.
+/// What the machine does after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterCrash {
     /// Start again after this time.
@@ -36,14 +36,15 @@ pub(crate) enum AfterCrash {
 }
 
 impl Backoff {
-    /// Records a crash of a part that had been in health for `healthy` (none: it never got there). `random` is in 0..1.
+    /// Records a crash of a child that had been ready for `healthy`; none: it had not become ready. `random` is in
+    /// 0..1.
     pub(crate) fn crashed(
         &mut self,
         now: Uptime,
         healthy: Option<Duration>,
         random: f64,
     ) -> AfterCrash {
-        if healthy.is_some_and(|span| span >= FORGET_AFTER) {
+        if healthy.is_some_and(|time| time >= FORGET_AFTER) {
             self.in_a_row = 0;
         }
         while self
@@ -69,11 +70,11 @@ fn delay(earlier: u32, random: f64) -> Duration {
     }
     let doubled = FIRST_DELAY
         .saturating_mul(1 << (earlier - 1).min(16))
-        .min(LONGEST_DELAY);
+        .min(MAX_DELAY);
     doubled.mul_f64(1.0 + JITTER * (2.0 * random - 1.0))
 }
 
-/// The budget in words.
+/// The budget as text, to complete "has crashed …".
 pub(crate) fn budget() -> String {
     format!(
         "more than {BUDGET} times in {} minutes",
@@ -90,25 +91,25 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_a_limit() {
+    fn delays_double_up_to_a_limit() {
         let mut backoff = Backoff::default();
-        let waits: Vec<u128> = (0..8u64)
+        let delays: Vec<u128> = (0..8u64)
             .map(|n| match backoff.crashed(at(n), None, 0.5) {
                 AfterCrash::Restart(wait) => wait.as_millis(),
                 AfterCrash::GiveUp => panic!("the budget is 8"),
             })
             .collect();
-        assert_eq!(waits, [0, 500, 1000, 2000, 4000, 8000, 16000, 30000]);
+        assert_eq!(delays, [0, 500, 1000, 2000, 4000, 8000, 16000, 30000]);
         assert_eq!(backoff.crashed(at(9), None, 0.5), AfterCrash::GiveUp);
     }
 
     #[test]
-    fn health_forgets() {
+    fn a_ready_time_resets_the_delay() {
         let mut backoff = Backoff::default();
         backoff.crashed(at(0), None, 0.5);
         backoff.crashed(at(1), None, 0.5);
-        let verdict = backoff.crashed(at(100), Some(Duration::from_secs(61)), 0.5);
-        assert_eq!(verdict, AfterCrash::Restart(Duration::ZERO));
+        let after = backoff.crashed(at(100), Some(Duration::from_secs(61)), 0.5);
+        assert_eq!(after, AfterCrash::Restart(Duration::ZERO));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One child as the machine sees it: what it is for, how it is stopped, its state and its history.
+//! One child as the machine sees it: its purpose, how it is stopped, its state and its history.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::state::ChildState;
 use crate::supervise::uptime::Uptime;
 use crate::sys::reap::Exit;
 
-/// What the machine has to know about a child before it is started.
+/// The properties of a child that the machine decides by.
 #[derive(Clone, Debug)]
 pub(crate) struct ChildSpec {
     pub(crate) label: ChildLabel,
@@ -21,26 +21,26 @@ pub(crate) struct ChildSpec {
 /// How a child is stopped.
 #[derive(Clone, Debug)]
 pub(crate) struct StopPolicy {
-    /// Before it is asked to stop, it closes each client's connection after the answer, for this long at the most; none: it
-    /// has no clients of its own.
+    /// Before its stop signal, client connections are closed after each response, for this long at most; none: it has
+    /// no clients of its own.
     pub(crate) drain: Option<Duration>,
     /// The graceful signal is repeated at this interval until the child has ended; none: it is sent once.
     pub(crate) repeat: Option<Duration>,
-    /// The processes that it has started are killed in place of this signal in a row; none: never.
+    /// Instead of the graceful signal with this number, the processes that it has started are killed; none: never.
     pub(crate) kill_workers_at_signal: Option<u32>,
-    /// Whether it can be asked to finish while its successor serves on the same sockets; otherwise it is drained and
-    /// stopped.
+    /// Whether it has a command to finish its requests while its successor serves on the same sockets; otherwise it is
+    /// drained and stopped.
     pub(crate) retires_on_request: bool,
-    /// How long it may take to finish then; none: as long as its requests take.
+    /// Time limit for finishing its requests in that case; none: as long as they take.
     pub(crate) retire_timeout: Option<Duration>,
-    /// Whether it handles its stop signal while it starts. A child that does not is killed then; it has served no request.
+    /// Whether it handles its stop signal while it starts. Otherwise it is killed then; it has served no request.
     pub(crate) stoppable_while_starting: bool,
 }
 
-/// What becomes of the rest of a process group whose leader crashed.
+/// What happens to the rest of a process group whose leader crashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SurvivorPolicy {
-    /// They are of no use without their leader: they are killed.
+    /// They cannot serve without their leader and are killed.
     Kill,
     /// They go on serving, and finish once another child serves.
     Finish,
@@ -49,9 +49,9 @@ pub(crate) enum SurvivorPolicy {
 /// What a child is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// It serves, or shall.
+    /// It serves requests, or is started to do so.
     Serving,
-    /// It is tried before the others of its generation are started, and serves no clients.
+    /// It is started before the others of its generation, to test it; it serves no clients.
     Canary,
     /// It takes the place of another child once all of its generation are ready.
     Candidate { replaces: ChildId },
@@ -59,7 +59,7 @@ pub(crate) enum Purpose {
     Retiring { kill_at: Option<Uptime> },
 }
 
-/// One child.
+/// A child: its properties, its state and its history.
 #[derive(Clone, Debug)]
 pub(crate) struct Child {
     pub(super) spec: ChildSpec,
@@ -71,11 +71,11 @@ pub(crate) struct Child {
     pub(super) last_exit: Option<Exit>,
     pub(super) backoff: Backoff,
     pub(super) ever_ready: bool,
-    /// The launcher has killed it because it did not serve, or did not become ready again.
+    /// The launcher has killed it, because it was hung or was not ready in time after a restart.
     pub(super) given_up: bool,
     /// Why it is not ready, from its last readiness poll.
     pub(super) not_ready: Option<String>,
-    /// It is what this crashed child has left: a process group without its leader, which still serves.
+    /// For survivors: the child that crashed. They are its process group without the leader, and still serve.
     pub(super) survivors_of: Option<ChildId>,
 }
 
@@ -96,7 +96,7 @@ impl Child {
         }
     }
 
-    /// What `crashed`, the child `of`, has left in its process group.
+    /// The survivors of `crashed`, the child with the id `of`.
     pub(super) fn survivors(crashed: &Self, of: ChildId, group: Pid, now: Uptime) -> Self {
         let spec = ChildSpec {
             survivors: SurvivorPolicy::Kill,
@@ -152,7 +152,7 @@ impl Child {
         self.purpose == Purpose::Serving
     }
 
-    /// Whether it belongs to a generation that does not serve yet.
+    /// Whether it belongs to a generation that is not committed.
     pub(super) fn is_new(&self) -> bool {
         matches!(self.purpose, Purpose::Canary | Purpose::Candidate { .. })
     }

@@ -1,4 +1,4 @@
-//! All children of the machine, by id; a child that is forgotten is removed.
+//! The collection of the machine's children. A child is removed when it is forgotten, so the collection does not grow.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ impl Children {
         self.by_id.values()
     }
 
-    /// The ids of the children that a condition holds for, as they are now.
+    /// The ids of the children that meet a condition now; a list, so that the children can be changed meanwhile.
     pub(super) fn ids(&self, condition: impl Fn(&Child) -> bool) -> Vec<ChildId> {
         self.iter()
             .filter(|(_, child)| condition(child))

@@ -1,4 +1,4 @@
-//! Exits, and the answer to crashes: start again, later each time, and give up when the budget is spent.
+//! Exits and crashes: a crashed child is restarted with a growing delay, until its restart budget is spent.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::state::{ChildState, Phase, Urgency};
 use crate::supervise::uptime::Uptime;
 use crate::sys::reap::Exit;
 
-/// A child that cannot be started is tried again after this time at the earliest.
+/// Minimum delay before a start that has failed is tried again.
 pub(super) const SPAWN_PAUSE: Duration = Duration::from_millis(100);
 
 impl Machine {
@@ -46,7 +46,7 @@ impl Machine {
             .get(id)
             .is_none_or(|child| child.state() == ChildState::Ended);
         if leaves_survivors && has_ended {
-            // No other child comes after them.
+            // There will be no successor to wait for.
             self.retire_survivors(id);
         }
     }
@@ -64,7 +64,7 @@ impl Machine {
                 self.transition(id, ChildState::Ended);
                 self.begin_stop(outcome);
             }
-            // During a stop too: while the proxy finishes its requests it needs the application.
+            // Also during a stop: the proxy needs the application until it has finished its requests.
             ChildState::Starting { .. } | ChildState::Running { .. } => self.crashed(id, exit),
             ChildState::Idle | ChildState::Backoff { .. } | ChildState::Ended => {}
         }
@@ -97,8 +97,8 @@ impl Machine {
         }
     }
 
-    /// Starts what has waited long enough. During a stop only the application is started again, and only while a proxy
-    /// still has requests for it.
+    /// Starts children whose delay is over. During a stop only the application is restarted, and only while a proxy may
+    /// still have requests for it.
     pub(super) fn restarts_due(&mut self) {
         let proxy_serves = self.proxy_serves();
         for id in self
@@ -127,14 +127,14 @@ impl Machine {
         }
     }
 
-    /// When a child that crashed must be ready again. The first start has a deadline of its own, and so has a reload.
+    /// When a restarted child must be ready. The first start and a reload have deadlines of their own.
     pub(super) fn restart_deadline(&self, child: &Child) -> Option<Uptime> {
         let starting = matches!(child.state(), ChildState::Starting { .. });
         let again = child.serves() && child.ever_ready && !child.given_up;
         (starting && again).then(|| child.since().after(self.start_timeout))
     }
 
-    /// Kills what crashed and does not become ready again; its exit counts as one more crash.
+    /// Kills restarted children that are not ready in time; their exit counts as one more crash.
     pub(super) fn restarts_overdue(&mut self) {
         let overdue = self.children.ids(|child| {
             self.restart_deadline(child)

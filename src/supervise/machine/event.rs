@@ -1,4 +1,4 @@
-//! What can happen to the service: each change of state begins with one of these.
+//! The machine's input: every change of state is caused by one of these events.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::outcome::NotMade;
 use crate::sys::process::SpawnFailure;
 use crate::sys::reap::Exit;
 
-/// An event. The process ID in an event of a child distinguishes a late report about a dead process from one about
-/// its successor.
+/// An event. The process number in an event of a child distinguishes a late event of a dead process from one of its
+/// successor.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// The launcher is set up; the children can be started.
+    /// The launcher is initialized; the children can be started.
     Start,
     /// A child was started.
     Spawned(ChildId, Pid),
@@ -26,17 +26,17 @@ pub(crate) enum Event {
     Ready(ChildId, Pid),
     /// A draining child has no client connections left.
     Drained(ChildId, Pid),
-    /// The watchdog found that a child is alive and serves nothing.
+    /// The watchdog found a child hung.
     Hung(ChildId, Pid),
     /// A process ended. It may be any process: a child, or an orphan that was reaped.
     Exited(Pid, Exit),
-    /// No process is left of a crashed child's process group.
+    /// The process group of these survivors has no member left.
     SurvivorsGone(ChildId),
-    /// The service is to stop.
+    /// A signal to stop arrived.
     StopRequested,
-    /// The service is to take on new configuration and code.
+    /// A signal or a client requests a reload of configuration and code.
     ReloadRequested,
-    /// The next generation can be started.
+    /// The next generation was made and can be started.
     GenerationPrepared(NewGeneration),
     /// The next generation could not be made.
     GenerationNotMade(NotMade),
@@ -44,15 +44,15 @@ pub(crate) enum Event {
     Timer,
 }
 
-/// A generation that can be started.
+/// A generation that was made, as far as the machine needs it.
 #[derive(Clone, Debug)]
 pub(crate) struct NewGeneration {
-    /// Tried before the others of its generation are started.
+    /// Started first; the others follow when it is ready.
     pub(crate) canary: Option<(ChildId, ChildSpec)>,
     /// Each replaces the serving child of the same role.
     pub(crate) children: Vec<(ChildId, ChildSpec)>,
-    /// How long their start may take.
+    /// How long the start may take; the canary and the others have this long each.
     pub(crate) start_timeout: Duration,
-    /// How long a stop may take once they serve.
+    /// How long a stop may take once the generation serves.
     pub(crate) stop_timeout: Duration,
 }

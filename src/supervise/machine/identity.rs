@@ -1,6 +1,6 @@
-//! What a child is called: its id, its role, its label.
+//! How a child is identified: its id, its role, its label.
 
-/// Identifies a child, over all its restarts. A number is never used twice.
+/// Identifies a child across its restarts. Ids are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChildId(pub(super) u32);
 
@@ -13,11 +13,10 @@ pub(crate) enum Role {
     Proxy,
 }
 
-/// A child's name and role, for messages about a child that may be forgotten by then.
+/// A child's name and role, for messages that may be written after the child was forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChildLabel {
     /// Its name in logs and messages.
     pub(crate) name: &'static str,
-    /// Its role.
     pub(crate) role: Role,
 }

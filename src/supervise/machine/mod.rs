@@ -1,4 +1,4 @@
-//! The state machine: what happens to the service is decided here, from events and time alone. Pure.
+//! The state machine: decides what happens to the service, from events and time alone. Pure.
 //!
 //! An [`Event`] goes in at a time, [`Action`]s come out; the loop ([`super::run`]) carries them out. Each event has one
 //! method, which begins with the match on the state; each change of a child's state goes through
@@ -28,8 +28,8 @@
 //!                                      └───────────────┴───────── result: refused or rolled back ─┘
 //! ```
 //!
-//! In reading order: [`event`], [`action`], [`outcome`] are what goes in and out, [`identity`], [`state`], [`child`] and `children`
-//! what there is; `start`, `crash` (with `backoff`), `survivors`, `stop` and `reload` are the methods.
+//! In reading order: [`event`], [`action`] and [`outcome`] are input and output; [`identity`], [`state`], [`child`] and
+//! `children` are the data; `start`, `crash` (with `backoff`), `survivors`, `stop` and `reload` are the methods.
 #![forbid(unsafe_code)]
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -72,16 +72,16 @@ pub(crate) struct Machine {
     start_timeout: Duration,
     stop_timeout: Duration,
     last_stop_request: Option<Uptime>,
-    /// State of the random numbers that spread restarts.
+    /// State of the random number generator for the jitter of restarts.
     random: u64,
     /// The time of the event that is being handled.
     now: Uptime,
-    /// What that event has led to so far.
+    /// The actions for that event so far.
     actions: Vec<Action>,
 }
 
 impl Machine {
-    /// A service whose children are about to be started. `seed` makes the jitter of restarts.
+    /// A service before [`Event::Start`]. `seed` is for the jitter of restarts.
     pub(crate) fn new(
         generation: u32,
         start_timeout: Duration,
@@ -138,12 +138,12 @@ impl Machine {
         self.stop_timeout
     }
 
-    /// Whether every child serves and the service is not stopping.
+    /// Whether every child serves, after a complete start and not during a stop.
     pub(crate) fn is_ready(&self) -> bool {
         self.phase == Phase::Serving && self.all_serve()
     }
 
-    /// Whether every child that shall serve does.
+    /// Whether every child with the purpose of serving is ready.
     fn all_serve(&self) -> bool {
         self.children
             .all()
@@ -183,7 +183,7 @@ impl Machine {
             .min()
     }
 
-    /// Takes an event at a time, gives the actions that it leads to.
+    /// Handles an event and returns the actions for it, in order.
     pub(crate) fn on(&mut self, event: Event, now: Uptime) -> Vec<Action> {
         self.now = now;
         match event {
@@ -221,14 +221,14 @@ impl Machine {
         self.actions.push(action);
     }
 
-    /// Puts a child into a state. Nothing else changes the state of a child.
+    /// Changes the state of a child. Every change goes through this method.
     fn transition(&mut self, id: ChildId, next: ChildState) {
         if let Some(child) = self.children.get_mut(id) {
             child.enter(next, self.now);
         }
     }
 
-    /// Kills a child, as far as it has a process.
+    /// Kills a child; nothing if it has no process.
     fn kill(&mut self, id: ChildId) {
         if let Some(pid) = self.children.get(id).and_then(|child| child.state().pid()) {
             self.transition(id, ChildState::Killing { pid });

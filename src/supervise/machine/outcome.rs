@@ -1,10 +1,10 @@
-//! How a run and a reload end. Values only.
+//! The results of a run and of a reload. Values only.
 
 use super::identity::ChildLabel;
 use crate::sys::process::SpawnFailure;
 use crate::sys::reap::Exit;
 
-/// How a run ended.
+/// How a run ended; decides the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It was asked to stop, and every child stopped in time.
@@ -15,13 +15,13 @@ pub(crate) enum Outcome {
     Forced,
     /// This child did not stop before the deadline (`stop_timeout`) and was killed.
     StopTimedOut(ChildLabel),
-    /// This child was not ready before the deadline (`start_timeout`); the reason is the last one that it gave.
+    /// This child was not ready before the deadline (`start_timeout`); the reason is from its last readiness poll.
     NotReady(ChildLabel, Option<String>),
     /// This child ended before it was ready for the first time.
     FailedToStart(ChildLabel, Exit),
     /// This child could not be started.
     CannotRun(ChildLabel, SpawnFailure),
-    /// This child crashed too often; this is how it ended last.
+    /// This child has spent its restart budget; this was its last exit.
     CrashedTooOften(ChildLabel, Exit),
 }
 
@@ -39,22 +39,22 @@ pub(crate) enum ReloadResult {
 /// Why a new generation was given up after it had been started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Rollback {
-    /// This child of it ended before it was ready.
+    /// This child of the new generation ended while it was starting.
     Exited(ChildLabel, Exit),
-    /// This child of it was not ready in time; the reason is the last one that it gave.
+    /// This child of the new generation was not ready in time; the reason is from its last readiness poll.
     NotReady(ChildLabel, Option<String>),
-    /// This child of it could not be started.
+    /// This child of the new generation could not be started.
     CannotRun(ChildLabel),
     /// The service was asked to stop.
     Stopping,
 }
 
-/// Why a reload was not even tried.
+/// Why a reload ended before a new generation was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The service has not been ready yet.
     Starting,
-    /// The service stops.
+    /// The service is stopping.
     Stopping,
     /// The reload had begun when the service was asked to stop.
     Abandoned,
@@ -65,8 +65,8 @@ pub(crate) enum Refusal {
 /// Why a generation could not be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotMade {
-    /// Whether the configuration is to blame; otherwise it is the system.
+    /// Whether the service's configuration is the cause; otherwise it is the system.
     pub(crate) invalid: bool,
-    /// For people; several lines when there are several problems.
+    /// Text for operators; several lines when there are several problems.
     pub(crate) text: String,
 }

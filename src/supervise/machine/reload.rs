@@ -1,8 +1,9 @@
-//! The reload, blue/green: a new generation starts beside the old one, on the same sockets; once all of it is ready, the
-//! old one finishes its requests. A failure on the way ends the new generation and leaves the old one as it is.
+//! The blue/green reload: a new generation starts beside the old one, on the same sockets; once all its children are
+//! ready, the old one finishes its requests. A failure before that ends the new generation and does not affect the old
+//! one.
 //!
-//! uWSGI's own reload with an application that does not load is a total outage, and nginx's resets busy keep-alive
-//! connections; so neither is used.
+//! Neither program's own reload is used: uWSGI's is a total outage when the application cannot be imported, and nginx's
+//! resets busy keep-alive connections.
 
 use std::time::Duration;
 
@@ -17,19 +18,19 @@ use super::outcome::{NotMade, Refusal, ReloadResult, Rollback};
 use super::state::{ChildState, Next, Phase, Reload};
 use crate::supervise::uptime::Uptime;
 
-/// Requests that come so close together are one reload. Later ones may mean a change that the present reload has not
-/// seen, so they are one more reload, after it.
+/// Requests within this time are one reload. A later one may be about a change that the current reload has not read, so
+/// it causes one more reload afterwards.
 const GATHERING: Duration = Duration::from_millis(50);
 
-/// Between the switch and its report: the proxy of the old generation accepts the connections that had begun, and closes
-/// its sockets. Clients that connect after the report meet the new generation only.
+/// Time between the switch and its report. In it the proxy of the old generation accepts the connections that clients
+/// have begun, and closes its sockets, so clients that connect after the report reach only the new generation.
 pub(crate) const LAST_CONNECTIONS: Duration = Duration::from_millis(25);
 
-/// Between a rollback and its report: the log brings the last lines of the child that has failed.
+/// Time between a rollback and its report, for the last log lines of the child that has failed.
 const LAST_LINES: Duration = Duration::from_millis(250);
 
 impl Reload {
-    /// When the reload has something to do by itself.
+    /// When the present state of the reload times out.
     pub(super) fn deadline(&self) -> Option<Uptime> {
         match self {
             Self::Gathering { until } => Some(*until),
@@ -41,7 +42,7 @@ impl Reload {
 }
 
 impl Machine {
-    /// Whether a new generation is on its way to serve.
+    /// Whether a new generation is being started or taking over.
     pub(crate) fn is_reloading(&self) -> bool {
         match self.reload {
             Reload::Starting { .. } | Reload::Switching { .. } => true,
@@ -52,7 +53,7 @@ impl Machine {
         }
     }
 
-    /// Begins a reload, joins the one that is about to begin, or orders one more after the current one.
+    /// Begins a reload, joins the one that is about to begin, or queues one more after the current one.
     pub(super) fn reload_requested(&mut self) {
         match self.phase {
             Phase::Starting { .. } => return self.act(Action::RefuseReload(Refusal::Starting)),
@@ -79,7 +80,7 @@ impl Machine {
         }
     }
 
-    /// Goes on with the reload when its time has come.
+    /// Continues the reload when its state has timed out.
     pub(super) fn reload_due(&mut self) {
         if self.reload.deadline().is_none_or(|at| self.now < at) {
             return;
@@ -103,7 +104,7 @@ impl Machine {
         }
     }
 
-    /// Reports a result. A reload that was ordered meanwhile begins.
+    /// Reports a result, and begins the reload that was queued meanwhile.
     fn report(&mut self, result: ReloadResult) {
         self.reload = Reload::Idle;
         self.act(Action::ReportReload(result));
@@ -121,7 +122,7 @@ impl Machine {
 
     pub(super) fn generation_not_made(&mut self, why: NotMade) {
         if let Reload::Preparing { .. } = self.reload {
-            // What the log says about it stands in the text already.
+            // The text is complete already, so there are no log lines to wait for.
             let result = ReloadResult::Refused(Refusal::NotMade(why));
             self.report_after(Duration::ZERO, result);
         }
@@ -182,7 +183,7 @@ impl Machine {
         })
     }
 
-    /// A canary that was ready is not needed any more: the others of its generation are started.
+    /// The canary has been ready: it is killed, and the others of its generation are started.
     pub(super) fn canary_ready(&mut self, id: ChildId) {
         let Reload::Starting { deadline, next } = &mut self.reload else {
             return;
@@ -195,7 +196,7 @@ impl Machine {
         self.start_candidates();
     }
 
-    /// Once every candidate is ready, they take over.
+    /// Lets the candidates take over once all of them are ready.
     pub(super) fn switch_when_ready(&mut self) {
         let Reload::Starting { next, .. } = self.reload else {
             return;
@@ -221,7 +222,7 @@ impl Machine {
         }
     }
 
-    /// The switch is complete once no child of the old generation accepts connections any more.
+    /// Commits once no child of the old generation accepts connections any more.
     pub(super) fn finish_switching(&mut self) {
         let Reload::Switching { next } = self.reload else {
             return;
@@ -240,13 +241,13 @@ impl Machine {
         self.report_after(LAST_CONNECTIONS, result);
     }
 
-    /// Lets a child finish its requests and end; another one has taken its place, or its generation was given up.
+    /// Lets a child finish its requests and exit: its successor has taken over, or its generation was given up.
     pub(super) fn retire(&mut self, id: ChildId) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
         let is_candidate = matches!(child.purpose(), Purpose::Candidate { .. });
-        // A candidate that has not become ready may never take the request to finish.
+        // A candidate that is not ready may never read the command to finish.
         let timeout = child
             .spec
             .stop
@@ -257,7 +258,7 @@ impl Machine {
         };
         let by_request = child.spec.stop.retires_on_request;
         match child.state() {
-            // Candidates take requests from the common socket before all of them are ready.
+            // A candidate's first workers serve requests from the shared socket before it is ready.
             ChildState::Starting { pid } if by_request && is_candidate => {
                 self.request_retirement(id, pid);
             }
@@ -290,7 +291,7 @@ impl Machine {
         self.act(Action::Retire(id, pid));
     }
 
-    /// Ends the new generation while it starts; otherwise there is nothing to roll back.
+    /// Ends the new generation if it is starting; in other states there is nothing to roll back.
     pub(super) fn roll_back(&mut self, why: Rollback) {
         let Reload::Starting { .. } = self.reload else {
             return;
@@ -302,12 +303,12 @@ impl Machine {
         self.act(Action::RollBackGeneration(why));
     }
 
-    /// Gives up a generation whose start has taken too long.
+    /// Rolls back a generation whose start has taken too long.
     fn start_of_generation_overdue(&mut self) {
         let late = self.children.all().find(|child| {
             child.is_new() && !child.is_running() && child.state() != ChildState::Ended
         });
-        // All of them run: then they have taken over already.
+        // If all were running, they would have taken over.
         let Some(child) = late else {
             debug_assert!(false, "a generation that is ready has not taken over");
             return self.report_after(Duration::ZERO, ReloadResult::Refused(Refusal::Abandoned));
@@ -316,7 +317,7 @@ impl Machine {
         self.roll_back(why);
     }
 
-    /// Kills what does not finish in time after its successor has taken over.
+    /// Kills retiring children that have not finished in time.
     pub(super) fn retiring_overdue(&mut self) {
         let overdue = self
             .children
@@ -331,7 +332,7 @@ impl Machine {
         }
     }
 
-    /// The run ends: every caller that waits for a reload gets an answer.
+    /// Answers all clients that wait for a reload, because the run ends.
     pub(super) fn end_reload(&mut self) {
         match std::mem::replace(&mut self.reload, Reload::Idle) {
             Reload::Idle => {}

@@ -1,4 +1,4 @@
-//! Events of a start: a child was started, or could not be; it is not ready yet, or it is; it is hung.
+//! Events of a child's start (started, not started, not ready, ready), and of one that is hung.
 
 use nix::unistd::Pid;
 
@@ -28,7 +28,7 @@ impl Machine {
                     child.given_up = false;
                 }
             }
-            // Another child of its generation could not be started in the meantime, so this one is not wanted any more.
+            // Its generation was given up in the meantime, because another child of it could not be started.
             Some(ChildState::Ended) => {
                 self.transition(id, ChildState::Killing { pid });
                 self.act(Action::Kill(id, pid));
@@ -51,7 +51,7 @@ impl Machine {
             return;
         };
         if child.state() != ChildState::Idle {
-            // It is not wanted any more.
+            // Its start was cancelled in the meantime.
             return;
         }
         let label = child.label();
@@ -62,7 +62,7 @@ impl Machine {
             }
             // Its generation was given up already.
             Purpose::Retiring { .. } => self.transition(id, ChildState::Ended),
-            // It has run before, so it will run again: the system is short of processes or memory, and may recover.
+            // It has run before, so the failure is probably temporary: the system is short of processes or memory.
             Purpose::Serving if child.ever_ready => {
                 match child.backoff.crashed(self.now, None, random) {
                     AfterCrash::Restart(wait) => {
@@ -95,7 +95,7 @@ impl Machine {
             return;
         };
         if child.state() != (ChildState::Starting { pid }) {
-            // A late answer of a process that has ended.
+            // A late event of a process that has ended.
             return;
         }
         if child.purpose() == Purpose::Canary {

@@ -1,4 +1,4 @@
-//! What a child, the service and a reload can be. Values only.
+//! The states of a child, of the service and of a reload. Values only.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) enum ChildState {
     Starting { pid: Pid },
     /// It serves.
     Running { pid: Pid },
-    /// It serves and closes each client's connection after the answer, until `until` at the latest.
+    /// It serves, and closes each client connection after the next response, until `until` at the latest.
     Draining { pid: Pid, until: Uptime },
     /// It was sent its stop signal `signals` times; `again` is when the next one is due.
     Stopping {
@@ -59,7 +59,7 @@ impl ChildState {
             ),
             Self::Killing { .. } => matches!(next, Self::Killing { .. } | Self::Ended),
             Self::Backoff { .. } => matches!(next, Self::Idle | Self::Ended),
-            // A process whose start was already under way when it was no longer wanted.
+            // A process that was started although its start had been cancelled meanwhile.
             Self::Ended => matches!(next, Self::Killing { .. }),
         }
     }
@@ -68,7 +68,7 @@ impl ChildState {
 /// The state of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Not every child has been ready yet; they have until `deadline`.
+    /// Not every child has been ready yet; the start fails at `deadline`.
     Starting { deadline: Uptime },
     /// Every child has been ready once.
     Serving,
@@ -82,7 +82,7 @@ pub(crate) enum Phase {
     Done(Outcome),
 }
 
-/// How hard the service is stopped; each further request to stop raises it by one step.
+/// How urgently the service is stopped; each further request to stop raises it by one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Urgency {
     /// In-flight requests are finished.
@@ -102,7 +102,7 @@ pub(super) enum Reload {
     Gathering { until: Uptime },
     /// The next generation is read, validated and written.
     Preparing { generation: u32 },
-    /// Its canary or its candidates start, beside the old generation; they have until `deadline`.
+    /// Its canary or its candidates start beside the old generation; the reload is rolled back at `deadline`.
     Starting { deadline: Uptime, next: Next },
     /// Its candidates serve; a proxy of the old generation still accepts connections.
     Switching { next: Next },
@@ -110,7 +110,7 @@ pub(super) enum Reload {
     Reporting { at: Uptime, result: ReloadResult },
 }
 
-/// What becomes valid when a new generation is committed.
+/// The machine's settings of a new generation; they take effect when it is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Next {
     pub(super) generation: u32,

@@ -1,5 +1,5 @@
-//! The stop: the proxy first, so that no client waits for an answer that cannot come, then the application, within one
-//! time limit; each further request to stop makes it faster.
+//! The stop of the service: the proxy first, so that no client waits for a response that cannot come, then the
+//! application, within one time limit; each further request to stop makes it more urgent.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::outcome::{Outcome, Rollback};
 use super::state::{ChildState, Phase, Urgency};
 use crate::supervise::uptime::Uptime;
 
-/// Requests to stop that come so close together are one: timeout(1), shells and process managers signal a process and
-/// its group at once, and no operator asks twice in such a time.
+/// Requests to stop within this time count as one: timeout(1), shells and process managers signal a process and its
+/// group at the same time, and no operator sends a second signal that fast.
 const SAME_REQUEST: Duration = Duration::from_millis(50);
 
 impl Machine {
@@ -41,7 +41,7 @@ impl Machine {
         }
     }
 
-    /// A repeated request to stop is deliberate: the outcome says that requests were cut on demand.
+    /// Records that a more urgent stop was requested, so that the outcome is not a failure.
     fn requested_again(&mut self, how: Outcome) {
         if let Phase::Stopping {
             outcome: outcome @ (Outcome::Stopped | Outcome::Cut),
@@ -74,7 +74,7 @@ impl Machine {
         }
     }
 
-    /// Ends an application that does not serve and will not, so that clients that wait for it get an error at once.
+    /// Ends an application that is not serving and will not be, so that clients that wait for it get an error at once.
     fn give_up_application(&mut self) {
         for id in self.children.ids(|child| {
             child.serves() && child.label().role == Role::Application && !child.is_running()
@@ -146,7 +146,7 @@ impl Machine {
                 | ChildState::Draining { .. }
                 | ChildState::Stopping { .. }
                 | ChildState::Killing { .. } => {
-                    // A child that was asked to stop and did not, rather than one that was still waiting for its turn.
+                    // Prefer a child that has not obeyed its stop signal to one that has not been sent it yet.
                     if culprit.is_none() || !child.is_running() {
                         culprit = Some(child.label());
                     }
@@ -170,7 +170,7 @@ impl Machine {
         }
     }
 
-    /// Kills what is left of a stop that has taken too long.
+    /// Kills the remaining children of a stop that has taken too long.
     pub(super) fn stop_overdue(&mut self) {
         if let Phase::Stopping {
             deadline, urgency, ..
@@ -189,7 +189,7 @@ impl Machine {
             .any(|child| child.label().role == Role::Proxy && child.state().pid().is_some())
     }
 
-    /// After each event of a stop: the proxy first, then the application, then done.
+    /// Called after each event: continues a stop with the proxy, then the application, then ends the run.
     pub(super) fn continue_stop(&mut self) {
         let Phase::Stopping {
             urgency, outcome, ..
@@ -220,7 +220,7 @@ impl Machine {
             if child.label().role == Role::Proxy || !proxy_serves {
                 self.stop_child(id);
             }
-            // A retired child was asked to finish its requests; once no proxy is left it has none.
+            // A retiring child is finishing its requests; without a proxy it has none left, so it gets the signal too.
             if let Some(child) = self.children.get(id)
                 && let ChildState::Stopping {
                     pid, again: None, ..
@@ -233,7 +233,7 @@ impl Machine {
         }
     }
 
-    /// The first step of stopping one child, whatever it is doing.
+    /// The first step of stopping one child in any state.
     pub(super) fn stop_child(&mut self, id: ChildId) {
         let Some(child) = self.children.get(id) else {
             return;
@@ -299,7 +299,7 @@ impl Machine {
         self.act(action);
     }
 
-    /// Sends the stop signals that are due: drains that have taken long enough, and repetitions.
+    /// Sends the stop signals that are due: after drains that have timed out, and repetitions.
     pub(super) fn stop_signals_due(&mut self) {
         for id in self.children.ids(|_| true) {
             let state = self.children.get(id).map(Child::state);

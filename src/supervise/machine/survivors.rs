@@ -1,6 +1,6 @@
-//! Survivors: what a crashed child has left and what still serves. They are a child of their own, with the process group
-//! in place of a process; they retire like an old generation once another child serves, and a stop waits for them as for
-//! any other child.
+//! Survivors: the processes of a crashed child that still serve. They are a child of their own, with a process group in
+//! place of a process. They retire like an old generation once a successor serves, and a stop waits for them as for any
+//! other child.
 
 use nix::unistd::Pid;
 
@@ -25,7 +25,7 @@ impl Machine {
         });
     }
 
-    /// Another child serves in the place of `of`: what it has left can finish.
+    /// Lets the survivors of `of` finish: a successor serves, or there will be none.
     pub(super) fn retire_survivors(&mut self, of: ChildId) {
         for id in self
             .children
@@ -46,8 +46,8 @@ impl Machine {
         }
     }
 
-    /// Removes a child that has ended for good. Its files are those of its survivors too, so it stays until the last of
-    /// them has gone.
+    /// Removes a child that has ended for good. Its survivors use its files, so it is kept until the last of them has
+    /// ended.
     pub(super) fn forget(&mut self, id: ChildId) {
         let has_survivors = self
             .children

@@ -1,4 +1,4 @@
-//! The machine's notices as log records: what happened, and what will happen next.
+//! Writes the machine's notices and the status as log records.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::status::StatusReport;
 use crate::supervise::machine::action::Notice;
 use crate::supervise::machine::state::Urgency;
 
-/// Logs a notice.
 pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
     match *notice {
         Notice::ChildReady(child, took) => {
@@ -35,25 +34,25 @@ pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
             "It has been killed and is started again."
         ),
         Notice::Stopping(Urgency::Graceful) => {
-            tracing::info!("Stopping: what is under way is finished first.");
+            tracing::info!("Stopping: requests under way are finished first.");
         }
         Notice::Stopping(Urgency::Fast) => {
             tracing::warn!("Stopping at once: requests under way are cut.");
         }
-        Notice::Stopping(Urgency::Kill) => tracing::warn!("Killing what is left."),
-        Notice::StopTimedOut => tracing::warn!("The time for stopping is up (stop_timeout)."),
+        Notice::Stopping(Urgency::Kill) => tracing::warn!("Killing all remaining processes."),
+        Notice::StopTimedOut => tracing::warn!("The stop has taken too long (stop_timeout)."),
         Notice::RetirementTimedOut(child) => tracing::warn!(
             child = child.name,
             "The old generation did not finish in time; it is killed."
         ),
         Notice::RestartTimedOut(child) => tracing::error!(
             child = child.name,
-            "Was started again and is not ready in time (start_timeout); it is killed."
+            "It was started again and is not ready in time (start_timeout); it is killed."
         ),
     }
 }
 
-/// Logs that a worker was killed because somebody asked for it, if it was.
+/// Logs that a worker was killed by the command `restart-worker`; nothing when `killed` is false.
 pub(super) fn worker_killed(pid: Pid, killed: bool) {
     if killed {
         tracing::warn!(pid = pid.as_raw(), "A worker is killed on request.");

@@ -1,5 +1,5 @@
-//! The children as the loop has them: plan and task of each, and what is done with one. The keys are the machine's; a child
-//! is removed here when the machine forgets it.
+//! The loop's children: the plan and the task of each, and the actions on one. The ids are the machine's; a child is
+//! removed here when the machine forgets it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,23 +21,23 @@ use crate::supervise::program::{Program, ServingProxy};
 use crate::sys::files;
 use crate::sys::process;
 
-/// A child.
+/// A child with the task that belongs to its present state.
 struct Managed {
     plan: ChildPlan,
-    /// Polls its readiness, watches it, or waits until it is drained.
+    /// The readiness poll, the watchdog or the wait for the end of a drain.
     task: Option<AbortHandle>,
-    /// It is what this crashed child has left; signals go to its process group.
+    /// For survivors: the child that crashed. Signals go to their process group.
     survivors_of: Option<ChildId>,
 }
 
-/// The children by id.
+/// All children that the machine knows.
 pub(super) struct ManagedChildren {
     by_id: BTreeMap<ChildId, Managed>,
     events: EventSender,
 }
 
 impl ManagedChildren {
-    /// No child yet. Their tasks send to `events`.
+    /// Without children; the tasks of later ones send to `events`.
     pub(super) fn new(events: EventSender) -> Self {
         Self {
             by_id: BTreeMap::new(),
@@ -62,7 +62,7 @@ impl ManagedChildren {
         self.plan(id).map(|plan| &plan.program)
     }
 
-    /// Starts a child, and polls whether it is ready.
+    /// Starts a child and its readiness poll. Returns the event for the machine; none when the child is unknown.
     pub(super) fn spawn(&mut self, id: ChildId, logs: &Logs) -> Option<Event> {
         let plan = &self.by_id.get(&id)?.plan;
         let pid = match launch(plan, logs) {
@@ -84,7 +84,7 @@ impl ManagedChildren {
         Some(Event::Spawned(id, pid))
     }
 
-    /// Watches a child that serves.
+    /// Starts the watchdog of a child.
     pub(super) fn watch(&mut self, id: ChildId, pid: Pid, proxy: ServingProxy) {
         if let Some(program) = self.program(id).cloned() {
             let task = watchdog::watch(id, pid, program, proxy, self.events.clone());
@@ -92,8 +92,8 @@ impl ManagedChildren {
         }
     }
 
-    /// Makes a child's clients close their connections. `pid` is none for survivors: what answers for them may be their
-    /// successor already, so the time limit of the drain ends it.
+    /// Starts the drain of a child. `pid` is none for survivors: their successor may already answer polls in their
+    /// place, so only the time limit ends the drain.
     pub(super) fn drain(&mut self, id: ChildId, pid: Option<Pid>) {
         let Some(plan) = self.plan(id) else {
             return;
@@ -105,15 +105,15 @@ impl ManagedChildren {
         }
     }
 
-    /// Ends the draining of survivors whose successor serves.
+    /// Ends the drain of survivors whose successor serves.
     pub(super) fn end_drain(&self, id: ChildId) {
         if let Some(plan) = self.plan(id) {
             drain::end(plan);
         }
     }
 
-    /// Lets a proxy that has its sockets from the plan of `holder` accept the connections that have begun, and no others;
-    /// an event follows when that is done. False when that plan has no sockets for clients.
+    /// Lets a proxy accept the connections that clients have begun, and no new ones; an event follows when that is
+    /// done. The sockets are in the plan of `holder`. False when that plan has no sockets for clients.
     pub(super) fn accept_last_connections(
         &mut self,
         id: ChildId,
@@ -157,7 +157,7 @@ impl ManagedChildren {
         }
     }
 
-    /// Asks a child to finish its requests while its successor serves.
+    /// Makes a child finish its requests while its successor serves.
     pub(super) fn retire(&self, id: ChildId, pid: Pid, has_been_ready: bool) {
         let Some(plan) = self.plan(id) else {
             return;
@@ -169,10 +169,10 @@ impl ManagedChildren {
             return;
         };
         if has_been_ready {
-            tracing::warn!(child = plan.name, %error, "Cannot tell the old generation to finish; it is ended.");
+            tracing::warn!(child = plan.name, %error, "Cannot make the old generation finish its requests; it is stopped.");
             process::signal(pid, plan.graceful_signal);
         } else {
-            // It still imports the application, and has served no request.
+            // It is still importing the application and has served no request.
             process::signal_group(pid, Signal::SIGKILL);
         }
     }
@@ -184,7 +184,7 @@ impl ManagedChildren {
         }
     }
 
-    /// Adds what a crashed child has left, with the plan of that child as far as survivors need it.
+    /// Adds the survivors of a crashed child, with that child's plan except for its sockets.
     pub(super) fn adopt_survivors(&mut self, id: ChildId, of: ChildId, group: Pid) {
         let Some(crashed) = self.plan(of) else {
             return;
@@ -200,7 +200,7 @@ impl ManagedChildren {
         tokio::task::spawn_local(survivors::wait(id, group, self.events.clone()));
     }
 
-    /// Gives a child a task in place of its present one.
+    /// Replaces the task of a child; the old one is aborted.
     fn set_task(&mut self, id: ChildId, task: impl Future<Output = ()> + 'static) {
         if let Some(managed) = self.by_id.get_mut(&id) {
             let task = tokio::task::spawn_local(task).abort_handle();
@@ -243,7 +243,7 @@ impl ManagedChildren {
             task.abort();
         }
         if managed.survivors_of.is_some() {
-            // The files are those of the child that crashed.
+            // The files belong to the child that crashed.
             return;
         }
         let plan = managed.plan;

@@ -1,4 +1,4 @@
-//! The end of a child's connections: waits until its clients have gone, and takes no new ones.
+//! Drains a proxy: its client connections are closed, and new ones are refused.
 
 use nix::unistd::Pid;
 
@@ -10,27 +10,27 @@ use crate::supervise::machine::reload::LAST_CONNECTIONS;
 use crate::supervise::program::Program;
 use crate::sys::socket_filter;
 
-/// Makes a child close its clients' connections.
+/// Makes a proxy close each connection after the next response.
 pub(super) fn begin(plan: &ChildPlan) {
     if let Program::Proxy(proxy) = &plan.program
         && let Err(error) = proxy.begin_drain()
     {
-        // Only clients that reuse a connection at that very moment are worse off.
-        tracing::warn!(child = plan.name, %error, "Cannot tell clients to close their connections.");
+        // Only clients that reuse a connection at the moment at which it is closed get an error.
+        tracing::warn!(child = plan.name, %error, "Cannot begin the drain: clients that reuse a connection during the stop may be reset.");
     }
 }
 
-/// Ends the draining of survivors. Their successor tests the same file, and would close its connections after each
-/// answer as long as the file exists.
+/// Ends the drain of survivors. Their successor checks the same file, and would close its connections after each
+/// response as long as the file exists.
 pub(super) fn end(plan: &ChildPlan) {
     if let Program::Proxy(proxy) = &plan.program
         && let Err(error) = proxy.end_drain()
     {
-        tracing::warn!(child = plan.name, %error, "Cannot end the draining: connections are closed after each answer.");
+        tracing::warn!(child = plan.name, %error, "Cannot end the drain: connections are closed after each response.");
     }
 }
 
-/// Waits until no client is connected any more.
+/// Sends an event when no client is connected any more; none when the proxy cannot be polled.
 pub(super) async fn wait(id: ChildId, pid: Pid, program: Program, events: EventSender) {
     if let Program::Proxy(proxy) = program
         && proxy.drained().await
@@ -39,18 +39,18 @@ pub(super) async fn wait(id: ChildId, pid: Pid, program: Program, events: EventS
     }
 }
 
-/// Closes the launcher's copies of a proxy's sockets, after a filter that refuses new connections was attached to each:
-/// the proxy accepts those that had begun to connect, and no others. A socket that is closed resets every connection that
-/// waits in it.
+/// Attaches a connection filter that drops new connections to each of a proxy's sockets, then closes the launcher's
+/// copies: the proxy accepts the connections that clients have begun, and no others. Closing a socket resets every
+/// connection in its queue.
 pub(super) fn refuse_new_connections(plan: &mut ChildPlan) {
     for socket in plan.sockets.list.drain(..) {
         if let Err(error) = socket_filter::drop_new_connections(&socket) {
-            tracing::debug!(%error, "Clients that connect at this very moment may be reset.");
+            tracing::debug!(%error, "Cannot attach the connection filter: clients that connect at this moment may be reset.");
         }
     }
 }
 
-/// Gives a proxy the time to accept what had begun to connect.
+/// Sends an event after the time in which a proxy accepts the connections that clients have begun.
 pub(super) async fn accept_last_connections(id: ChildId, pid: Pid, events: EventSender) {
     tokio::time::sleep(LAST_CONNECTIONS).await;
     events

@@ -1,4 +1,4 @@
-//! What the loop waits for beside signals and commands: the events of its own tasks, and deadlines.
+//! Events of the loop's own tasks, and deadlines. Signals and commands have channels of their own.
 
 use std::time::Instant;
 
@@ -11,22 +11,22 @@ use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::outcome::NotMade;
 use crate::supervise::program::WatchdogFinding;
 
-/// Events that may wait.
+/// Capacity of the event channel; tasks wait when it is full.
 const QUEUE: usize = 64;
 
 /// An event of the loop.
 pub(super) enum LoopEvent {
-    /// One for the machine.
+    /// An event for the machine.
     Machine(Event),
-    /// A proxy whose sockets take no new connections has accepted those that had begun.
+    /// A proxy whose sockets refuse new connections has accepted those that clients had begun.
     LastConnectionsAccepted(ChildId, Pid),
-    /// A watchdog found something.
+    /// A finding of the watchdog of this process.
     Found(ChildId, Pid, WatchdogFinding),
     /// The next generation was made, or could not be.
     Made(Box<Result<Made, NotMade>>),
 }
 
-/// Where tasks send their events.
+/// The tasks' end of the event channel.
 #[derive(Clone)]
 pub(super) struct EventSender(mpsc::Sender<LoopEvent>);
 
@@ -39,7 +39,7 @@ pub(super) fn channel() -> (EventSender, mpsc::Receiver<LoopEvent>) {
 impl EventSender {
     pub(super) async fn send(&self, event: LoopEvent) {
         if self.0.send(event).await.is_err() {
-            tracing::debug!("The loop has ended.");
+            tracing::debug!("An event was dropped, because the loop has ended.");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Starts the process of a child: its sockets, its log pipes, its environment.
+//! Starts the process of a child with its sockets, log pipes and environment.
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
@@ -12,7 +12,7 @@ use crate::sys::process::{self, Spawn, SpawnError};
 pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
     for file in &plan.remove_before_start {
         if let Err(error) = files::remove(file) {
-            tracing::warn!(child = plan.name, %error, "Cannot remove what an earlier run left.");
+            tracing::warn!(child = plan.name, %error, "Cannot remove a file of an earlier run.");
         }
     }
     let mut env = plan.env.clone();

@@ -1,4 +1,4 @@
-//! Processes that are not addressed as children: those that end, and the workers of a child.
+//! Processes by number: reaping, and the workers of a child.
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -7,7 +7,8 @@ use crate::supervise::machine::Machine;
 use crate::sys::process;
 use crate::sys::reap::{self, Reaped};
 
-/// Reaps every process that has ended. The rest of a child's process group is killed, unless it survives the child.
+/// Reaps every process that has ended. The rest of a dead child's process group is killed, unless it counts as
+/// survivors.
 pub(super) fn reap(machine: &Machine) -> Vec<Reaped> {
     reap::reap_all(|ended| {
         let child = machine
@@ -19,8 +20,8 @@ pub(super) fn reap(machine: &Machine) -> Vec<Reaped> {
     })
 }
 
-/// Kills a worker; false when the process is no child of a child. Its number comes from statistics that the workers'
-/// user could forge.
+/// Kills a worker; false when the process is not a child of a supervised child. Its number comes from statistics that
+/// the workers' user could forge.
 pub(super) fn kill_worker(machine: &Machine, worker: Pid) -> bool {
     let mut parents = machine
         .children()

@@ -1,13 +1,13 @@
-//! Polls a started child until it serves, and reports why it does not yet.
+//! The readiness poll of a child, which reports each reason for which it is not ready.
 
 use std::time::{Duration, Instant};
 
 use crate::supervise::program::{NotReady, Supervised};
 
-/// A reason that stays the same for so long is logged.
+/// A reason that has not changed for this long is logged, once.
 const LOG_AFTER: Duration = Duration::from_secs(5);
 
-/// Ends when the child is ready. `report` is awaited for each new reason why it is not.
+/// Completes when the child is ready. `report` is called with each new reason for which it is not.
 pub(super) async fn poll_until_ready(
     name: &str,
     program: &dyn Supervised,

@@ -1,5 +1,5 @@
-//! The loop's side of a reload: the callers that wait for its result, and the generation in the making. The machine decides
-//! what happens when.
+//! The loop's side of a reload: the clients that wait for its result, and the settings of the new generation. The
+//! machine decides what happens when.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,16 +17,16 @@ use crate::sys::short_programs::ShortPrograms;
 /// The channel to a client that waits for a reload.
 pub(super) type Caller = oneshot::Sender<ReloadAnswer>;
 
-/// Clients that wait, and the generation in the making.
+/// Clients that wait for reloads, and the generation that is being made.
 pub(super) struct Reloads {
     maker: Rc<dyn GenerationMaker>,
-    /// Callers that have just asked, until the machine decides about their request.
+    /// Clients whose request the machine has not decided about yet: it joins the current reload, is queued or refused.
     arriving: Vec<Caller>,
     current: Vec<Caller>,
     next: Vec<Caller>,
-    /// Of the generation that was made and does not serve yet.
+    /// The settings of the generation that was made and does not serve yet.
     settings: Option<Settings>,
-    /// Errors logged from here on belong to the current reload.
+    /// The log's error cursor at the begin of the current reload; later errors belong to it.
     first_error: u64,
     /// When callers were answered last.
     answered: Option<Instant>,
@@ -66,7 +66,7 @@ impl Reloads {
         self.answered = send_to_all(self.arriving.drain(..), &answer).or(self.answered);
     }
 
-    /// Begins to make a generation, beside the loop.
+    /// Starts to make a generation in a task.
     pub(super) fn make(
         &mut self,
         generation: u32,
@@ -153,7 +153,7 @@ fn send_to_all(
     answered
 }
 
-/// A result as clients get it.
+/// The answer for a result.
 fn answer(result: &ReloadResult) -> ReloadAnswer {
     let (outcome, text) = match result {
         ReloadResult::Committed(generation) => (

@@ -1,4 +1,4 @@
-//! The state of the machine as a status report. Pure.
+//! Makes the status report from the state of the machine. Pure.
 
 use crate::status::{
     ChildPhase, ChildRole, ChildStatus, ErrorRecord, GenerationInfo, LogStatus, ServicePhase,
@@ -10,7 +10,7 @@ use crate::supervise::machine::outcome::Outcome;
 use crate::supervise::machine::state::{ChildState, Phase, Urgency};
 use crate::supervise::uptime::Uptime;
 
-/// What the status shows of the launcher itself.
+/// The launcher itself in a status report.
 #[derive(Clone, Debug)]
 pub(super) struct LauncherInfo {
     pub(super) pid: u32,
@@ -18,7 +18,7 @@ pub(super) struct LauncherInfo {
     pub(super) started_at: String,
 }
 
-/// The report, without what only the programs themselves know.
+/// The report without workers and waiting requests, for which the programs must be polled.
 pub(super) fn report(
     machine: &Machine,
     info: &GenerationInfo,
@@ -47,7 +47,7 @@ pub(super) fn report(
         children: children.collect(),
         workers: Vec::new(),
         waiting: None,
-        // A successor has taken over the count of the child that it replaces.
+        // Includes the restarts of replaced children: their successors have taken over the count.
         restarts: machine
             .children()
             .filter(|(_, child)| child.serves())
@@ -80,7 +80,7 @@ fn phase(machine: &Machine) -> ServicePhase {
     }
 }
 
-/// Why requests should not be sent here.
+/// The reason for which the service is not ready.
 fn reason(machine: &Machine) -> Option<String> {
     match machine.phase() {
         Phase::Stopping {

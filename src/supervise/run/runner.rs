@@ -36,9 +36,9 @@ pub(crate) struct Runner {
     machine: Machine,
     children: ManagedChildren,
     reloads: Reloads,
-    /// What the status shows of the generation that serves.
+    /// The serving generation in a status report.
     info: GenerationInfo,
-    /// For the watchdog of the application.
+    /// Shared with the watchdog of the application.
     serving_proxy: ServingProxy,
     programs: ShortPrograms,
     logs: Logs,
@@ -48,7 +48,7 @@ pub(crate) struct Runner {
     events: mpsc::Receiver<LoopEvent>,
 }
 
-/// What the loop starts with.
+/// The first generation, and what the loop needs for later ones.
 pub(crate) struct Setup {
     /// The children, in the order of starting.
     pub(crate) children: Vec<ChildPlan>,
@@ -97,7 +97,7 @@ impl Runner {
         }
     }
 
-    /// Runs until no child is left. Gives how the run ended, and the log for the last record.
+    /// Runs until no child is left. Returns how the run ended, and the log for the last record.
     pub(crate) async fn run(
         mut self,
         mut signals: Signals,
@@ -140,7 +140,7 @@ impl Runner {
     }
 
     fn on_command(&mut self, command: LoopCommand) {
-        // In each case the client may have disconnected.
+        // The client of each command may have disconnected.
         match command {
             LoopCommand::Report(answer) => drop(answer.send(self.snapshot())),
             LoopCommand::Reload(answer) => self.request_reload(Some(answer)),
@@ -219,7 +219,7 @@ impl Runner {
         }
     }
 
-    /// Asks the machine, and carries out its actions and what follows from them at once.
+    /// Passes an event to the machine, and carries out its actions and those of the events that they cause at once.
     fn handle(&mut self, event: Event) {
         let mut actions: VecDeque<Action> = self.machine.on(event, self.now()).into();
         while let Some(action) = actions.pop_front() {
@@ -287,15 +287,15 @@ impl Runner {
         }
     }
 
-    /// Sends the graceful signal. The last proxy accepts the connections that have begun before it gets the signal: it
-    /// closes its sockets then, and a socket that is closed resets every connection that waits in it.
+    /// Sends the graceful signal. During a stop, a proxy first accepts the connections that clients have begun: at the
+    /// signal it closes its sockets, and closing a socket resets every connection in its queue.
     fn stop_gracefully(&mut self, id: ChildId, pid: Pid) {
         let Some(child) = self.machine.child(id) else {
             return;
         };
         let state_of = |id| self.machine.child(id).map(Child::state);
         let of = child.survivors_of();
-        // The plan of survivors has no sockets: those of the crashed child are theirs, unless it was started again.
+        // The plan of survivors has no sockets: they use those of the crashed child, unless it was started again.
         let holder = of.filter(|of| state_of(*of).is_some_and(|state| state.pid().is_none()));
         if matches!(self.machine.phase(), Phase::Stopping { .. })
             && self

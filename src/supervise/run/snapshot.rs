@@ -1,4 +1,4 @@
-//! The loop's own view, for whatever asks: the report, and the programs that can be asked for more.
+//! Answers status queries: the report, and the programs that can be polled for the rest.
 
 use std::rc::Rc;
 
@@ -54,7 +54,7 @@ pub(super) fn snapshot(
     snapshot
 }
 
-/// The last errors of the log.
+/// The newest errors of the log, for the status.
 pub(super) fn last_errors(logs: &Logs) -> Vec<ErrorRecord> {
     let errors = logs.recent_errors().into_iter();
     errors
@@ -66,7 +66,7 @@ pub(super) fn last_errors(logs: &Logs) -> Vec<ErrorRecord> {
         .collect()
 }
 
-/// The log's accounts, all sources together.
+/// The log's counters, summed over all sources.
 pub(super) fn log_status(counters: &Counters) -> LogStatus {
     LogStatus {
         produced: counters.sum(|tally| tally.produced).lines,

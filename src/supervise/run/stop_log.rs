@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::supervise::in_flight::describe_oldest;
 use crate::supervise::program::Application;
 
-/// A stop that lasts longer than this waits for requests.
+/// A stop that takes longer than this is probably waiting for requests.
 const FIRST_LOG_AFTER: Duration = Duration::from_secs(5);
 
-/// Logs the requests that a stop waits for. `stop_timeout` is its whole time.
+/// Logs the in-flight requests twice. `stop_timeout` is the time limit of the whole stop.
 pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeout: Duration) {
     let first = FIRST_LOG_AFTER.min(stop_timeout / 2);
     let last = stop_timeout.mul_f64(0.9);
@@ -21,12 +21,12 @@ pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeo
     if let Some(requests) = in_flight(application.as_ref()).await {
         tracing::warn!(
             requests,
-            "The time of the stop is nearly over: these requests will be cut."
+            "The stop has nearly reached its time limit: these requests will be cut."
         );
     }
 }
 
-/// The oldest requests in the workers, for people; none when there is none, or the application does not answer.
+/// The oldest in-flight requests as text; none when there is none, or the application cannot be polled.
 async fn in_flight(application: &dyn Application) -> Option<String> {
     let workers = application.workers().await.ok()?;
     describe_oldest(workers.iter().flat_map(|worker| &worker.serving))

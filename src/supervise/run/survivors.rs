@@ -1,4 +1,4 @@
-//! Waits for the end of survivors: what a crashed child has left.
+//! Waits for the end of survivors: the processes that a crashed child has left.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
 use crate::sys::process;
 
-/// Pause between two polls whether a process group still has members. Survivors are not the launcher's own children in
-/// every case, so there may be no SIGCHLD for their end.
+/// Pause between two polls whether a process group still has members. Survivors are not always the launcher's own
+/// children, so there may be no SIGCHLD for their end.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Sends an event when no process is left of a group.
+/// Sends an event when a process group has no member left.
 pub(super) async fn wait(id: ChildId, group: Pid, events: EventSender) {
     while process::group_exists(group) {
         tokio::time::sleep(POLL_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! Passes on what the watchdog of a child finds, and logs it.
+//! Runs the watchdog of a child, forwards its findings to the loop, and logs them.
 
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
@@ -7,7 +7,7 @@ use super::event::{EventSender, LoopEvent};
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::program::{Program, ServingProxy, WatchdogFinding};
 
-/// Findings that may wait.
+/// Capacity of the channel of findings; the watchdog waits when it is full.
 const QUEUE: usize = 8;
 
 /// Watches a process until it is hung or the task is aborted.
@@ -20,22 +20,22 @@ pub(super) async fn watch(
 ) {
     let (sender, mut findings) = mpsc::channel(QUEUE);
     let watching = program.supervised().watch(pid, proxy, sender);
-    let passing_on = async {
+    let forwarding = async {
         while let Some(finding) = findings.recv().await {
             events.send(LoopEvent::Found(id, pid, finding)).await;
         }
     };
-    tokio::join!(watching, passing_on);
+    tokio::join!(watching, forwarding);
 }
 
-/// Logs a finding.
+/// Logs a finding; both kinds are errors, because a process is killed.
 pub(super) fn log(child: &str, finding: &WatchdogFinding) {
     match finding {
         WatchdogFinding::Hung { idle, requests } => tracing::error!(
             child,
             seconds = idle.as_secs(),
             requests = requests.as_deref().unwrap_or("none that is known"),
-            "Requests wait, and nothing has been finished or begun: it is killed and started again."
+            "Requests wait, and none has been started or finished for this time: it is killed and started again."
         ),
         WatchdogFinding::Overdue {
             worker,

@@ -1,11 +1,11 @@
-//! Crashes and what they leave.
+//! Crashes and survivors.
 
 use super::*;
 
-/// What the crashed proxy has left.
+/// The survivors of the crashed proxy.
 const SURVIVORS: ChildId = ChildId(2);
 
-/// Process 20, the proxy, crashes; its survivors are adopted and it is to be started again.
+/// Process 20, the proxy, crashes; its survivors are adopted, and its restart is due.
 fn crashed() -> Machine {
     let mut service = serving();
     let crash = deeds(service.on(Event::Exited(pid(20), Exit::Signal(9)), at(1000)));
@@ -33,9 +33,9 @@ fn survivors_of_a_crashed_proxy_finish_when_the_new_one_serves() {
 }
 
 #[test]
-fn a_stop_waits_for_survivors_when_nobody_came_after_them() {
+fn a_stop_waits_for_survivors_without_a_successor() {
     let mut service = crashed();
-    // The next one has crashed as well, so it waits for its next start.
+    // The successor has crashed too and is in backoff.
     service.on(Event::Spawned(PROXY, pid(21)), at(1001));
     service.on(Event::Exited(pid(21), Exit::Signal(9)), at(1100));
     let stop = deeds(service.on(Event::StopRequested, at(1200)));
@@ -49,7 +49,7 @@ fn a_stop_waits_for_survivors_when_nobody_came_after_them() {
     let gone = deeds(service.on(Event::SurvivorsGone(SURVIVORS), at(1800)));
     assert!(
         gone.contains(&Action::StopGracefully(APP, pid(10))),
-        "the application is stopped when nobody asks it any more: {gone:?}"
+        "the application is stopped once no proxy is left: {gone:?}"
     );
     service.on(Event::Exited(pid(10), Exit::Code(0)), at(1900));
     assert_eq!(*service.phase(), Phase::Done(Outcome::Stopped));

@@ -1,4 +1,4 @@
-//! What holds however long the launcher runs and whatever happens.
+//! Invariants over long runs and random events: memory does not grow, and every stop ends.
 
 use proptest::prelude::*;
 
@@ -90,12 +90,12 @@ fn a_thousand_reloads_leave_nothing_behind() {
     );
 }
 
-/// A world around the machine that does what it is told, late or never, and crashes as the numbers say.
+/// A simulated environment that carries out actions late or never, and crashes processes, as the numbers say.
 struct World {
     service: Machine,
     now: u64,
     next_pid: i32,
-    /// Processes that live, and survivors, by the child that they belong to.
+    /// Live processes with the child that they belong to, and whether they are survivors.
     living: Vec<(ChildId, i32, bool)>,
     spawning: Vec<ChildId>,
     preparing: bool,

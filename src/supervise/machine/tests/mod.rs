@@ -1,4 +1,4 @@
-//! The machine, by lists of events. No processes, no clock.
+//! Tests of the machine with lists of events. No processes, no clock.
 
 mod crash;
 mod endurance;
@@ -96,9 +96,9 @@ fn serving() -> Machine {
     service
 }
 
-/// The actions without those that only tell somebody.
+/// The actions without those that only report something.
 fn deeds(actions: Vec<Action>) -> Vec<Action> {
-    let tells = |action: &Action| {
+    let reports = |action: &Action| {
         matches!(
             action,
             Action::Announce(_)
@@ -110,11 +110,11 @@ fn deeds(actions: Vec<Action>) -> Vec<Action> {
     };
     actions
         .into_iter()
-        .filter(|action| !tells(action))
+        .filter(|action| !reports(action))
         .collect()
 }
 
-/// Asks for a reload and hands in a generation for it, which was made without delay; gives the last actions.
+/// Requests a reload, and provides its generation without delay; returns the last actions.
 fn reload(
     service: &mut Machine,
     canary: Option<ChildSpec>,

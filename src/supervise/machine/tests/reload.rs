@@ -178,7 +178,7 @@ fn a_candidate_that_may_have_requests_finishes_them() {
 }
 
 #[test]
-fn a_stop_ends_a_candidate_once_nobody_can_ask_it() {
+fn a_stop_ends_a_candidate_once_no_proxy_is_left() {
     let mut service = reloading();
     let stop = deeds(service.on(Event::StopRequested, at(2000)));
     assert!(stop.contains(&Action::Retire(NEW_APP, pid(11))), "{stop:?}");
@@ -191,14 +191,14 @@ fn a_stop_ends_a_candidate_once_nobody_can_ask_it() {
 }
 
 #[test]
-fn a_generation_that_cannot_be_forked_leaves_nobody() {
+fn a_generation_that_cannot_be_started_leaves_no_process() {
     let mut service = serving_and_asked();
     let failed = deeds(service.on(Event::SpawnFailed(NEW_APP, SpawnFailure::Refused), at(1001)));
     assert!(
         failed.contains(&Action::RollBackGeneration(Rollback::CannotRun(APP_LABEL))),
         "{failed:?}"
     );
-    // Its start was under way already.
+    // Its start had been requested already.
     let stray = deeds(service.on(Event::Spawned(NEW_PROXY, pid(21)), at(1001)));
     assert_eq!(stray, [Action::Kill(NEW_PROXY, pid(21))]);
     service.on(Event::Exited(pid(21), Exit::Signal(9)), at(1010));
