@@ -1,9 +1,9 @@
 //! Short programs, such as `nginx -t` or `uwsgi --version`, each run within a time limit.
 //!
-//! Beside supervised children nothing may wait but the one reaper of the loop ([`crate::sys::reap`]), so the exit of a short
-//! program is passed on by the loop ([`ShortPrograms::ended`]). Before there is a loop, and in commands that have none,
-//! this module waits by itself. In both cases a program that hangs blocks nothing: it is killed with its process group
-//! when its time is up, and what it writes is taken up to a limit.
+//! While children are supervised, only the loop may reap processes (`sys::reap`), so it passes on the exits of
+//! short programs (`ShortPrograms::ended`). Before the loop runs, and in commands without a loop, this module reaps
+//! them itself. In both cases a hung program blocks nothing: at its timeout it is killed with its process group, and
+//! its output is limited.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
@@ -25,10 +25,9 @@ use tokio::sync::oneshot;
 use super::process::{self, Spawn, SpawnError};
 use super::reap::{self, Exit};
 
-/// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
-const LONGEST_OUTPUT: u64 = 1 << 20;
-/// Pause between two polls whether a program has ended, where no loop tells. Its output has ended by then, so the first
-/// poll usually succeeds.
+/// Bytes of a program's output that are read at most. The longest is uWSGI's list of options, below 100 KiB.
+const MAX_OUTPUT: u64 = 1 << 20;
+/// Pause between two polls whether a program has ended, where there is no loop to report it.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A program to be run to its end.
@@ -36,49 +35,49 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 pub(crate) struct ShortProgram<'a> {
     pub(crate) program: &'a Path,
     pub(crate) args: &'a [OsString],
-    /// Its whole environment; none: the launcher's own.
+    /// Its complete environment; none: the launcher's own.
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
     /// Its working folder; none: the launcher's own.
     pub(crate) cwd: Option<&'a Path>,
     pub(crate) timeout: Duration,
 }
 
-/// A program that has ended by itself.
+/// A program that has ended within its time limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finished {
     pub(crate) exit: Exit,
-    /// What it wrote to stdout and stderr, bytes that are not UTF-8 repaired.
+    /// What it wrote to stdout and stderr, up to the limit; bytes that are not UTF-8 are replaced.
     pub(crate) output: String,
 }
 
-/// Why a program did not come to its end.
+/// Why a program was not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// It could not be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// Its time was up, and it was killed.
+    /// It was killed at its timeout.
     #[error("it did not end within {} s", .0.as_secs())]
     TimedOut(Duration),
 }
 
-/// Who tells of the ends of short programs.
+/// Where the exits of short programs come from.
 #[derive(Clone, Debug)]
 enum Exits {
-    /// The loop that reaps all children.
+    /// The loop reaps all processes, and passes on the exit of each of these.
     Loop(Rc<RefCell<HashMap<Pid, oneshot::Sender<Exit>>>>),
-    /// There is no loop.
-    Nobody,
+    /// There is no loop: each program is reaped here.
+    Polled,
 }
 
-/// Runs short programs.
+/// Runs short programs, each within its time limit.
 #[derive(Clone, Debug)]
 pub struct ShortPrograms(Exits);
 
 impl ShortPrograms {
-    /// For use where no children are supervised.
+    /// For use where no children are supervised and no loop reaps processes.
     pub fn alone() -> Self {
-        Self(Exits::Nobody)
+        Self(Exits::Polled)
     }
 
     /// For use on the loop that reaps all children: each exit must be offered to [`ShortPrograms::ended`].
@@ -122,14 +121,14 @@ impl ShortPrograms {
         })?;
         drop(theirs);
         let exit = self.exit_of(pid);
-        let output = async { take(pipe::Receiver::from_owned_fd(ours)?).await };
+        let output = async { read_output(pipe::Receiver::from_owned_fd(ours)?).await };
         let end = async { tokio::join!(output, exit) };
         if let Ok((output, exit)) = tokio::time::timeout(program.timeout, end).await {
             let output = output.map_err(failed)?;
             return Ok(Finished { exit, output });
         }
         process::signal_group(pid, Signal::SIGKILL);
-        if let Exits::Nobody = self.0 {
+        if let Exits::Polled = self.0 {
             // No process can ignore SIGKILL, so this does not take long.
             poll_exit(pid).await;
         }
@@ -144,13 +143,13 @@ impl ShortPrograms {
                 running.borrow_mut().insert(pid, sender);
                 Some(receiver)
             }
-            Exits::Nobody => None,
+            Exits::Polled => None,
         };
         async move {
             match receiver {
                 Some(receiver) => match receiver.await {
                     Ok(exit) => exit,
-                    // The loop has ended, and with it whoever waits here.
+                    // The loop has ended, and this task ends with it.
                     Err(_) => std::future::pending().await,
                 },
                 None => poll_exit(pid).await,
@@ -168,12 +167,12 @@ async fn poll_exit(pid: Pid) -> Exit {
     }
 }
 
-/// All that comes until the end, as far as it is within the limit.
-async fn take(pipe: pipe::Receiver) -> io::Result<String> {
+/// Reads the output up to its end or the limit.
+async fn read_output(pipe: pipe::Receiver) -> io::Result<String> {
     let mut bytes = Vec::new();
-    let mut limited = pipe.take(LONGEST_OUTPUT);
+    let mut limited = pipe.take(MAX_OUTPUT);
     limited.read_to_end(&mut bytes).await?;
-    // A program whose pipe is closed ends by SIGPIPE instead of waiting.
+    // The pipe is closed now, so a program that writes more is ended by SIGPIPE instead of blocking.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn output_of_both_streams_and_exit_are_told() {
+    async fn output_of_both_streams_and_exit_are_returned() {
         let programs = ShortPrograms::alone();
         let limit = Duration::from_secs(60);
         let finished = sh(&programs, "echo out; echo err >&2; exit 3", limit).await;
@@ -235,17 +234,17 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_flood_is_cut() {
+    async fn output_is_limited() {
         let programs = ShortPrograms::alone();
         let finished = sh(&programs, "exec yes", Duration::from_secs(60))
             .await
             .unwrap();
-        assert_eq!(finished.output.len() as u64, LONGEST_OUTPUT);
+        assert_eq!(finished.output.len() as u64, MAX_OUTPUT);
         assert_eq!(finished.exit, Exit::Signal(Signal::SIGPIPE as i32));
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn on_the_loop_the_reaper_tells_the_exit() {
+    async fn on_the_loop_the_exit_comes_from_the_reaper() {
         let programs = ShortPrograms::beside_children();
         let run = sh(&programs, "echo $$", Duration::from_secs(60));
         let reaper = async {
