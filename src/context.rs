@@ -18,7 +18,7 @@ use crate::sys::short_programs::ShortPrograms;
 /// A service with its configuration, before planning.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// Where the service is.
+    /// The service's folder, name and config.json.
     pub(crate) service: Service,
     /// Values of config.json; defaults where it has problems.
     pub(crate) config: Config,
@@ -81,7 +81,7 @@ pub(crate) fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     })
 }
 
-/// What decides where the runtime folder is: the command line, and the environment.
+/// The inputs that decide where the runtime folder is: `--runtime-dir` and `XDG_RUNTIME_DIR`.
 pub(crate) fn runtime_dirs(options: &ServiceOptions, env: &Env) -> RuntimeDirs {
     RuntimeDirs {
         asked: options.runtime_dir.clone(),
@@ -116,7 +116,7 @@ impl Context {
         host::probe(&request, programs).await
     }
 
-    /// Where the files of a generation are.
+    /// The paths of a generation's files.
     pub(crate) fn layout(&self, generation: u32) -> Layout {
         Layout {
             runtime: self.runtime.clone(),

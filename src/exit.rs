@@ -57,7 +57,7 @@ pub(crate) enum Failure {
     #[error(
         "cannot use the runtime folder: {what}\n  hint: {hint}, or choose another folder with --runtime-dir"
     )]
-    Closed {
+    Inaccessible {
         /// The folder, and what is wrong with its owner or mode.
         what: String,
         /// How to repair that.
@@ -152,7 +152,7 @@ impl std::fmt::Display for Problems {
 }
 
 impl Failure {
-    /// Whether the service's files are to blame, and not the system or the launcher.
+    /// Whether the cause is in the service's files, and not in the system or the launcher.
     pub(crate) fn is_of_the_service(&self) -> bool {
         matches!(
             self,
@@ -182,7 +182,7 @@ impl Failure {
             | Self::WriteOut(_)
             | Self::Occupied { .. }
             | Self::Foreign(_)
-            | Self::Closed { .. } => 73,
+            | Self::Inaccessible { .. } => 73,
             Self::Config(_) | Self::NginxRefuses | Self::Render(RenderError::Unquotable(_)) => 78,
             Self::NotExecutable(_) | Self::NotAProgram(_) => 126,
             Self::Missing { .. } => 127,

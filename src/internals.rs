@@ -1,6 +1,7 @@
-//! What tests, benchmarks and fuzz targets use of the inside. It is no interface: it may change with any commit.
+//! The internal items that tests, benchmarks and fuzz targets use. This is not an interface: it may change with any
+//! commit.
 //!
-//! Everything else in this crate is private, so that the compiler finds what nothing uses and what has no comment.
+//! Everything else in this crate is private, so that the compiler reports unused and undocumented items.
 
 /// Reading config.json.
 pub mod config {
@@ -8,7 +9,7 @@ pub mod config {
     pub use crate::config::{Config, load};
 }
 
-/// Properties of the host, as values and as found.
+/// Properties of the host, and the search for programs on it.
 pub mod host {
     pub use crate::host::Host;
     pub use crate::host::programs;
@@ -24,7 +25,7 @@ pub mod render {
     pub use crate::render::{Rendered, quote, render};
 }
 
-/// The log, and its pure parts one by one.
+/// The log, and its pure modules one by one.
 pub mod logs {
     pub use crate::logs::{
         AccessFilter, Format, LogOptions, Logs, OnFull, Source, lines, queue, record, start,

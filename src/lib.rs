@@ -5,10 +5,11 @@
 //!                                  ├─► generation: folder, files and children of one plan
 //!                                  │      └─► programs::{nginx, uwsgi} ─► supervise ─► sys ─► processes
 //!                                  │             supervise::machine decides (pure), supervise::run acts
-//!                                  ├─► control: what a running launcher answers, over http ◄─── client
+//!                                  ├─► control (answers HTTP requests to a running launcher) ◄─── client
 //!                                  └─► logs ◄── pipes of every child; telemetry: the launcher's own events
 //! ```
-//! `docs/architecture.md` says where to look, and follows data through the files.
+//!
+//! `docs/architecture.md` follows three paths of data through it: configuration, a byte of log, a reload.
 //!
 //! # Who may import whom
 //!
@@ -34,10 +35,13 @@
 //!
 //! # Invariants
 //!
-//! 1. `config`, `plan`, `render` and `supervise::machine` never see files, the clock or the environment.
-//! 2. `supervise` reaches nginx and uWSGI only through the traits of `supervise::program`.
-//! 3. One place each starts processes, waits for them, writes stdout, reads the environment, returns the exit code.
-//! 4. Every wait has a deadline, every queue a bound, every socket a limit, every program a time limit.
+//! 1. `config`, `plan`, `render` and `supervise::machine` never see the file system, the clock or the environment.
+//! 2. `supervise` knows children, not nginx or uWSGI: it uses them through the traits of `supervise::program`.
+//! 3. One place starts processes (`sys::process`), one waits for them (`sys::reap`), one writes the log to stdout
+//!    (`logs`), one reads the environment (`context`, beside clap), one returns the exit code (`main`).
+//! 4. Every wait has a deadline, every queue a bound, every socket a limit; no program is run without a time limit.
+//!
+//! Signals are in `sys::signals`, exit codes in `exit`.
 
 mod cli;
 mod client;
@@ -69,7 +73,7 @@ pub fn main() -> ExitCode {
     match commands::execute(cli::parse(context::is_empty_variable)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // The end of a run is the last record of its log already.
+            // The last log record of a run says this already; other failures may have been printed.
             if !matches!(
                 failure,
                 exit::Failure::Ended { .. } | exit::Failure::Reported { .. }

@@ -20,7 +20,8 @@ pub(crate) struct RuntimeDirs {
 }
 
 impl RuntimeDirs {
-    /// The folder for a new launcher: the one asked for, else the first default that is writable, else the last default.
+    /// The folder for a new launcher: the one asked for, else the first default that is writable, else the last
+    /// default.
     pub(crate) fn choose(&self) -> PathBuf {
         if let Some(folder) = &self.asked {
             return std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
@@ -79,7 +80,7 @@ fn users_folders(tmp: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether a folder in /tmp belongs to the user whose number is in its name. Any user can create a folder under any
-/// name, and a launcher in it could pretend to be somebody else's.
+/// name, and a launcher in it could pretend to be another user's.
 fn is_its_owners(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let uid = name

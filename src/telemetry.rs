@@ -173,7 +173,7 @@ mod tests {
             on_full: OnFull::Drop,
             buffer: 1 << 20,
         };
-        // A pipe holds these few records, so nobody has to read meanwhile.
+        // The pipe's buffer holds these few records, so they need not be read meanwhile.
         let logs = logs::start(Format::Json, options, write.into()).unwrap();
         let emitter = logs.emitter();
         let subscriber = tracing_subscriber::registry().with(Telemetry { emitter });

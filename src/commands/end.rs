@@ -1,4 +1,4 @@
-//! The end of a run: its last log record, which names the culprit, and its failure.
+//! The end of a run: its last log record, which names the child at fault, and its failure.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::supervise::machine::backoff;
 use crate::supervise::machine::identity::Role;
 use crate::supervise::machine::outcome::Outcome;
 
-/// How long the last lines of the log may take.
+/// Time limit for writing the rest of the log.
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Ends the log with the last record, and says what the log has lost.
+/// Writes the last record and ends the log. Prints the number of lost lines to stderr, if there are any.
 pub(crate) fn end(outcome: Outcome, logs: Logs, plan: &Plan) -> Result<(), Failure> {
     let text = text(&outcome, plan);
-    let well = matches!(outcome, Outcome::Stopped | Outcome::Cut);
-    let level = if well { Level::Info } else { Level::Error };
+    let succeeded = matches!(outcome, Outcome::Stopped | Outcome::Cut);
+    let level = if succeeded { Level::Info } else { Level::Error };
     let summary = logs.finish_with(LOG_TIMEOUT, level, &text);
     if !summary.complete {
         let lost = summary.counters.dropped();
@@ -26,14 +26,14 @@ pub(crate) fn end(outcome: Outcome, logs: Logs, plan: &Plan) -> Result<(), Failu
             lost.lines, lost.bytes
         ));
     }
-    if well {
+    if succeeded {
         return Ok(());
     }
     Err(Failure::Ended { outcome, text })
 }
 
 fn text(outcome: &Outcome, plan: &Plan) -> String {
-    // An application that calls os._exit() in its import gives none.
+    // "If", because an application that calls os._exit() during its import logs nothing.
     let reason = "If it gave a reason, that stands above.";
     let stop_timeout = plan.stop_timeout.as_secs_f64();
     match outcome {
@@ -42,7 +42,7 @@ fn text(outcome: &Outcome, plan: &Plan) -> String {
             "Stopped at once, as asked a second time: requests under way were cut.".to_owned()
         }
         Outcome::Forced => "Killed, as asked a third time.".to_owned(),
-        // It waits for its clients, and they for the application.
+        // The proxy waits for requests that the application has not answered.
         Outcome::StopTimedOut(child) if child.role == Role::Proxy => format!(
             "Stopped by force after {stop_timeout} s (stop_timeout): {} had not ended, which waits for requests under way; they were cut.",
             child.name

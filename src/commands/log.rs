@@ -9,8 +9,8 @@ use crate::exit::Failure;
 use crate::logs::{self, Format, Logs};
 use crate::plan::Plan;
 
-/// How records look: as asked for, else by what stdout is. Colours only for a terminal, and only without `NO_COLOR`
-/// (<https://no-color.org>).
+/// The format of records: from `--log-format`, else by whether stdout is a terminal. Colours only for a terminal, and
+/// only without `NO_COLOR` (<https://no-color.org>).
 pub(crate) fn format(options: &ServiceOptions, context: &Context) -> Format {
     let terminal = io::stdout().is_terminal();
     let no_color = context

@@ -1,5 +1,5 @@
-//! Routes the command line, and runs the commands that act by themselves: a file for each. What asks a running launcher is in
-//! `client`. `findings` prints what is wrong with a configuration, `end` ends a run.
+//! Routes the command line, and runs the commands that need no running launcher, one file for each; the others are in
+//! `client`. `findings` prints problems of a configuration, `log` starts the log of `run`, `end` ends a run.
 #![forbid(unsafe_code)]
 
 mod check;

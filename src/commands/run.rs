@@ -1,4 +1,4 @@
-//! `run`: whether the service runs in production or in development.
+//! `run`: decides between production and development.
 
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn development_tells_why_unless_it_was_asked_for() {
+    fn the_reason_for_development_is_given_unless_it_was_requested() {
         let why = |file: Option<&str>, text: Option<&str>| {
             development_by_default(&crate::config::load(file.map(Into::into), text).0)
         };

@@ -33,16 +33,16 @@ use crate::sys::short_programs::ShortPrograms;
 use crate::sys::signals::Signals;
 use crate::sys::sockets::{self, Tcp};
 
-/// Connections that may wait at the control socket.
+/// Listen backlog of the control socket.
 const CONTROL_BACKLOG: u32 = 16;
 
-/// Everything that is bound before a child exists.
+/// TCP sockets that are bound before a child is started.
 struct Bound {
     clients: Vec<Tcp>,
     admin: Option<Tcp>,
 }
 
-/// What is bound and written before a child exists.
+/// Everything that is prepared before a child is started.
 struct Prepared {
     plan: Plan,
     bound: Bound,
@@ -52,7 +52,7 @@ struct Prepared {
     _lock: Flock<File>,
 }
 
-/// Serves until asked to stop. `production`: the command line says so, whatever the configuration says.
+/// Serves until a stop is requested or the service fails. `production`: whether `--production` was given.
 pub(crate) fn serve(
     options: &ServiceOptions,
     mut context: Context,
@@ -97,7 +97,8 @@ pub(crate) fn serve(
     end::end(outcome, logs, &plan)
 }
 
-/// Everything that can fail before the first child, so that every problem is told before anything is done.
+/// All steps before the first child is started. The configuration is checked in a dry run first, so that all its
+/// problems are printed before a socket is bound or a file is written.
 async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prepared, Failure> {
     let programs = ShortPrograms::alone();
     let host = context.host(&programs).await;
@@ -143,7 +144,7 @@ fn bind(options: &ServiceOptions) -> Result<Bound, Failure> {
     Ok(Bound { clients, admin })
 }
 
-/// The first record, and the warnings about the configuration.
+/// Logs the first record, and the warnings about the configuration.
 fn announce(context: &Context, plan: &Plan) {
     tracing::info!(
         service = plan.name,
@@ -167,7 +168,8 @@ fn announce(context: &Context, plan: &Plan) {
     }
 }
 
-/// The control socket. Without it `status` and the like do not work, but the service does.
+/// Binds the control socket. A failure is only a warning: the service works without it, but not `status`, `reload` and
+/// the like.
 fn control_socket(plan: &Plan) -> Option<UnixListener> {
     let path = layout::control_socket(&plan.layout.runtime);
     match sockets::unix(&path, CONTROL_BACKLOG, 0o600, None) {

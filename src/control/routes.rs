@@ -1,4 +1,4 @@
-//! Which code answers which request.
+//! Routes requests on the control socket and the admin address to their answers.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,7 +15,7 @@ use crate::status::{HealthReport, ServicePhase, StatusReport};
 use crate::supervise::commands::{Commands, Snapshot};
 use crate::supervise::program::Health;
 
-/// The answer of /reload.
+/// The body of the response to `POST /reload`.
 #[derive(Serialize)]
 struct ReloadBody<'a> {
     #[serde(flatten)]
@@ -164,8 +164,8 @@ fn readyz(report: &StatusReport) -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
 }
 
-/// Adds what only the programs know: the workers, and the number of waiting requests; what is not answered is left out. Waiting
-/// are the requests that are in flight at the proxy and in no worker.
+/// Adds what the programs report: the workers, and the number of waiting requests, which are in flight at the proxy and
+/// in no worker. What cannot be polled is left out.
 async fn with_workers(snapshot: Snapshot) -> StatusReport {
     let mut report = snapshot.report;
     let Some(application) = snapshot.application else {

@@ -1,4 +1,4 @@
-//! The children of a generation: from its plan and the sockets to what the supervisor starts.
+//! Makes the child plans of a generation from its plan and the shared sockets.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ use crate::status::{GenerationInfo, PlanSummary};
 use crate::supervise::child::ChildPlan;
 use crate::sys::sockets;
 
-/// Backlog of the canary's socket: health checks come one by one.
+/// Backlog of the canary's socket; health checks are sent one at a time.
 const CANARY_BACKLOG: u32 = 16;
 
-/// The listening sockets that all generations share. The children that serve keep them open; when none is left, they are
-/// closed.
+/// The listening sockets that all generations share. Only the plans of the supervised children keep them open, so they
+/// are closed when no child is left.
 #[derive(Debug)]
 pub(crate) struct SharedSockets {
     /// The addresses for clients, as bound.
@@ -31,14 +31,14 @@ pub(crate) struct SharedSockets {
     pub(crate) application: Weak<OwnedFd>,
 }
 
-/// Fails when a program is missing, with what installs it.
+/// Fails when a program is missing or cannot be run. The error says how to install or repair it.
 pub(crate) fn require_programs(host: &Host, env: &Env) -> Result<(), Failure> {
     let path = OsString::from(env.get("PATH").cloned().unwrap_or_default());
     let missing = |program, hint: &str| {
         if let Some(file) = programs::not_executable(program, &path) {
             return Err(Failure::NotExecutable(file));
         }
-        // It exists, and did not print its version.
+        // The file is executable but did not print its version.
         if let Some(file) = programs::find(program, &path) {
             return Err(Failure::NotAProgram(file));
         }
@@ -60,7 +60,7 @@ pub(crate) fn require_programs(host: &Host, env: &Env) -> Result<(), Failure> {
     }
 }
 
-/// uWSGI of a generation.
+/// The child plan of a generation's uWSGI. [`require_programs`] must have succeeded.
 pub(crate) fn uwsgi(
     plan: &Plan,
     application: Arc<OwnedFd>,
@@ -72,7 +72,7 @@ pub(crate) fn uwsgi(
     Ok(uwsgi::child::child(plan, executable, application, env))
 }
 
-/// nginx of a generation.
+/// The child plan of a generation's nginx. [`require_programs`] must have succeeded.
 pub(crate) fn nginx(
     plan: &Plan,
     clients: Vec<Arc<OwnedFd>>,
@@ -84,7 +84,7 @@ pub(crate) fn nginx(
     Ok(nginx::child::child(plan, executable, clients, env))
 }
 
-/// The layout of the canary beside a generation's own.
+/// The layout of a generation's canary, in a folder of its own.
 pub(crate) fn canary_layout(layout: &Layout) -> Layout {
     Layout {
         canary: true,
@@ -92,8 +92,8 @@ pub(crate) fn canary_layout(layout: &Layout) -> Layout {
     }
 }
 
-/// One process of the application on a socket of its own, tried first; none where no health path is configured to try it
-/// with.
+/// The canary: one process of the application on a socket of its own, whose files are written here. None without a
+/// health path, because then there is nothing to test it with.
 pub(crate) fn canary(
     plan: &Plan,
     env: &[(OsString, OsString)],
@@ -117,7 +117,7 @@ pub(crate) fn canary(
     Ok(Some(child))
 }
 
-/// What the status shows of a generation.
+/// A generation in a status report.
 pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
     GenerationInfo {
         name: plan.name.clone(),

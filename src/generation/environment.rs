@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::context::{self, Context};
 
-/// What the service's own code finds in its environment: everything that was there, and what the platform promises.
+/// The environment of the launcher, with the variables that the platform guarantees to services.
 pub(crate) fn variables(context: &Context) -> Vec<(OsString, OsString)> {
     let mut env = context::whole_environment();
     let service = &context.service;

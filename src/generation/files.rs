@@ -1,4 +1,4 @@
-//! The files of a generation, below the runtime folder.
+//! The runtime folder and the files of a generation in it.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,34 +12,35 @@ use crate::plan::Plan;
 use crate::render::{self, Rendered};
 use crate::sys::files::{self, Lock, Owner};
 
-/// The user and group of the workers, when the launcher is root.
+/// The user and group of the workers; none when the launcher is not root and cannot change users.
 pub(crate) fn owner(plan: &Plan) -> Option<Owner> {
     plan.user.as_ref().map(|user| (user.uid, user.gid))
 }
 
-/// Whether the service brings files for nginx, which nginx has to accept.
+/// Whether the service has nginx snippets, whose content only nginx can check.
 pub(crate) fn has_snippets(plan: &Plan) -> bool {
     !(plan.server_snippets.is_empty() && plan.http_snippets.is_empty())
 }
 
-/// Locks the runtime folder for this launcher, and removes what an earlier one has left in it. The folder holds the module
-/// that runs the application: a user who could write it could run anything.
+/// Creates and locks the runtime folder, and removes the generations of an earlier run. The folder holds the Python
+/// module that runs the application: a user with write permission could run any code, so its owner and mode are
+/// checked.
 pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failure> {
     let runtime = &plan.layout.runtime;
     if !context.is_among_others {
         files::create_missing_folder(runtime)?;
     } else if let Some(what) = files::create_in_shared_folder(runtime)? {
-        return Err(Failure::Closed {
+        return Err(Failure::Inaccessible {
             what,
             hint: "remove it".to_owned(),
         });
     }
     if let Some(user) = &plan.user
-        && let Some(closed) = access::first_denied(runtime, &[], user)
+        && let Some(denied) = access::first_denied(runtime, &[], user)
     {
-        return Err(Failure::Closed {
-            what: format!("the user {} {}", user.name, closed.what()),
-            hint: closed.hint(),
+        return Err(Failure::Inaccessible {
+            what: format!("the user {} {}", user.name, denied.what()),
+            hint: denied.hint(),
         });
     }
     match files::lock(&runtime.join("lock"))? {
@@ -54,7 +55,7 @@ pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failu
     }
 }
 
-/// Makes the folders of a generation and writes its files. A folder of that name must be one that a launcher has made.
+/// Makes the folders of a generation and writes its files. Replaces an existing folder only if a launcher has made it.
 pub(crate) fn write(plan: &Plan) -> Result<(), Failure> {
     let folder = plan.layout.folder();
     if folder.symlink_metadata().is_ok() && !is_generation(&folder) {
@@ -63,7 +64,7 @@ pub(crate) fn write(plan: &Plan) -> Result<(), Failure> {
     let rendered = render::render(plan)?;
     let written = fill(plan, &rendered);
     if written.is_err() {
-        // Half a generation would look like somebody else's folder to the next launcher.
+        // An incomplete generation may lack the files by which the next launcher recognizes its own folders.
         files::remove(&folder)?;
     }
     written
@@ -78,12 +79,12 @@ fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     for file in rendered {
         files::write_below(&layout.folder(), &file.path, &file.text)?;
     }
-    // Handed over last: what root writes into a folder of another user's, that user may have led elsewhere by a link.
+    // This folder gets its owner last: the owner could redirect files that root writes into it by a link.
     files::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;
     Ok(())
 }
 
-/// Whether a folder is that of a generation: it holds what a launcher writes, or no file.
+/// Whether a folder was made by a launcher: it holds a generated file, or no file at all.
 fn is_generation(folder: &Path) -> bool {
     let real = folder.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     real && (folder.join("uwsgi/uwsgi.ini").is_file()
@@ -91,7 +92,7 @@ fn is_generation(folder: &Path) -> bool {
         || files::contains_no_files(folder))
 }
 
-/// Removes the generations of an earlier run; the lock says that it is over. Other folders stay, whatever their name.
+/// Removes the generations of an earlier run, which has ended, because its lock is free. Other folders are kept.
 fn remove_generations(runtime: &Path) -> Result<(), Failure> {
     let Ok(entries) = std::fs::read_dir(runtime) else {
         return Ok(());
@@ -101,10 +102,10 @@ fn remove_generations(runtime: &Path) -> Result<(), Failure> {
         let number = name
             .to_str()
             .map(|name| name.strip_suffix("-canary").unwrap_or(name));
-        let counts = number.is_some_and(|number| {
+        let is_number = number.is_some_and(|number| {
             number.parse::<u32>().is_ok() && number.bytes().all(|b| b.is_ascii_digit())
         });
-        if counts && is_generation(&entry.path()) {
+        if is_number && is_generation(&entry.path()) {
             files::remove(&entry.path())?;
         }
     }

@@ -1,4 +1,4 @@
-//! Makes the generation of a reload inside the running launcher: reads, validates, plans, writes, tests.
+//! Makes the generation of a reload: reads, validates and plans it, writes its files and tests them.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -27,18 +27,18 @@ use crate::sys::sockets;
 pub(crate) struct Maker {
     options: ServiceOptions,
     sockets: SharedSockets,
-    /// The command line asks for production, whatever the configuration says.
+    /// `--production` was given, which takes precedence over the configuration.
     production: bool,
     /// The user of the workers, which no reload can change.
     user: Option<User>,
-    /// The nginx that serves.
+    /// What the serving nginx was started with.
     nginx: RefCell<NginxState>,
-    /// The nginx of the generation that was made last, where it needs another one.
+    /// The same for the generation that was made last, when that needs a new nginx.
     next_nginx: RefCell<Option<NginxState>>,
 }
 
 impl Maker {
-    /// For all generations after the first, whose plan is `plan`.
+    /// `plan` is that of the first generation; `production` is whether `--production` was given.
     pub(crate) fn new(
         options: ServiceOptions,
         sockets: SharedSockets,
@@ -60,7 +60,7 @@ impl Maker {
         let host = context.host(programs).await;
         let layout = context.layout(generation);
         let plan = context.plan(&host, layout, self.sockets.addresses.clone());
-        self.require_what_stays(&context, &plan)?;
+        self.require_reloadable(&context, &plan)?;
         context.fail_on_problems()?;
         children::require_programs(&host, &context.env)?;
         files::write(&plan)?;
@@ -119,7 +119,7 @@ impl Maker {
     }
 
     /// Fails when the configuration changes what a reload cannot change.
-    fn require_what_stays(&self, context: &Context, plan: &Plan) -> Result<(), Failure> {
+    fn require_reloadable(&self, context: &Context, plan: &Plan) -> Result<(), Failure> {
         let mut findings = context.findings.clone();
         if context.config.use_nginx == Some(false) && !self.production {
             findings.problem(
@@ -162,7 +162,7 @@ impl GenerationMaker for Maker {
     }
 }
 
-/// A failure before anything was started.
+/// A failure as the reason for which the generation was not made, with all problems of the configuration.
 fn not_made(failure: &Failure) -> NotMade {
     let mut text = "reload refused, the service runs on as it is: ".to_owned();
     // Writing to a String cannot fail.
@@ -178,7 +178,7 @@ fn not_made(failure: &Failure) -> NotMade {
     }
 }
 
-/// What nginx has against its configuration, as a problem of the configuration.
+/// The errors of `nginx -t` as a problem of the configuration.
 fn nginx_objects(objections: &str) -> Failure {
     let mut findings = Findings::default();
     let objections = objections.replace('\n', "; ");

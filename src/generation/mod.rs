@@ -1,8 +1,8 @@
 //! Generations of configuration and code: the first one, and one for each reload.
 //!
-//! A generation has a folder below the runtime folder (`files`), children (`children`) whose environment is `environment`,
-//! and settings that become valid when it serves. `maker` makes those of reloads for the
-//! supervisor; `nginx_state` tells whether a reload needs another nginx.
+//! A generation has a folder below the runtime folder (`files`), children (`children`) with an environment
+//! (`environment`), and settings that take effect when it is committed. `maker` makes the generations of reloads for
+//! the supervisor; `nginx_state` decides whether a reload needs a new nginx.
 #![forbid(unsafe_code)]
 
 pub(crate) mod children;

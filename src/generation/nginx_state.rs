@@ -1,4 +1,4 @@
-//! Whether the next generation needs another nginx: not when nginx would read the same as it did.
+//! Whether the next generation needs a new nginx: only when a file that nginx reads has changed.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::plan::layout::Layout;
 use crate::render;
 
-/// What nginx was started with.
+/// The files that an nginx was started with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NginxState {
     layout: Layout,
@@ -15,7 +15,7 @@ pub(super) struct NginxState {
 }
 
 impl NginxState {
-    /// That of a plan.
+    /// The state of an nginx that is started with a plan.
     pub(super) fn of(plan: &Plan) -> Result<Self, Failure> {
         Ok(Self {
             layout: plan.layout.clone(),
@@ -23,7 +23,7 @@ impl NginxState {
         })
     }
 
-    /// That of the next plan; none when the present nginx can stay.
+    /// The state for the next plan; none when the running nginx can be kept.
     pub(super) fn next(&self, plan: &Plan) -> Result<Option<Self>, Failure> {
         let in_place = Plan {
             layout: self.layout.clone(),
@@ -36,7 +36,7 @@ impl NginxState {
     }
 }
 
-/// Everything that nginx reads: rendered files, and the service's snippets with what is in them.
+/// Path and content of every file that nginx reads: rendered files and the service's snippets.
 fn files(plan: &Plan) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
     let rendered = render::render(plan)?
         .into_iter()

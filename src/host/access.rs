@@ -1,4 +1,5 @@
-//! Checks by mode bits what another user may not read. Trying it would tell nothing, because the launcher is root.
+//! Checks by mode bits what another user may not read. Trying to read them would prove nothing, because the launcher is
+//! root.
 
 use std::ffi::CString;
 use std::os::unix::fs::MetadataExt as _;
@@ -62,8 +63,8 @@ impl DeniedAccess {
     }
 }
 
-/// The first path that is denied to the user: of the parents of `folder` from the root down, the folder itself, and then
-/// the paths `inside` it. Paths that do not exist are skipped.
+/// The first path that is denied to the user: of the parents of `folder` from the root down, the folder itself, and
+/// then the paths `inside` it. Paths that do not exist are skipped.
 pub(crate) fn first_denied(
     folder: &Path,
     inside: &[(&str, Permission)],

@@ -1,7 +1,8 @@
-//! Properties of the host that the plan depends on: CPUs, memory, limits, users, programs, and what the service folder holds.
+//! Properties of the host that the plan depends on: CPUs, memory, limits, users, programs, and what the service folder
+//! holds.
 //!
-//! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx, uWSGI
-//! and Python, [`user`] looks up the workers' user, [`access`] finds files that they may not read.
+//! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx,
+//! uWSGI and Python, [`user`] looks up the workers' user, [`access`] finds files that they may not read.
 #![forbid(unsafe_code)]
 
 pub(crate) mod access;
@@ -63,7 +64,7 @@ pub struct Folder {
     pub denied: Option<DeniedAccess>,
 }
 
-/// What [`probe`] looks for.
+/// What [`probe`] searches for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProbeRequest<'a> {
     /// The service folder.

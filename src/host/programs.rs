@@ -1,7 +1,7 @@
-//! Which nginx, which uWSGI and which Python there are.
+//! Which nginx, uWSGI and Python are installed.
 //!
-//! Debian's uWSGI has Python in a plugin that has to be named; PyPI's `uwsgi` and `pyuwsgi` have it built in, and naming
-//! the plugin there only draws an error message. `uwsgi --plugin-list` distinguishes the two (a line "0: python").
+//! Debian's uWSGI has Python in a plugin that must be named; PyPI's `uwsgi` and `pyuwsgi` have it built in and print an
+//! error message when the plugin is named. `uwsgi --plugin-list` distinguishes the two (a line "0: python").
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,21 +22,21 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// An nginx binary.
+/// An nginx that was found and has printed its version.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Nginx {
-    /// Its path.
+    /// The executable.
     pub path: PathBuf,
-    /// Its version.
+    /// From `nginx -v`.
     pub version: Version,
 }
 
-/// A uWSGI binary.
+/// A uWSGI that was found and has printed its version.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Uwsgi {
-    /// Its path.
+    /// The executable.
     pub path: PathBuf,
-    /// Its version.
+    /// From `--plugin-list` or `--version`.
     pub version: Version,
     /// Where its Python comes from.
     pub python: Python,
@@ -50,29 +50,29 @@ pub enum Python {
     BuiltIn,
     /// The plugin `python3` (Debian), built for this version, "3.11".
     Plugin(String),
-    /// Neither: it cannot run the service.
+    /// Neither built in nor as a plugin: this uWSGI cannot run the service.
     Missing,
 }
 
 /// A virtual environment of the service.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Venv {
-    /// Its folder.
+    /// The folder, which holds `pyvenv.cfg`.
     pub path: PathBuf,
-    /// Its Python, "3.11"; empty when it does not say.
+    /// The version of its Python, "3.11"; empty when `pyvenv.cfg` does not contain it.
     pub python: String,
 }
 
-/// Folders where Debian and its kin keep programs that are not on every PATH.
+/// Folders of Debian and its derivatives with programs that are not on every PATH.
 const SBIN: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// Folder of Debian's uWSGI plugins.
 const DEBIAN_PLUGINS: &str = "/usr/lib/uwsgi/plugins";
 
-/// Time limit for a program that prints its version or its options, which takes milliseconds.
+/// Time limit for a program to print its version or its options, which takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A list with fewer names than this is not the one of uWSGI's options: there are more than 800.
-const FEWEST_OPTIONS: usize = 200;
+/// A shorter list is not that of uWSGI's options, of which there are more than 800.
+const MIN_OPTIONS: usize = 200;
 
 /// Finds a program on `path`, as execvp(3) would.
 pub fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
@@ -82,7 +82,7 @@ pub fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
         .find(|file| executable(file))
 }
 
-/// The file that would be a program on `path`, if it could be executed.
+/// The first file of this name on `path` that is not executable; explains why [`find`] found no program.
 pub fn not_executable(name: &str, path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(path)
         .map(|folder| folder.join(name))
@@ -109,7 +109,7 @@ pub async fn nginx(path: &OsStr, programs: &ShortPrograms) -> Option<Nginx> {
     })
 }
 
-/// Whether `path` is an ordinary one: only then the folders that it lacks are looked into.
+/// Whether `path` is a usual one with /usr/bin; only then [`SBIN`] is searched too.
 fn has_system_folder(path: &OsStr) -> bool {
     std::env::split_paths(path).any(|folder| folder == Path::new("/usr/bin"))
 }
@@ -150,17 +150,18 @@ pub async fn uwsgi(path: &OsStr, venv: Option<&Venv>, programs: &ShortPrograms) 
     })
 }
 
-/// The names of the options that a uWSGI knows, those of its Python plugin included; none when it does not list them.
+/// The names of the options that a uWSGI knows, those of its Python plugin included; none when it does not print them.
 pub async fn uwsgi_options(uwsgi: &Uwsgi, programs: &ShortPrograms) -> Option<Vec<String>> {
     let args: &[&str] = match uwsgi.python {
         Python::Plugin(_) => &["--plugins", "python3", "--help"],
         Python::BuiltIn | Python::Missing => &["--help"],
     };
     let names = parse_option_names(&output(&uwsgi.path, args, programs).await);
-    (names.len() >= FEWEST_OPTIONS).then_some(names)
+    (names.len() >= MIN_OPTIONS).then_some(names)
 }
 
-/// `    -p|--processes    spawn …`: the letter is a name on the command line only (`strict` refuses it in a file).
+/// Parses lines like `    -p|--processes    spawn …`. One-letter names are left out: they are valid on the command line
+/// only (`strict` refuses them in a file).
 fn parse_option_names(help: &str) -> Vec<String> {
     help.lines()
         .filter(|line| line.starts_with(' '))
@@ -200,7 +201,7 @@ fn plugin_python() -> Option<String> {
     Some(format!("{major}.{minor}"))
 }
 
-/// What a program prints, on either stream; empty when it cannot be run, or does not end in time.
+/// What a program prints to stdout and stderr; empty when it cannot be run, or does not end in time.
 async fn output(program: &Path, args: &[&str], programs: &ShortPrograms) -> String {
     let args: Vec<OsString> = args.iter().map(OsString::from).collect();
     let finished = programs.run(ShortProgram {
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn virtual_environments_tell_their_python() {
+    fn the_python_of_virtual_environments_is_parsed() {
         assert_eq!(
             parse_venv_version("home = /usr/bin\nversion = 3.11.2\n"),
             "3.11"

@@ -29,7 +29,7 @@ pub struct LogOptions {
     pub access: AccessFilter,
     /// What happens when the buffer is full.
     pub on_full: OnFull,
-    /// Bytes that are kept while stdout accepts none, at least [`SMALLEST_BUFFER`].
+    /// Bytes that are kept while stdout accepts none, at least `SMALLEST_BUFFER`.
     pub buffer: usize,
 }
 

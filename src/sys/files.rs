@@ -53,8 +53,8 @@ pub(crate) fn create_missing_folder(path: &Path) -> Result<(), WriteError> {
 }
 
 /// Creates a folder in one that other users may write to, such as /tmp, where any of them may have created it before.
-/// Returns what is wrong unless it is a real folder (no link) of the launcher's user that nobody else may write to. Other
-/// users cannot replace such a folder afterwards, because the sticky bit forbids them to rename or remove it.
+/// Returns what is wrong unless it is a real folder (no link) of the launcher's user that no other user may write to.
+/// Other users cannot replace such a folder afterwards, because the sticky bit forbids them to rename or remove it.
 pub(crate) fn create_in_shared_folder(path: &Path) -> Result<Option<String>, WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),

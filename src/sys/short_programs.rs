@@ -1,9 +1,9 @@
 //! Short programs, such as `nginx -t` or `uwsgi --version`, each run within a time limit.
 //!
-//! Beside supervised children nothing may wait but the one reaper of the loop ([`crate::sys::reap`]), so the exit of a short
-//! program is passed on by the loop ([`ShortPrograms::ended`]). Before there is a loop, and in commands that have none,
-//! this module waits by itself. In both cases a program that hangs blocks nothing: it is killed with its process group
-//! when its time is up, and what it writes is taken up to a limit.
+//! While children are supervised, only the loop may reap processes (`sys::reap`), so it passes on the exits of
+//! short programs (`ShortPrograms::ended`). Before the loop runs, and in commands without a loop, this module reaps
+//! them itself. In both cases a hung program blocks nothing: at its timeout it is killed with its process group, and
+//! its output is limited.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
@@ -26,9 +26,8 @@ use super::process::{self, Spawn, SpawnError};
 use super::reap::{self, Exit};
 
 /// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
-const LONGEST_OUTPUT: u64 = 1 << 20;
-/// Pause between two polls whether a program has ended, where no loop reports it. Its output has ended by then, so the first
-/// poll usually succeeds.
+const MAX_OUTPUT: u64 = 1 << 20;
+/// Pause between two polls whether a program has ended, where there is no loop to report it.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// How long the output of a program that has ended may still come.
@@ -39,49 +38,49 @@ const LAST_OUTPUT: Duration = Duration::from_millis(200);
 pub(crate) struct ShortProgram<'a> {
     pub(crate) program: &'a Path,
     pub(crate) args: &'a [OsString],
-    /// Its whole environment; none: the launcher's own.
+    /// Its complete environment; none: the launcher's own.
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
     /// Its working folder; none: the launcher's own.
     pub(crate) cwd: Option<&'a Path>,
     pub(crate) timeout: Duration,
 }
 
-/// A program that has ended by itself.
+/// A program that has ended within its time limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finished {
     pub(crate) exit: Exit,
-    /// What it wrote to stdout and stderr, bytes that are not UTF-8 repaired.
+    /// What it wrote to stdout and stderr, up to the limit; bytes that are not UTF-8 are replaced.
     pub(crate) output: String,
 }
 
-/// Why a program did not come to its end.
+/// Why a program was not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// It could not be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// Its time was up, and it was killed.
+    /// It was killed at its timeout.
     #[error("it did not end within {} s", .0.as_secs())]
     TimedOut(Duration),
 }
 
-/// What learns of the exits of short programs.
+/// Where the exits of short programs come from.
 #[derive(Clone, Debug)]
 enum Exits {
-    /// The loop that reaps all children.
+    /// The loop reaps all processes, and passes on the exit of each of these.
     Loop(Rc<RefCell<HashMap<Pid, oneshot::Sender<Exit>>>>),
-    /// There is no loop.
-    Nobody,
+    /// There is no loop: each program is reaped here.
+    Polled,
 }
 
-/// Runs short programs.
+/// Runs short programs, each within its time limit.
 #[derive(Clone, Debug)]
 pub struct ShortPrograms(Exits);
 
 impl ShortPrograms {
-    /// For use where no children are supervised.
+    /// For use where no children are supervised and no loop reaps processes.
     pub fn alone() -> Self {
-        Self(Exits::Nobody)
+        Self(Exits::Polled)
     }
 
     /// For use on the loop that reaps all children: each exit must be offered to [`ShortPrograms::ended`].
@@ -135,7 +134,7 @@ impl ShortPrograms {
         drop(theirs);
         let mut exit = std::pin::pin!(self.exit_of(pid));
         let pipe = pipe::Receiver::from_owned_fd(ours).map_err(failed)?;
-        let mut pipe = Some(pipe.take(LONGEST_OUTPUT));
+        let mut pipe = Some(pipe.take(MAX_OUTPUT));
         let mut bytes = Vec::new();
         let ended = until_exit(&mut pipe, &mut bytes, exit.as_mut());
         if let Ok(exit) = tokio::time::timeout(program.timeout, ended).await {
@@ -148,7 +147,7 @@ impl ShortPrograms {
         }
         // It has not been reaped, so the number of its group is still its own.
         process::signal_group(pid, Signal::SIGKILL);
-        if let Exits::Nobody = self.0 {
+        if let Exits::Polled = self.0 {
             // No process can ignore SIGKILL; the limit is for one that the kernel holds.
             let _ = tokio::time::timeout(LAST_OUTPUT, exit).await;
         }
@@ -163,13 +162,13 @@ impl ShortPrograms {
                 running.borrow_mut().insert(pid, sender);
                 Some(receiver)
             }
-            Exits::Nobody => None,
+            Exits::Polled => None,
         };
         async move {
             match receiver {
                 Some(receiver) => match receiver.await {
                     Ok(exit) => exit,
-                    // The loop has ended, and this future is about to be dropped.
+                    // The loop has ended, and this task ends with it.
                     Err(_) => std::future::pending().await,
                 },
                 None => poll_exit(pid).await,
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn output_of_both_streams_and_exit_are_told() {
+    async fn output_of_both_streams_and_exit_are_returned() {
         let programs = ShortPrograms::alone();
         let limit = Duration::from_secs(60);
         let finished = sh(&programs, "echo out; echo err >&2; exit 3", limit).await;
@@ -285,12 +284,12 @@ mod tests {
         let finished = sh(&programs, "exec yes", Duration::from_secs(60))
             .await
             .unwrap();
-        assert_eq!(finished.output.len() as u64, LONGEST_OUTPUT);
+        assert_eq!(finished.output.len() as u64, MAX_OUTPUT);
         assert_eq!(finished.exit, Exit::Signal(Signal::SIGPIPE as i32));
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn on_the_loop_the_reaper_tells_the_exit() {
+    async fn on_the_loop_the_exit_comes_from_the_reaper() {
         let programs = ShortPrograms::beside_children();
         let run = sh(&programs, "echo $$", Duration::from_secs(60));
         let reaper = async {

@@ -1,5 +1,5 @@
-//! The other ends of connected Unix sockets, which /proc does not show: from the kernel's socket diagnostics
-//! (sock_diag(7)), as `ss -xp` gets them.
+//! The peers of connected Unix sockets, which /proc does not show: from the kernel's socket diagnostics (sock_diag(7)),
+//! as `ss -xp` gets them.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,9 +20,10 @@ const NAME: u16 = 0;
 const PEER: u16 = 2;
 const HEADER: usize = 16;
 const MESSAGE: usize = 16;
-const LARGEST: usize = 64 * 1024;
+/// Size of the receive buffer for one datagram of the kernel.
+const BUFFER: usize = 64 * 1024;
 
-/// A connected socket, as the kernel describes it.
+/// A connected socket in the kernel's answer; names and peers by inode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Entry {
     stream: bool,
@@ -30,8 +31,9 @@ struct Entry {
     peer: Option<u32>,
 }
 
-/// Names of the sockets that these (by inode) are connected to, where they have one and somebody has accepted. Datagrams are left out: they come
-/// whole, from any sender.
+/// The names of the sockets to which these (by inode) are connected, where the peer has a name and has accepted the
+/// connection. Datagram sockets are left out: processes can share them without garbling data, because each datagram is
+/// transferred as a whole.
 pub(crate) fn named_peers(inodes: &[u32]) -> io::Result<Vec<String>> {
     let table = connected()?;
     let mut names: Vec<String> = inodes
@@ -51,14 +53,14 @@ fn connected() -> io::Result<HashMap<u32, Entry>> {
         SockFlag::SOCK_CLOEXEC,
         SockProtocol::NetlinkSockDiag,
     )?;
-    // The kernel answers before send(2) returns; this is for the day on which it does not.
+    // The kernel answers before send(2) returns; the timeout is for kernels that may not.
     setsockopt(&netlink, ReceiveTimeout, &TimeVal::seconds(1))?;
     send(netlink.as_raw_fd(), &request(), MsgFlags::empty())?;
     let mut table = HashMap::new();
-    let mut buffer = vec![0; LARGEST];
+    let mut buffer = vec![0; BUFFER];
     loop {
         let length = recv(netlink.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-        if !take(&buffer[..length], &mut table) {
+        if !parse_datagram(&buffer[..length], &mut table) {
             return Ok(table);
         }
     }
@@ -70,7 +72,7 @@ fn request() -> Vec<u8> {
     request.extend(40_u32.to_ne_bytes());
     request.extend(BY_FAMILY.to_ne_bytes());
     request.extend(REQUEST_DUMP.to_ne_bytes());
-    // Sequence number and sender, which are not needed; then family, protocol and padding.
+    // Sequence number and sender, which are not needed here; then family, protocol and padding.
     request.extend([0; 8]);
     request.extend([family, 0, 0, 0]);
     request.extend(ESTABLISHED.to_ne_bytes());
@@ -80,8 +82,8 @@ fn request() -> Vec<u8> {
     request
 }
 
-/// Takes the messages of one datagram; false once there is nothing more to come.
-fn take(mut bytes: &[u8], table: &mut HashMap<u32, Entry>) -> bool {
+/// Parses the messages of one datagram; false after the last one.
+fn parse_datagram(mut bytes: &[u8], table: &mut HashMap<u32, Entry>) -> bool {
     while let (Some(length), Some(kind)) = (u32_at(bytes, 0), u16_at(bytes, 4)) {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if kind != BY_FAMILY || length < HEADER + MESSAGE || length > bytes.len() {
@@ -96,7 +98,7 @@ fn take(mut bytes: &[u8], table: &mut HashMap<u32, Entry>) -> bool {
     true
 }
 
-/// `struct unix_diag_msg`, and attributes behind it.
+/// Parses a `struct unix_diag_msg` and the attributes after it.
 fn entry(message: &[u8]) -> Option<(u32, Entry)> {
     let kind = i32::from(*message.get(1)?);
     let inode = u32_at(message, 4)?;
@@ -120,7 +122,7 @@ fn entry(message: &[u8]) -> Option<(u32, Entry)> {
     Some((inode, entry))
 }
 
-/// A path, or `@` and an abstract name (unix(7)).
+/// A socket's name for people: a path, or `@` and an abstract name (unix(7)).
 fn name(bytes: &[u8]) -> String {
     match bytes.strip_prefix(b"\0") {
         Some(abstract_name) => format!("@{}", String::from_utf8_lossy(abstract_name)),
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_end_of_a_connection_is_named() {
+    fn the_peer_of_a_connection_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("database.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_harms_nobody() {
+    fn truncated_messages_do_no_harm() {
         let mut table = HashMap::new();
         let mut whole = Vec::new();
         whole.extend(44_u32.to_ne_bytes());
@@ -191,10 +193,10 @@ mod tests {
         whole.extend(PEER.to_ne_bytes());
         whole.extend(8_u32.to_ne_bytes());
         whole.extend([0; 4]);
-        assert!(take(&whole, &mut table));
+        assert!(parse_datagram(&whole, &mut table));
         assert_eq!(table[&7].peer, Some(8));
         for length in 0..whole.len() {
-            take(&whole[..length], &mut table);
+            parse_datagram(&whole[..length], &mut table);
         }
     }
 }

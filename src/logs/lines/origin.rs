@@ -12,7 +12,7 @@
 //!
 //! An application often logs what a client sent. So only a head with the right nonce is accepted.
 //! Each start of the launcher makes a new nonce, passes it to the entry module and never writes it
-//! to the log: without it nobody can forge a head. For the same reason a head may begin in the
+//! to the log: without it a head cannot be forged. For the same reason a head may begin in the
 //! middle of a line, after text of another writer that has no line end. Everything else that looks
 //! like a head is text.
 

@@ -1,6 +1,6 @@
 //! The queue behind a lock: taking records in, waiting for room, for data and for the end.
 //!
-//! The lock is never held during a read, a render or a write, so nobody waits for it longer than a
+//! The lock is never held during a read, a render or a write, so no thread waits for it longer than a
 //! copy of 64 KiB takes.
 
 use std::{

@@ -15,7 +15,7 @@ use super::running::{
 use crate::logs::{Counters, Format, Level, LogOptions, Logs, OnFull, Source, start};
 
 #[test]
-fn nobody_waits_for_a_stdout_that_is_not_read() {
+fn a_stdout_that_is_not_read_blocks_no_writer() {
     const LINES: u64 = 30_000;
     let (out, end) = pipe();
     let options = LogOptions {
@@ -164,7 +164,7 @@ fn blocked_children_that_are_being_stopped_wait_no_more_and_lose_nothing() {
     wait_for("the stall", || logs.counters().stalled.is_some());
     assert!(!writing.is_finished());
     logs.children_stopping();
-    // Nobody has read anything.
+    // Nothing has been read yet.
     wait_for("the child to end", || writing.is_finished());
     let (records, summary) = finish_reading(logs, out);
     assert_eq!(lines_of(&records, Source::AppStdout), LINES);

@@ -32,7 +32,7 @@ pub(super) struct Progress {
     request_timeout: Option<Duration>,
     last: Option<Vec<(i32, u64, Vec<String>)>>,
     /// When progress was seen last.
-    moved_at: Option<Duration>,
+    last_moved: Option<Duration>,
 }
 
 impl Progress {
@@ -41,13 +41,13 @@ impl Progress {
         Self {
             request_timeout,
             last: None,
-            moved_at: None,
+            last_moved: None,
         }
     }
 
     /// Counts from now on again: a worker has answered a ping.
     pub(super) fn reset(&mut self, now: Duration) {
-        self.moved_at = Some(now);
+        self.last_moved = Some(now);
     }
 
     /// Takes the result of a poll. Returns how long nothing has moved, if that is so long that the application seems
@@ -78,10 +78,10 @@ impl Progress {
             self.last = current;
         }
         if moved || nothing_waits || busy {
-            self.moved_at = Some(now);
+            self.last_moved = Some(now);
             return None;
         }
-        let idle = now.saturating_sub(*self.moved_at.get_or_insert(now));
+        let idle = now.saturating_sub(*self.last_moved.get_or_insert(now));
         let limit = self
             .request_timeout
             .map_or(MIN_IDLE, |timeout| (timeout + MARGIN).max(MIN_IDLE));

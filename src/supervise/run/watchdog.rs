@@ -35,7 +35,7 @@ pub(super) fn log(child: &str, finding: &WatchdogFinding) {
             child,
             seconds = idle.as_secs(),
             requests = requests.as_deref().unwrap_or("none that is known"),
-            "Requests wait, and none has been started or finished for this time: it is killed and started again."
+            "It is hung: it has made no progress for this time. It is killed and started again."
         ),
         WatchdogFinding::Overdue {
             worker,
