@@ -8,8 +8,7 @@
 //!                                  ├─► control (answers HTTP requests to a running launcher) ◄─── client
 //!                                  └─► logs ◄── pipes of every child; telemetry: the launcher's own events
 //! ```
-//!
-//! `docs/architecture.md` follows three paths of data through it: configuration, a byte of log, a reload.
+//! `docs/architecture.md` says where to look, and follows data through the files.
 //!
 //! # Who may import whom
 //!
@@ -37,11 +36,8 @@
 //!
 //! 1. `config`, `plan`, `render` and `supervise::machine` never see the file system, the clock or the environment.
 //! 2. `supervise` knows children, not nginx or uWSGI: it uses them through the traits of `supervise::program`.
-//! 3. One place starts processes (`sys::process`), one waits for them (`sys::reap`), one writes the log to stdout
-//!    (`logs`), one reads the environment (`context`, beside clap), one returns the exit code (`main`).
-//! 4. Every wait has a deadline, every queue a bound, every socket a limit; no program is run without a time limit.
-//!
-//! Signals are in `sys::signals`, exit codes in `exit`.
+//! 3. One place each starts processes, waits for them, writes stdout, reads the environment, returns the exit code.
+//! 4. Every wait has a deadline, every queue a bound, every socket a limit, every program a time limit.
 
 mod cli;
 mod client;

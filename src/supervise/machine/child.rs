@@ -80,12 +80,12 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(super) fn new(spec: ChildSpec, purpose: Purpose) -> Self {
+    pub(super) fn new(spec: ChildSpec, purpose: Purpose, now: Uptime) -> Self {
         Self {
             spec,
             purpose,
             state: ChildState::Idle,
-            since: Uptime::default(),
+            since: now,
             restarts: 0,
             last_exit: None,
             backoff: Backoff::default(),
@@ -104,10 +104,9 @@ impl Child {
         };
         Self {
             state: ChildState::Running { pid: group },
-            since: now,
             ever_ready: true,
             survivors_of: Some(of),
-            ..Self::new(spec, Purpose::Retiring { kill_at: None })
+            ..Self::new(spec, Purpose::Retiring { kill_at: None }, now)
         }
     }
 

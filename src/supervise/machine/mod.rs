@@ -113,7 +113,8 @@ impl Machine {
     /// Adds a child of the first generation; they are started in the order in which they are added.
     pub(crate) fn add(&mut self, spec: ChildSpec) -> ChildId {
         let id = self.children.new_id();
-        self.children.insert(id, Child::new(spec, Purpose::Serving));
+        self.children
+            .insert(id, Child::new(spec, Purpose::Serving, self.now));
         id
     }
 

@@ -149,11 +149,12 @@ impl Machine {
                 self.act(Action::Forget(id));
                 continue;
             };
-            let candidate = Child::new(spec, Purpose::Candidate { replaces });
+            let candidate = Child::new(spec, Purpose::Candidate { replaces }, self.now);
             self.children.insert(id, candidate);
         }
         let canary = new.canary.map(|(id, spec)| {
-            self.children.insert(id, Child::new(spec, Purpose::Canary));
+            self.children
+                .insert(id, Child::new(spec, Purpose::Canary, self.now));
             id
         });
         self.reload = Reload::Starting {
