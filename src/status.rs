@@ -246,6 +246,9 @@ pub(crate) struct RequestStatus {
     pub(crate) path: String,
     /// Whole seconds since the request started.
     pub(crate) seconds: u64,
+    /// Whether it is an open WebSocket, which holds its slot and has no deadline.
+    #[serde(default)]
+    pub(crate) websocket: bool,
 }
 
 /// A record of the log at level error.

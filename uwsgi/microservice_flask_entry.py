@@ -1,20 +1,29 @@
 """The module that uWSGI imports; it loads the service's application. Written by microservice-flask: changes are lost.
 
 uWSGI binds sys.stdout and sys.stderr to its own stderr. This module gives the application separate streams: stdout is
-descriptor 1, stderr is a pipe of the launcher, and only uWSGI's master writes to descriptor 2. It also wraps each call
-with the request timeout and the queue timeout, where they are configured.
+descriptor 1, stderr is a pipe of the launcher, and only uWSGI's master writes to descriptor 2. It also wraps each call:
+microservice_flask_environ is what the application gets of a request, microservice_flask_answer what becomes of its
+response, microservice_flask_deadline the request timeout, microservice_flask_websocket an upgraded connection.
 """
 
+import inspect
 import math
 import os
 import sys
+import time
 import traceback
 
+import microservice_flask_answer as answers
+import microservice_flask_environ as environs
+import microservice_flask_records as records
 import microservice_flask_streams as streams
+import microservice_flask_websocket as websocket
 import uwsgi
 
 # uWSGI's exit code when the application cannot be loaded (need-app).
 _NO_APPLICATION = 22
+# Variables of a request: nginx limits their bytes to 32 KiB, this their number. Each takes room in uWSGI's buffer.
+_MAX_ENVIRON = 1000
 
 _stderr_descriptor = int(os.environ.pop("MICROSERVICE_APP_STDERR_FD"))
 os.environ.pop("MICROSERVICE_APP_SOCKET_FD", None)
@@ -52,16 +61,16 @@ def _option(name):
 
 
 def _guard(timeout):
-    """The object that enforces the request timeout; None without one."""
+    """The object that enforces the request timeout."""
     if not timeout:
-        return None
+        return answers.NoGuard()
     import microservice_flask_deadline as deadline
 
     if any(_option(name) not in ("", "0") for name in ("async", "gevent", "ugreen", "asyncio")):
-        deadline.record(
+        records.record(
             "warning", "request_timeout works with processes and threads only, not with uWSGI's async modes: it is off"
         )
-        return None
+        return answers.NoGuard()
     threads = _option("threads")
     return (deadline.Watcher if threads.isdigit() and int(threads) > 1 else deadline.Timer)(timeout)
 
@@ -92,7 +101,29 @@ def _load():
         _give_up("cannot find `app` in %s: it needs a line such as `app = Flask(__name__)`" % main.__file__)
     if not callable(application):
         _give_up("cannot use `app` of %s: it is a %s, not a WSGI application" % (main.__file__, type(application).__name__))
+    if _is_asgi(application):
+        _give_up(
+            "cannot use `app` of %s: it is an ASGI application (%s), and uWSGI serves WSGI. Wrap it: pip install a2wsgi,"
+            " then `from a2wsgi import ASGIMiddleware` and `app = ASGIMiddleware(app)`"
+            % (main.__file__, type(application).__name__)
+        )
     return application
+
+
+def _is_asgi(application):
+    """Whether calling it makes a coroutine, or it takes ASGI's three arguments. Flask has an asynchronous form of
+    views, not of the application."""
+    call = application if inspect.isroutine(application) else getattr(type(application), "__call__", None)
+    if inspect.isclass(application):
+        # ASGI 2: a class that is called with the scope and gives a coroutine function.
+        return inspect.iscoroutinefunction(getattr(application, "__call__", None))
+    if inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(call):
+        return True
+    try:
+        parameters = list(inspect.signature(application).parameters)
+    except (TypeError, ValueError):
+        return False
+    return parameters == ["scope", "receive", "send"]
 
 
 def _print_traceback(error):
@@ -126,48 +157,43 @@ def _after_request():
 
 
 def _wrap(application, guard, queue_timeout):
-    """Wraps the application with the configured timeouts, and only those, to keep the overhead low."""
+    """The application as uWSGI calls it: each request gets an environ of its own, a deadline, and an answer."""
     set_request_id = streams.request_id.set
     errors = sys.stderr
+    own, clock, waited, answer_of = environs.own, time.time, answers.waited, answers.Answer
 
-    def plain(environ, start_response):
+    def serve(raw, start_response):
+        environ = own(raw)
         set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
         environ["wsgi.errors"] = errors
-        return application(environ, start_response)
+        wait = waited(environ, clock())
+        answer = answer_of(guard, environ, start_response, wait)
+        if queue_timeout and wait > queue_timeout:
+            return answer.refuse(503, "Service Unavailable", "queue_timeout", [("Retry-After", "1")])
+        if len(environ) > _MAX_ENVIRON:
+            return _refuse_many(answer)
+        if "HTTP_UPGRADE" in environ and websocket.wanted(environ):
+            answer.socket = environ["werkzeug.socket"] = websocket.Connection(answer, guard)
+        return answer.run(application)
 
-    if not guard and not queue_timeout:
-        return plain
+    return serve
 
-    from microservice_flask_deadline import Answer, error_page, waited_too_long
 
-    def guarded(environ, start_response):
-        set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        environ["wsgi.errors"] = errors
-        # uWSGI's file wrapper works only if uWSGI gets its own object back, not an Answer.
-        environ.pop("wsgi.file_wrapper", None)
-        return Answer(guard, environ, start_response).run(application)
-
-    inner = guarded if guard else plain
-    if not queue_timeout:
-        return inner
-
-    def queued(environ, start_response):
-        if waited_too_long(environ, queue_timeout):
-            status, headers, body = error_page(environ, 503, "Service Unavailable", [("Retry-After", "1")])
-            start_response(status, headers)
-            return body
-        return inner(environ, start_response)
-
-    return queued
+def _refuse_many(answer):
+    """Refuses a request with so many headers that uWSGI may have dropped some (http_parse in proto/http.c)."""
+    fields = records.about(answer.environ)
+    records.record(
+        "warning",
+        "%s %s refused: it has more than %d headers" % (fields["method"], fields["path"], _MAX_ENVIRON),
+        **fields,
+    )
+    return answer.refuse(431, "Request Header Fields Too Large", "too_many_headers")
 
 
 _queue_timeout = _seconds("MICROSERVICE_QUEUE_TIMEOUT")
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
-if _queue_timeout:
-    import microservice_flask_deadline  # noqa: F401  Imported while its folder is still on sys.path.
 _application = _load()
-if _request_guard:
-    _request_guard.check()
+_request_guard.check()
 _chain("post_fork_hook", _in_worker)
 _chain("after_req_hook", _after_request)
 application = _wrap(_application, _request_guard, _queue_timeout)

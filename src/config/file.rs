@@ -55,6 +55,8 @@ section! {
         pub request_timeout: DurationValue,
         /// Seconds a request may wait for a free slot before it gets 503 with Retry-After; 0 = no limit. Default 0.
         pub queue_timeout: DurationValue,
+        /// Seconds without a byte in either direction after which a WebSocket is closed; 0 = no limit. Default 60.
+        pub websocket_idle_timeout: DurationValue,
         /// Requests that may wait; further ones get 503 with Retry-After at once. Default 1024.
         pub queue_size: Count<0, 1_000_000>,
         /// Larger request bodies get 413; 0 = no limit. Default "100m".

@@ -44,6 +44,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// The longest wait for a free slot; zero: no limit.
     pub queue_timeout: Duration,
+    /// Silence after which a WebSocket is closed; zero: no limit.
+    pub websocket_idle_timeout: Duration,
     /// Requests that may wait for a slot.
     pub queue_size: Setting<u32>,
     /// In bytes; zero: no limit.
@@ -82,6 +84,7 @@ pub struct Setting<T> {
 /// Slots when `wsgi_worker_threads_count` is not set: as many as the Apache image had.
 pub(crate) const DEFAULT_SLOTS: u32 = 17;
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_WEBSOCKET_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_QUEUE_SIZE: u32 = 1024;
 const DEFAULT_MAX_BODY_SIZE: u64 = 100 * 1024 * 1024;
 /// Generous, because imports that load models or wait for a database are slow and a longer timeout does no harm.
@@ -129,6 +132,9 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         queue_timeout: server
             .queue_timeout
             .map_or(Duration::ZERO, |duration| duration.0),
+        websocket_idle_timeout: server
+            .websocket_idle_timeout
+            .map_or(DEFAULT_WEBSOCKET_IDLE_TIMEOUT, |duration| duration.0),
         queue_size: Setting {
             value: server.queue_size.map_or(DEFAULT_QUEUE_SIZE, |n| n.0),
             at: raw.at("queue_size"),

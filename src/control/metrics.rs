@@ -179,6 +179,7 @@ mod tests {
             method: "GET".into(),
             path: "/".into(),
             seconds: 1,
+            websocket: false,
         };
         let report = StatusReport {
             name: "a\"b\\c\nd".into(),

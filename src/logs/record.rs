@@ -135,6 +135,12 @@ pub struct AccessRecord<'a> {
     pub duration: u64,
     /// The application's share of that in milliseconds, all attempts together; none when it was not asked.
     pub upstream: Option<u64>,
+    /// Of `upstream`, the wait for a free slot, in milliseconds; none when no slot has answered.
+    pub queue: Option<u64>,
+    /// The number of the worker that has answered.
+    pub worker: Option<u32>,
+    /// Why the product itself has made the answer, in one word; empty when it is the application's.
+    pub reason: &'a [u8],
     /// A health check, not a client.
     pub health: bool,
     /// The fields that nginx wrote, with the braces.
@@ -150,6 +156,11 @@ pub struct AccessRecord<'a> {
 }
 
 impl AccessRecord<'_> {
+    /// The time in the application in milliseconds.
+    pub fn app(&self) -> Option<u64> {
+        Some(self.upstream?.saturating_sub(self.queue?))
+    }
+
     /// An error of the service, a warning about the client, or neither. 499 is a client that did not wait for its answer,
     /// 0 a connection that ended before an answer.
     pub fn level(&self) -> Level {

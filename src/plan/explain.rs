@@ -268,10 +268,7 @@ fn request_timeout(plan: &Plan) -> Line {
             why: "request_timeout is 0: a request that hangs keeps its slot for ever".to_owned(),
         };
     };
-    let hard = plan
-        .timeouts
-        .hard_end
-        .unwrap_or_else(|| std::time::Duration::from_secs(plan.timeouts.harakiri.unwrap_or(0)));
+    let hard = plan.timeouts.hard_end.unwrap_or(limit);
     Line {
         label: "request timeout",
         value: seconds(limit),

@@ -57,6 +57,11 @@ impl Layout {
         self.nginx().join("draining")
     }
 
+    /// As soon as this file exists, the workers close their WebSockets.
+    pub fn leaving(&self) -> PathBuf {
+        self.folder().join("leaving")
+    }
+
     /// The folder of uWSGI's files; belongs to the workers' user.
     pub fn uwsgi(&self) -> PathBuf {
         self.folder().join("uwsgi")

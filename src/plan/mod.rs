@@ -155,9 +155,11 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         threads,
         queue,
         timeouts: timeouts::timeouts(
-            config.request_timeout,
-            config.queue_timeout,
-            threads,
+            &timeouts::ConfiguredLimits {
+                request: config.request_timeout,
+                queue: config.queue_timeout,
+                websocket_idle: config.websocket_idle_timeout,
+            },
             rounds,
         ),
         backlog,

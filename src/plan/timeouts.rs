@@ -2,23 +2,20 @@
 //!
 //! ```text
 //! T            the entry module raises an exception in the request: 504, other requests unaffected
-//! T + 2 s      harakiri kills the worker if the request could not be interrupted (threads = 1)
-//! T + 3 s      with threads the launcher kills the worker, because harakiri is unreliable there
+//! T + 3 s      the launcher kills the worker if the request could not be interrupted
 //! wait + T + 4 nginx's read timeout; only reached when uWSGI is dead
 //! T / 2        until then a request whose worker died is retried once, if its method is idempotent
 //! ```
 //!
 //! T is counted from when the application starts on a request. nginx's clock also includes the wait for a free slot, so
-//! it must be the last one.
+//! it must be the last one. uWSGI's own harakiri is not used: with threads a neighbour that finishes disarms it, it comes
+//! up to 1 s early (2.0.31) or 1.5 s late, and nothing can lift it from an open WebSocket.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Seconds from T to harakiri. uWSGI counts whole seconds: 2.0.21 kills up to 1.5 s late, 2.0.31 up to 1 s early, so the
-/// timer of the entry module has at least one second.
-const HARAKIRI_MARGIN: u64 = 2;
-/// From T until the launcher kills a worker with several threads.
+/// From T until the launcher kills a worker.
 const HARD_END_MARGIN: Duration = Duration::from_secs(3);
 /// From T until a request has certainly ended.
 const END_MARGIN: Duration = Duration::from_secs(4);
@@ -34,9 +31,9 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// The longest wait for a free slot; none: no limit.
     pub queue: Option<Duration>,
-    /// uWSGI's harakiri, in seconds; none with threads, and without T.
-    pub harakiri: Option<u64>,
-    /// Age of a request at which the launcher kills its worker; none with one request per process.
+    /// Silence after which a WebSocket is closed; none: no limit.
+    pub websocket_idle: Option<Duration>,
+    /// Age of a request at which the launcher kills its worker; none without T.
     pub hard_end: Option<Duration>,
     /// nginx's read timeout for a response of the application.
     pub read: Duration,
@@ -49,79 +46,89 @@ pub struct Timeouts {
     pub retire: Option<Duration>,
 }
 
-/// Derives all deadlines from those of the configuration (zero: no limit). `rounds` is how many times all slots are
-/// refilled until the last waiting request gets one.
-pub(crate) fn timeouts(request: Duration, queue: Duration, threads: u32, rounds: u32) -> Timeouts {
-    let queue = (!queue.is_zero()).then_some(queue);
-    if request.is_zero() {
-        return Timeouts {
-            request: None,
-            queue,
-            harakiri: None,
-            hard_end: None,
-            read: MAX_READ_TIMEOUT,
-            replay: REPLAY_WITHOUT_LIMIT,
-            late: None,
-            retire: None,
-        };
-    }
-    let single = threads == 1;
-    let end = request + END_MARGIN;
-    let wait = queue.unwrap_or(end * rounds);
-    Timeouts {
-        request: Some(request),
-        queue,
-        harakiri: single.then(|| whole_seconds(request) + HARAKIRI_MARGIN),
-        hard_end: (!single).then(|| request + HARD_END_MARGIN),
-        read: (wait + end).min(MAX_READ_TIMEOUT),
-        replay: request / 2,
-        late: Some(request.as_secs() + 1),
-        retire: Some(end),
-    }
+/// The limits of the configuration; zero: no limit.
+pub(crate) struct ConfiguredLimits {
+    pub(crate) request: Duration,
+    pub(crate) queue: Duration,
+    pub(crate) websocket_idle: Duration,
 }
 
-/// Seconds, rounded up.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+/// Derives all deadlines from the limits. `rounds` is how many times all slots are refilled until the last waiting request
+/// gets one.
+pub(crate) fn timeouts(limits: &ConfiguredLimits, rounds: u32) -> Timeouts {
+    let limit = |duration: Duration| (!duration.is_zero()).then_some(duration);
+    let (request, queue, websocket_idle) = (
+        limit(limits.request),
+        limit(limits.queue),
+        limit(limits.websocket_idle),
+    );
+    let end = request.map(|request| request + END_MARGIN);
+    let wait = end.map(|end| queue.unwrap_or(end * rounds) + end);
+    // nginx counts the silence of a WebSocket too, and must not be the first to end it: it sends no close frame.
+    let silence = websocket_idle.map(|idle| idle + END_MARGIN + END_MARGIN);
+    let read = match (wait, silence) {
+        (Some(wait), Some(silence)) => wait.max(silence).min(MAX_READ_TIMEOUT),
+        _ => MAX_READ_TIMEOUT,
+    };
+    Timeouts {
+        request,
+        queue,
+        websocket_idle,
+        hard_end: request.map(|request| request + HARD_END_MARGIN),
+        read,
+        replay: request.map_or(REPLAY_WITHOUT_LIMIT, |request| request / 2),
+        late: request.map(|request| request.as_secs() + 1),
+        retire: end,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn chain(request: Duration, queue: Duration, websocket_idle: Duration) -> Timeouts {
+        let limits = ConfiguredLimits {
+            request,
+            queue,
+            websocket_idle,
+        };
+        timeouts(&limits, 61)
+    }
+
     #[test]
     fn each_deadline_leaves_room_for_the_one_before() {
         for seconds in [0.5, 1.0, 3.0, 60.0] {
             let request = Duration::from_secs_f64(seconds);
-            let chain = timeouts(request, Duration::ZERO, 1, 61);
-            let harakiri = Duration::from_secs(chain.harakiri.unwrap());
-            assert!(chain.replay < request && harakiri >= request + Duration::from_secs(2));
+            let chain = chain(request, Duration::ZERO, Duration::from_secs(60));
+            let hard_end = chain.hard_end.unwrap();
+            assert!(chain.replay < request && hard_end >= request + Duration::from_secs(2));
             assert!(
-                chain.read > harakiri && chain.retire.unwrap() > harakiri,
+                chain.read > hard_end && chain.retire.unwrap() > hard_end,
                 "{chain:?}"
             );
-            // Harakiri may come a second early: a death at that time must already count as late.
-            assert!(Duration::from_secs(chain.late.unwrap() + 1) <= harakiri);
+            assert!(Duration::from_secs(chain.late.unwrap()) < hard_end);
             assert!(Duration::from_secs(chain.late.unwrap()) > request);
         }
     }
 
     #[test]
-    fn with_threads_the_launcher_kills_instead_of_harakiri() {
-        let chain = timeouts(Duration::from_secs(60), Duration::from_secs(5), 4, 61);
+    fn nginx_waits_longer_than_a_websocket_may_be_silent() {
+        let second = Duration::from_secs;
+        assert_eq!(chain(second(60), second(5), second(60)).read, second(69));
+        assert_eq!(chain(second(60), second(5), second(600)).read, second(608));
         assert_eq!(
-            (chain.harakiri, chain.hard_end),
-            (None, Some(Duration::from_secs(63)))
+            chain(second(60), second(5), Duration::ZERO).read,
+            MAX_READ_TIMEOUT
         );
-        assert_eq!(chain.read, Duration::from_secs(69));
     }
 
     #[test]
     fn zero_means_no_limit() {
-        let chain = timeouts(Duration::ZERO, Duration::ZERO, 1, 61);
+        let chain = chain(Duration::ZERO, Duration::ZERO, Duration::ZERO);
         assert_eq!(
-            (chain.request, chain.harakiri, chain.late, chain.retire),
+            (chain.request, chain.hard_end, chain.late, chain.retire),
             (None, None, None, None)
         );
+        assert_eq!(chain.read, MAX_READ_TIMEOUT);
     }
 }

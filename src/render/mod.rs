@@ -15,6 +15,27 @@ use askama::Template as _;
 use self::quote::Unquotable;
 use crate::plan::Plan;
 
+macro_rules! module {
+    ($name:literal) => {
+        (
+            concat!("uwsgi/", $name),
+            include_str!(concat!("../../uwsgi/", $name)),
+        )
+    };
+}
+
+/// The Python modules that uWSGI imports, as they are.
+const MODULES: [(&str, &str); 8] = [
+    module!("microservice_flask_entry.py"),
+    module!("microservice_flask_environ.py"),
+    module!("microservice_flask_answer.py"),
+    module!("microservice_flask_headers.py"),
+    module!("microservice_flask_records.py"),
+    module!("microservice_flask_deadline.py"),
+    module!("microservice_flask_websocket.py"),
+    module!("microservice_flask_streams.py"),
+];
+
 /// A rendered file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
@@ -41,28 +62,15 @@ pub fn render(plan: &Plan) -> Result<Vec<Rendered>, RenderError> {
         path: PathBuf::from(path),
         text,
     };
-    Ok(vec![
+    let mut files = vec![
         file("nginx/nginx.conf", nginx::NginxConf::new(plan).render()?),
-        file(
-            "nginx/uwsgi_params",
-            nginx::UwsgiParams::new(plan).render()?,
-        ),
+        file("nginx/proxy.conf", nginx::ProxyConf::new(plan).render()?),
         file(
             "nginx/mime.types",
             include_str!("../../nginx/mime.types").to_owned(),
         ),
         file("uwsgi/uwsgi.ini", uwsgi::UwsgiIni::new(plan)?.render()?),
-        file(
-            "uwsgi/microservice_flask_entry.py",
-            include_str!("../../uwsgi/microservice_flask_entry.py").to_owned(),
-        ),
-        file(
-            "uwsgi/microservice_flask_streams.py",
-            include_str!("../../uwsgi/microservice_flask_streams.py").to_owned(),
-        ),
-        file(
-            "uwsgi/microservice_flask_deadline.py",
-            include_str!("../../uwsgi/microservice_flask_deadline.py").to_owned(),
-        ),
-    ])
+    ];
+    files.extend(MODULES.map(|(path, text)| file(path, text.to_owned())));
+    Ok(files)
 }

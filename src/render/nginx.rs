@@ -13,6 +13,9 @@ use crate::plan::{Plan, StaticFolder};
 const SHUTDOWN_MARGIN: u64 = 5;
 /// File descriptors in addition to those of connections, see `plan::sizing`.
 const OTHER_FILES: u32 = 256;
+/// Bytes of one response that nginx keeps on disk for a slow client, at most. nginx's own default is 1 GiB, which fills a
+/// runtime folder in memory (tmpfs) with a few downloads.
+const MAX_TEMP_FILE_SIZE: u64 = 64 * 1024 * 1024;
 
 #[derive(Template)]
 #[template(path = "nginx/nginx.conf", config = "src/render/askama.toml")]
@@ -25,7 +28,7 @@ pub(super) struct NginxConf<'a> {
     open_files: u32,
     shutdown_timeout: u64,
     mime_types: String,
-    uwsgi_params: String,
+    proxy_conf: String,
     health_check_path: Option<String>,
     trusted_proxies: Vec<String>,
     max_body_size: u64,
@@ -46,27 +49,28 @@ pub(super) struct NginxConf<'a> {
 struct StaticView {
     prefix: String,
     alias: String,
-    root: String,
-    rewrite: String,
-    draining: String,
+    /// A regular expression that matches files and folders whose names begin with a dot.
+    hidden: String,
 }
 
 #[derive(Template)]
 #[template(
-    path = "nginx/uwsgi_params",
+    path = "nginx/proxy.conf",
     config = "src/render/askama.toml",
     escape = "none"
 )]
-pub(super) struct UwsgiParams {
+pub(super) struct ProxyConf {
     read_timeout_ms: u128,
     replay_ms: u128,
+    max_temp_file_size: u64,
 }
 
-impl UwsgiParams {
+impl ProxyConf {
     pub(super) fn new(plan: &Plan) -> Self {
         Self {
             read_timeout_ms: plan.timeouts.read.as_millis(),
             replay_ms: plan.timeouts.replay.as_millis().max(1),
+            max_temp_file_size: MAX_TEMP_FILE_SIZE,
         }
     }
 }
@@ -84,7 +88,7 @@ impl<'a> NginxConf<'a> {
             // After a reload the old nginx may have requests of any duration; the launcher enforces the stop timeout.
             shutdown_timeout: plan.stop_timeout.max(plan.timeouts.read).as_secs() + SHUTDOWN_MARGIN,
             mime_types: quote::nginx_include(&text(&layout.nginx().join("mime.types"))),
-            uwsgi_params: quote::nginx_include(&text(&layout.nginx().join("uwsgi_params"))),
+            proxy_conf: quote::nginx_include(&text(&layout.nginx().join("proxy.conf"))),
             health_check_path: plan.health_check_path.as_deref().map(map_key),
             trusted_proxies: plan
                 .trusted_proxies
@@ -110,7 +114,7 @@ impl<'a> NginxConf<'a> {
             under_way: plan.slots + plan.queue,
             late: plan.timeouts.late.map(quote::at_least),
             draining: quote::nginx_with_variables(&text(&layout.draining())),
-            statics: plan.statics.iter().enumerate().map(static_view).collect(),
+            statics: plan.statics.iter().map(static_view).collect(),
             own_socket: quote::nginx(&format!("unix:{}", text(&layout.nginx_socket()))),
         }
     }
@@ -123,14 +127,14 @@ impl NginxConf<'_> {
     }
 }
 
-fn static_view((index, folder): (usize, &StaticFolder)) -> StaticView {
-    let path = text(&folder.folder);
+fn static_view(folder: &StaticFolder) -> StaticView {
     StaticView {
         prefix: quote::nginx(&folder.prefix),
-        alias: quote::nginx_with_variables(&format!("{path}/")),
-        root: quote::nginx_with_variables(&path),
-        rewrite: quote::nginx(&format!("^{}(.*)$", quote::regex(&folder.prefix))),
-        draining: format!("@draining_static_{index}"),
+        alias: quote::nginx_with_variables(&format!("{}/", text(&folder.folder))),
+        hidden: quote::nginx(&format!(
+            "^{}(.*/)?\\.(?!well-known(/|$))",
+            quote::regex(&folder.prefix)
+        )),
     }
 }
 

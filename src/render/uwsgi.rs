@@ -23,7 +23,6 @@ pub(super) struct UwsgiIni {
     procname: String,
     folder: String,
     backlog: u32,
-    harakiri: Option<u64>,
     stats: String,
     fifo: String,
     options: Vec<(String, String)>,
@@ -51,7 +50,6 @@ impl UwsgiIni {
             name,
             folder: path(&plan.layout.uwsgi())?,
             backlog: plan.backlog,
-            harakiri: plan.timeouts.harakiri,
             stats: path(&plan.layout.uwsgi_stats())?,
             fifo: path(&plan.layout.uwsgi_fifo())?,
             options: plan

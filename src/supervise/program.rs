@@ -33,6 +33,9 @@ pub(crate) trait Supervised: fmt::Debug {
 
 /// A program that runs the application.
 pub(crate) trait Application: Supervised {
+    /// Makes it end the connections that clients hold open without a request (WebSockets): it will be stopped.
+    fn end_open_connections(&self) -> Result<(), WriteError>;
+
     /// Makes it finish its requests and exit, while its successor serves on the same socket.
     fn retire(&self) -> io::Result<()>;
 

@@ -1,4 +1,4 @@
-"""Runs the entry module with a real uWSGI and connects to it with the uwsgi protocol."""
+"""Runs the entry module with a real uWSGI and connects to it as nginx does."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import time
@@ -17,7 +16,7 @@ MODULES = pathlib.Path(__file__).resolve().parents[2] / "uwsgi"
 PROGRAM = os.environ.get("MICROSERVICE_TEST_UWSGI", "uwsgi")
 _OPTIONS = """\
 --strict --master --enable-threads --py-call-uwsgi-fork-hooks --single-interpreter --need-app --buffer-size=65535
---post-buffering=8192 --socket-timeout=30 --close-on-exec --ignore-sigpipe --ignore-write-errors
+--max-vars=4096 --socket-timeout=30 --close-on-exec --ignore-sigpipe --ignore-write-errors
 --disable-write-exception --wsgi-disable-file-wrapper --die-on-term --no-orphans --forkbomb-delay=0
 --disable-logging --module=microservice_flask_entry:application
 """.split()
@@ -38,11 +37,39 @@ def wait_for(what, condition, seconds=10):
 
 class Reply:
     def __init__(self, raw, seconds):
-        head, _, self.body = raw.partition(b"\r\n\r\n")
+        head, _, body = raw.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         self.status = int(lines[0].split()[1]) if lines[0] else 0
         self.headers = dict(line.split(": ", 1) for line in lines[1:])
         self.seconds = seconds
+        # Whether the response says where it ends, and whether it ends there.
+        self.whole, self.body = True, body
+        self.ends = False
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            self.whole, self.body = _unchunked(body)
+            self.ends = self.whole
+        elif "Content-Length" in self.headers:
+            self.ends = self.whole = len(body) == int(self.headers["Content-Length"])
+
+
+def _is_complete(raw, method):
+    head, end, _ = raw.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    return method == "HEAD" or head.split()[1] in (b"204", b"304") or Reply(raw, 0).ends
+
+
+def _unchunked(data):
+    chunks = []
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        if not size:
+            return False, b"".join(chunks)
+        size = int(size, 16)
+        if not size:
+            return data == b"\r\n", b"".join(chunks)
+        chunks.append(data[:size])
+        data = data[size + 2 :]
 
 
 class Line:
@@ -78,7 +105,7 @@ class Uwsgi:
             os.set_inheritable(listener.fileno(), True)
             self.process = subprocess.Popen(
                 [PROGRAM, *plugins, *_OPTIONS, *options]
-                + ["--processes=%d" % processes, "--threads=%d" % threads, "--socket=fd://%d" % listener.fileno()]
+                + ["--processes=%d" % processes, "--threads=%d" % threads, "--http-socket=fd://%d" % listener.fileno()]
                 + ["--pythonpath=%s" % modules, "--stats=%s" % (self.folder / "stats")],
                 cwd=self.folder / "src",
                 env=dict(
@@ -147,30 +174,29 @@ class Uwsgi:
     def records(self, level):
         return [line.json for line in self.lines("err") if line.json.get("level") == level]
 
-    def connect(self, path, id="", method="GET", query="", body=b"", **variables):
+    def connect(self, path, id="", method="GET", query="", body=b"", passed=None, start="", lines=(), **headers):
+        """`passed` is nginx's header Microservice-Request, `start` its time of the request."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
         connection.connect(self.path)
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path,
-            "REQUEST_URI": path,
-            "QUERY_STRING": query,
-            "SERVER_NAME": "test",
-            "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_X_REQUEST_ID": id,
-            **variables,
-        }
-        data = b"".join(
-            struct.pack("<H", len(text.encode())) + text.encode() for pair in environ.items() for text in pair
-        )
-        connection.sendall(struct.pack("<BHB", 0, len(data), 0) + data + body)
+        target = path + ("?" + query if query else "")
+        if passed is None:
+            passed = "10.0.0.9 5555 8080 http HTTP/1.1 %s %s 0 test %s ." % (start or "t=%.3f" % time.time(), id, target)
+        head = ["%s %s HTTP/1.1" % (method, target), "Microservice-Request: " + passed, "Host: test"]
+        head += ["%s: %s" % (name.replace("_", "-"), value) for name, value in headers.items()] + list(lines)
+        if body:
+            head.append("Content-Length: %d" % len(body))
+        connection.sendall("\r\n".join(head + ["", ""]).encode("latin-1") + body)
         return connection
 
     def get(self, path, id="", **more):
         begin = time.monotonic()
         with self.connect(path, id, **more) as connection:
-            raw = b"".join(iter(lambda: connection.recv(65536), b""))
+            raw = b""
+            # As nginx does it: the connection is closed as soon as the response is complete.
+            while True:
+                data = connection.recv(65536)
+                raw += data
+                if not data or _is_complete(raw, more.get("method")):
+                    break
         return Reply(raw, time.monotonic() - begin)

@@ -44,7 +44,7 @@ fn render_writes_or_prints_the_files() {
     let printed = Launcher::new(&service).command(&["render"]).output();
     printed
         .assert_code(0)
-        .assert_says("uwsgi_pass")
+        .assert_says("proxy_pass")
         .assert_says("need-app");
     let unwritable = Launcher::new(&service)
         .command(&["render"])

@@ -253,7 +253,10 @@ fn static_files_are_served_without_the_application() {
     let running = Launcher::new(&service).start_ready();
     let answer = running.get_ok("/static/rum.css");
     assert_eq!(answer.text(), "body { color: #630 }\n");
-    assert_eq!(answer.header("content-type"), Some("text/css"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/css; charset=utf-8")
+    );
     for path in [
         "/static/../main.py",
         "/static/%2e%2e/main.py",

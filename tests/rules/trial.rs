@@ -162,7 +162,7 @@ impl Trial {
                 file.display()
             );
         }
-        for name in ["mime.types", "uwsgi_params"] {
+        for name in ["mime.types", "proxy.conf"] {
             let line = format!(
                 "# configuration file {}:",
                 self.plan.layout.nginx().join(name).display()

@@ -1,12 +1,13 @@
 //! Lines of nginx's access log, which the rendered nginx.conf writes as JSON already. Pure.
 //!
 //! ```text
-//! $msec $status $request_time "$upstream_response_time" - {"request_id":"ab12","method":"GET",…}
+//! $msec $status $request_time "$upstream_response_time" - "3 12 -" "0.000" "PASSED" {"request_id":"ab12",…}
 //! ```
 //!
 //! Before the brace there is what nginx cannot write as JSON (lists, seconds) and what the launcher
-//! decides by; `h` in place of `-` marks a health check. The object is only checked, never rebuilt:
-//! a torn or foreign line must not be taken for a record.
+//! decides by: `h` in place of `-` marks a health check; the entry module's header with the worker, the
+//! wait for it and its reason; `$upstream_connect_time`; `$limit_conn_status`. The object is only
+//! checked, never rebuilt: a torn or foreign line must not be taken for a record.
 
 use crate::logs::record::AccessRecord;
 use crate::logs::writing::json_scan;
@@ -16,15 +17,22 @@ pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
     let (at, rest) = token(line)?;
     let (status, rest) = token(rest)?;
     let (duration, rest) = token(rest)?;
-    let rest = rest.strip_prefix(b"\"")?;
-    let quote = memchr::memchr(b'"', rest)?;
-    let upstream = sum(&rest[..quote]).ok()?;
-    let (marker, object) = token(rest[quote + 1..].strip_prefix(b" ")?)?;
+    let (upstream, rest) = quoted(rest)?;
+    let upstream = sum(upstream).ok()?;
+    let (marker, rest) = token(rest)?;
+    let (answer, rest) = quoted(rest)?;
+    let (connect, rest) = quoted(rest)?;
+    let (limit, object) = quoted(rest)?;
+    let status = status_code(status)?;
+    let answer = WorkerAnswer::parse(answer);
     let mut record = AccessRecord {
         at: seconds(at)?,
-        status: status_code(status)?,
+        status,
         duration: seconds(duration)? / 1000,
         upstream: upstream.map(|micros| micros / 1000),
+        queue: answer.as_ref().map(|answer| answer.queue),
+        worker: answer.as_ref().map(|answer| answer.worker),
+        reason: reason(status, answer.as_ref(), connect, limit),
         health: match marker {
             b"h" => true,
             b"-" => false,
@@ -47,6 +55,58 @@ pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
         *place = json_scan::string(value).unwrap_or_default();
     })?;
     Some(record)
+}
+
+/// What the entry module says in its header `Microservice-Answer` (uwsgi/microservice_flask_answer.py).
+struct WorkerAnswer<'a> {
+    worker: u32,
+    /// Milliseconds of waiting for a slot.
+    queue: u64,
+    /// Why the answer is not the application's; empty when it is.
+    cause: &'a [u8],
+}
+
+impl<'a> WorkerAnswer<'a> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let mut words = std::str::from_utf8(text).ok()?.split(' ');
+        let (worker, queue, cause) = (words.next()?, words.next()?, words.next()?);
+        let is_word =
+            cause.len() <= 40 && cause.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        Some(Self {
+            worker: worker.parse().ok()?,
+            queue: queue.parse().ok()?,
+            cause: if is_word { cause.as_bytes() } else { b"" },
+        })
+    }
+}
+
+/// Why the product itself has made the answer; empty when it did not, or when nginx's status says it all (400, 413 …).
+fn reason<'a>(
+    status: u16,
+    answer: Option<&WorkerAnswer<'a>>,
+    connect: &[u8],
+    limit: &[u8],
+) -> &'a [u8] {
+    if let Some(answer) = answer {
+        return answer.cause;
+    }
+    // One item for each attempt, `-` for one that could not connect; empty when the application was not asked.
+    let last = connect.rsplit(|byte| b",: ".contains(byte)).next();
+    match (status, last.unwrap_or_default()) {
+        (503, _) if limit == b"REJECTED" => b"queue_full",
+        (502..=504, b"") => b"",
+        (502 | 503, b"-") => b"not_connected",
+        (502 | 503, _) => b"worker_died",
+        (504, _) => b"request_timeout",
+        _ => b"",
+    }
+}
+
+/// Splits after a quoted text and a space. What nginx writes there contains no quote.
+fn quoted(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = line.strip_prefix(b"\"")?;
+    let end = memchr::memchr(b'"', rest)?;
+    Some((&rest[..end], rest[end + 1..].strip_prefix(b" ")?))
 }
 
 /// Splits at the next space.
@@ -105,7 +165,7 @@ mod tests {
     const OBJECT: &str = r#"{"request_id":"ab12","method":"GET","path":"/x?\"","status":200,"bytes":12,"remote_addr":"10.0.0.1"}"#;
 
     fn line(head: &str) -> String {
-        format!("{head} {OBJECT}")
+        format!(r#"{head} "" "" "" {OBJECT}"#)
     }
 
     #[track_caller]
@@ -222,11 +282,48 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_answered_after_which_wait_and_why() {
+        let seen = |status: &str, fields: &str| {
+            let line = format!(r#"1.000 {status} 0.090 "0.030, 0.050" - {fields} {OBJECT}"#);
+            let record = parse(line.as_bytes()).unwrap();
+            let reason = String::from_utf8_lossy(record.reason).into_owned();
+            (record.worker, record.queue, record.app(), reason)
+        };
+        let nobody = |reason: &str| (None, None, None, reason.to_owned());
+        let worker = |reason: &str| (Some(3), Some(12), Some(68), reason.to_owned());
+        assert_eq!(
+            seen("200", r#""3 12 -" "0.000, 0.000" "PASSED""#),
+            worker("")
+        );
+        assert_eq!(
+            seen("504", r#""3 12 request_timeout" "0.000" """#),
+            worker("request_timeout")
+        );
+        assert_eq!(seen("500", r#""3 12 No<word>" "0.000" """#), worker(""));
+        assert_eq!(seen("200", r#""3 x -" "0.000" """#), nobody(""));
+        assert_eq!(seen("503", r#""" "" "REJECTED""#), nobody("queue_full"));
+        assert_eq!(seen("503", r#""" "" "PASSED""#), nobody(""));
+        assert_eq!(
+            seen("502", r#""" "0.000, -" "PASSED""#),
+            nobody("not_connected")
+        );
+        assert_eq!(
+            seen("502", r#""" "-, 0.000" "PASSED""#),
+            nobody("worker_died")
+        );
+        assert_eq!(
+            seen("504", r#""" "0.000" "PASSED""#),
+            nobody("request_timeout")
+        );
+        assert_eq!(seen("413", r#""" "" "PASSED""#), nobody(""));
+    }
+
     proptest! {
         #[test]
         fn foreign_lines_do_no_harm(line in any::<String>()) {
             let _ = parse(line.as_bytes());
-            let _ = parse(format!("1.000 200 0.001 \"{line}\" - {{\"a\":\"{line}\"}}").as_bytes());
+            let _ = parse(format!("1.000 200 0.001 \"{line}\" - \"{line}\" \"{line}\" \"\" {{\"a\":\"{line}\"}}").as_bytes());
         }
     }
 }

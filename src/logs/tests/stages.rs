@@ -44,7 +44,7 @@ fn access_records() {
         &[
             json!({
                 "level": "info", "message": "GET /x 200 1.25s", "duration_ms": 1253,
-                "upstream_ms": 2, "request_id": "ab12", "method": "GET", "path": "/x",
+                "upstream_ms": 2, "queue_ms": 1, "app_ms": 1, "worker": 3, "request_id": "ab12", "method": "GET", "path": "/x",
                 "status": 200, "bytes": 12, "remote_addr": "10.0.0.1", "user_agent": "curl/8",
             }),
             json!({"level": "info", "message": "foreign"}),
@@ -52,7 +52,7 @@ fn access_records() {
     );
     check(
         Source::NginxAccess,
-        "1.000 400 0.000 \"-\" - {}\n",
+        "1.000 400 0.000 \"-\" - \"\" \"\" \"\" {}\n",
         &[json!({"level": "warn", "message": "- - 400 0ms", "duration_ms": 0})],
     );
     check_text(

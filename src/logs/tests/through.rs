@@ -77,7 +77,8 @@ pub(super) fn as_json(lines: &[String]) -> Vec<Value> {
 }
 
 pub(super) const NONCE: &str = "v38qJeWRjEw7Nvai";
-pub(super) const ACCESS: &str = r#"1732486400.123 200 1.253 "0.002" - {"request_id":"ab12","method":"GET","path":"/x","status":200,"bytes":12,"remote_addr":"10.0.0.1","user_agent":"curl/8"}"#;
-pub(super) const PROBE: &str = r#"1732486400.123 200 0.003 "0.002" h {"request_id":"ab12"}"#;
+pub(super) const ACCESS: &str = r#"1732486400.123 200 1.253 "0.002" - "3 1 -" "0.000" "PASSED" {"request_id":"ab12","method":"GET","path":"/x","status":200,"bytes":12,"remote_addr":"10.0.0.1","user_agent":"curl/8"}"#;
+pub(super) const PROBE: &str =
+    r#"1732486400.123 200 0.003 "0.002" h "" "" "" {"request_id":"ab12"}"#;
 pub(super) const TRACEBACK: &str =
     "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'k'";

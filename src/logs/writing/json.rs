@@ -52,6 +52,23 @@ pub(super) fn access(stamp: &Stamp, head: &str, record: &AccessRecord<'_>, out: 
         out.extend_from_slice(b",\"upstream_ms\":");
         decimal(upstream, out);
     }
+    if let Some(queue) = record.queue {
+        out.extend_from_slice(b",\"queue_ms\":");
+        decimal(queue, out);
+    }
+    if let Some(app) = record.app() {
+        out.extend_from_slice(b",\"app_ms\":");
+        decimal(app, out);
+    }
+    if let Some(worker) = record.worker {
+        out.extend_from_slice(b",\"worker\":");
+        decimal(u64::from(worker), out);
+    }
+    if !record.reason.is_empty() {
+        out.extend_from_slice(b",\"reason\":\"");
+        out.extend_from_slice(record.reason);
+        out.push(b'"');
+    }
     let fields = record.object[1..].trim_ascii_start();
     if fields != b"}" {
         out.push(b',');

@@ -184,6 +184,9 @@ pub(super) fn access(
     if !record.request_id.is_empty() {
         word(b"rid=", record.request_id, out);
     }
+    if !record.reason.is_empty() {
+        word(b"reason=", record.reason, out);
+    }
     out.push(b'\n');
 }
 

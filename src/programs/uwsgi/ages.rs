@@ -34,13 +34,14 @@ impl Ages {
         self.last_poll = now;
     }
 
-    /// The oldest request of a worker at the last poll, with its age.
+    /// The oldest request of a worker at the last poll that has a deadline, with its age.
     pub(super) fn oldest<'a>(&self, worker: &'a Worker) -> Option<(&'a InFlight, Duration)> {
         let age = |request| {
             let started = self.started.get(&key(worker, request))?;
             Some((request, self.last_poll.saturating_sub(*started)))
         };
-        let ages = worker.in_flight.iter().filter_map(age);
+        let with_deadline = worker.in_flight.iter().filter(|request| !request.websocket);
+        let ages = with_deadline.filter_map(age);
         ages.max_by_key(|(_, age)| *age)
     }
 }
@@ -64,6 +65,7 @@ mod tests {
             id: (*id).to_owned(),
             method: String::new(),
             path: String::new(),
+            websocket: false,
             started: *started,
         };
         Worker {

@@ -16,6 +16,7 @@ use crate::status::WorkerStatus;
 use crate::supervise::program::{
     Answer, Application, Health, NotReady, ServingProxy, Supervised, WatchdogFinding,
 };
+use crate::sys::files::{self, WriteError};
 
 /// The command of uWSGI's master FIFO that stops it gracefully: each worker finishes its request
 /// (<https://uwsgi-docs.readthedocs.io/en/latest/MasterFIFO.html>).
@@ -36,6 +37,8 @@ pub(super) struct UwsgiApplication {
     pub(super) health: Option<HealthPath>,
     /// The named pipe from which uWSGI's master reads commands (option master-fifo).
     pub(super) fifo: PathBuf,
+    /// As soon as this file exists, the workers close their WebSockets.
+    pub(super) leaving: PathBuf,
     pub(super) watchdog: Watchdog,
 }
 
@@ -85,7 +88,14 @@ impl Supervised for UwsgiApplication {
 }
 
 impl Application for UwsgiApplication {
+    fn end_open_connections(&self) -> Result<(), WriteError> {
+        files::write(&self.leaving, "", 0o644)
+    }
+
     fn retire(&self) -> io::Result<()> {
+        if let Err(error) = self.end_open_connections() {
+            tracing::warn!(%error, "Cannot tell the old generation to close its WebSockets: they hold it until its time is up.");
+        }
         write_to_fifo(&self.fifo, FINISH)
     }
 

@@ -52,6 +52,8 @@ pub(crate) fn child(
     };
     set("MICROSERVICE_REQUEST_TIMEOUT", plan.timeouts.request);
     set("MICROSERVICE_QUEUE_TIMEOUT", plan.timeouts.queue);
+    set("MICROSERVICE_WEBSOCKET_IDLE", plan.timeouts.websocket_idle);
+    env.push(("MICROSERVICE_LEAVING_FILE".into(), layout.leaving().into()));
     ChildPlan {
         name: "uwsgi",
         program: Program::Application(Rc::new(application_of(plan))),
@@ -106,6 +108,7 @@ fn application_of(plan: &Plan) -> UwsgiApplication {
             path: path.clone(),
         }),
         fifo: layout.uwsgi_fifo(),
+        leaving: layout.leaving(),
         watchdog: Watchdog {
             socket: layout.app_socket(),
             request_timeout: plan.timeouts.request,

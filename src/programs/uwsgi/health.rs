@@ -19,7 +19,7 @@ const BUSY_POLLS: u32 = 4;
 /// Where a health check is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HealthPath {
-    /// The application's socket (uwsgi protocol).
+    /// The application's socket.
     pub(super) socket: PathBuf,
     pub(super) path: String,
 }
@@ -91,6 +91,7 @@ mod tests {
                     id: (*id).to_owned(),
                     method: "GET".to_owned(),
                     path: "/".to_owned(),
+                    websocket: false,
                     started: 0,
                 })
                 .collect(),

@@ -1,7 +1,7 @@
 //! uWSGI: runs the application in several Python processes.
 //!
 //! `child` is its plan, `application` implements the supervisor's trait. `stats` reads its statistics (`stats_json`
-//! parses them into values of `worker`), `protocol` sends requests by the uwsgi protocol, `health` checks the health
+//! parses them into values of `worker`), `protocol` sends requests past nginx, `health` checks the health
 //! path. `watchdog` polls the workers: `ages` measures the ages of requests, `progress` distinguishes a saturated
 //! application from a hung one, `leftovers` finds what the import left open.
 

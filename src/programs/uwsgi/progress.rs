@@ -99,6 +99,7 @@ mod tests {
             id: (*id).to_owned(),
             method: String::new(),
             path: String::new(),
+            websocket: false,
             started: 0,
         };
         Worker {

@@ -1,5 +1,4 @@
-//! Requests to the application by the uwsgi protocol, past nginx
-//! (<https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>).
+//! HTTP requests to the application, past nginx.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +17,7 @@ pub(super) const REQUEST_ID: &str = "health-check";
 pub(super) async fn get(socket: &Path, path: &str, timeout: Duration) -> io::Result<u16> {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;
-        stream.write_all(&packet(path)?).await?;
+        stream.write_all(request(path).as_bytes()).await?;
         let mut response = Vec::new();
         stream.take(MAX_RESPONSE).read_to_end(&mut response).await?;
         status(&response).ok_or_else(|| {
@@ -30,60 +29,33 @@ pub(super) async fn get(socket: &Path, path: &str, timeout: Duration) -> io::Res
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Whether a worker accepts a connection within the timeout: a ping (modifier 100) is answered with a pong, or, by a
-/// uWSGI without that plugin, by closing the connection. Both come from a worker; a connection that stays in the listen
-/// queue gets neither.
+/// Whether a worker accepts a connection within the timeout: to one on which nothing comes it answers by closing it. A
+/// connection that stays in the listen queue is not closed.
 pub(super) async fn worker_accepts(socket: &Path, timeout: Duration) -> bool {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;
-        stream.write_all(&[100, 0, 0, 0]).await?;
+        stream.shutdown().await?;
         stream.read(&mut [0; 4]).await
     };
     match tokio::time::timeout(timeout, exchange).await {
         Ok(Ok(_)) => true,
-        // A worker closed the connection before the ping was written or the pong was read.
+        // A worker closed the connection before it was read.
         Ok(Err(error)) => matches!(
             error.kind(),
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::NotConnected
         ),
         Err(_) => false,
     }
 }
 
-/// A request: modifier 0 (WSGI), the length, modifier 0, then names and values with their lengths, all little-endian.
-fn packet(path: &str) -> io::Result<Vec<u8>> {
-    let (file, query) = path.split_once('?').unwrap_or((path, ""));
-    let vars = [
-        ("REQUEST_METHOD", "GET"),
-        ("REQUEST_URI", path),
-        ("PATH_INFO", file),
-        ("QUERY_STRING", query),
-        ("SERVER_PROTOCOL", "HTTP/1.1"),
-        ("SERVER_NAME", "localhost"),
-        ("SERVER_PORT", "80"),
-        ("REMOTE_ADDR", "127.0.0.1"),
-        ("HTTP_HOST", "localhost"),
-        ("HTTP_USER_AGENT", "microservice-flask"),
-        ("HTTP_X_REQUEST_ID", REQUEST_ID),
-    ];
-    let mut block = Vec::new();
-    for text in vars.iter().flat_map(|(name, value)| [name, value]) {
-        block.extend_from_slice(&length(text.len())?);
-        block.extend_from_slice(text.as_bytes());
-    }
-    let [low, high] = length(block.len())?;
-    let mut packet = vec![0, low, high, 0];
-    packet.append(&mut block);
-    Ok(packet)
-}
-
-fn length(bytes: usize) -> io::Result<[u8; 2]> {
-    u16::try_from(bytes).map(u16::to_le_bytes).map_err(|_| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "too long for the uwsgi protocol",
-        )
-    })
+/// A request. The configuration accepts only paths that need no escape.
+fn request(path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: microservice-flask\r\nX-Request-ID: {REQUEST_ID}\r\n\
+         Connection: close\r\n\r\n"
+    )
 }
 
 /// The status code of a response that begins with `HTTP/1.1 200 OK`.
@@ -98,14 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_and_responses() {
-        let bytes = packet("/health?x=1").unwrap();
-        assert_eq!(
-            usize::from(u16::from_le_bytes([bytes[1], bytes[2]])),
-            bytes.len() - 4
-        );
-        let text = String::from_utf8_lossy(&bytes);
-        assert!(text.contains("PATH_INFO") && text.contains("/health") && text.contains("x=1"));
+    fn requests_and_responses() {
+        let text = request("/health?x=1");
+        assert!(text.starts_with("GET /health?x=1 HTTP/1.1\r\nHost: localhost\r\n"));
+        assert!(text.ends_with("\r\n\r\n") && text.contains("\r\nX-Request-ID: health-check\r\n"));
         assert_eq!(status(b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n"), Some(200));
         assert_eq!(status(b"garbage"), None);
     }

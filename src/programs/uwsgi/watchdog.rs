@@ -31,8 +31,7 @@ pub(super) struct Watchdog {
     pub(super) socket: PathBuf,
     /// How long a request may take; none: without limit.
     pub(super) request_timeout: Option<Duration>,
-    /// The age of a request at which its worker is killed; none: the watchdog kills none (uWSGI's harakiri does, or
-    /// there is no request timeout).
+    /// The age of a request at which its worker is killed; none: there is no request timeout.
     pub(super) kill_after: Option<Duration>,
 }
 
@@ -164,6 +163,7 @@ mod tests {
             id: "r".into(),
             method: "GET".into(),
             path: "/".into(),
+            websocket: false,
             started,
         };
         let worker = |pid, in_flight| Worker {

@@ -23,6 +23,8 @@ pub(super) struct InFlight {
     pub(super) method: String,
     /// Without the query.
     pub(super) path: String,
+    /// Whether it is an open WebSocket, which has no deadline.
+    pub(super) websocket: bool,
     /// When it started, by the wall clock: seconds since 1970.
     pub(super) started: u64,
 }
@@ -56,6 +58,7 @@ impl InFlight {
             method: self.method.clone(),
             path: self.path.clone(),
             seconds,
+            websocket: self.websocket,
         }
     }
 }

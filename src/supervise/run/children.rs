@@ -34,6 +34,8 @@ struct Managed {
 pub(super) struct ManagedChildren {
     by_id: BTreeMap<ChildId, Managed>,
     events: EventSender,
+    /// Whether the applications have been told to end the connections that clients hold open.
+    open_connections_ended: bool,
 }
 
 impl ManagedChildren {
@@ -42,6 +44,7 @@ impl ManagedChildren {
         Self {
             by_id: BTreeMap::new(),
             events,
+            open_connections_ended: false,
         }
     }
 
@@ -102,6 +105,15 @@ impl ManagedChildren {
         if let Some(pid) = pid {
             let task = drain::wait(id, pid, plan.program.clone(), self.events.clone());
             self.set_task(id, task);
+        }
+    }
+
+    /// Makes every application end the connections that clients hold open, once.
+    pub(super) fn end_open_connections(&mut self) {
+        if !std::mem::replace(&mut self.open_connections_ended, true) {
+            for managed in self.by_id.values() {
+                drain::end_open_connections(&managed.plan);
+            }
         }
     }
 

@@ -20,6 +20,15 @@ pub(super) fn begin(plan: &ChildPlan) {
     }
 }
 
+/// Makes an application end the connections that clients hold open, which no drain would wait for.
+pub(super) fn end_open_connections(plan: &ChildPlan) {
+    if let Program::Application(application) = &plan.program
+        && let Err(error) = application.end_open_connections()
+    {
+        tracing::warn!(child = plan.name, %error, "Cannot tell the application to close its WebSockets: the stop waits for them until its time is up.");
+    }
+}
+
 /// Ends the drain of survivors. Their successor checks the same file, and would close its connections after each
 /// response as long as the file exists.
 pub(super) fn end(plan: &ChildPlan) {

@@ -235,6 +235,7 @@ impl Runner {
         self.serving_proxy.set(proxy.and_then(Program::proxy));
         if matches!(self.machine.phase(), Phase::Stopping { .. }) {
             self.logs.children_stopping();
+            self.children.end_open_connections();
         }
         self.children.follow(&self.machine);
     }

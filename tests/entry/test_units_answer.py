@@ -1,0 +1,245 @@
+"""Unit tests of responses and deadlines, with a stand-in for the uwsgi module."""
+
+import json
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+import types
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from units import Pipe, streams  # noqa: E402
+
+import microservice_flask_answer as answers  # noqa: E402
+import microservice_flask_deadline as deadline  # noqa: E402
+import microservice_flask_records as records  # noqa: E402
+
+
+class Sent:
+    """uWSGI's side of a request."""
+
+    def __init__(self):
+        self.started = []
+        self.body = []
+
+    def start_response(self, status, headers):
+        self.started.append((status, headers))
+        return self.body.append
+
+
+class Answers(Pipe):
+    def setUp(self):
+        super().setUp()
+        self.old = signal.getsignal(signal.SIGALRM)
+        self.addCleanup(signal.signal, signal.SIGALRM, self.old)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        self.addCleanup(setattr, sys, "__stderr__", sys.__stderr__)
+        sys.__stderr__ = self.stream
+        self.guard = deadline.Timer(0.1)
+        self.retired = []
+        self.guard.retire = lambda _answer: self.retired.append(True)
+
+    def call(self, application, guard=None, **environ):
+        sent = Sent()
+        environ = dict(
+            {"REQUEST_METHOD": "GET", "PATH_INFO": "/p", "HTTP_X_REQUEST_ID": "u", "CONTENT_LENGTH": "", "wsgi.input": None},
+            **environ
+        )
+        answer = answers.Answer(guard or self.guard, environ, sent.start_response).run(application)
+        try:
+            for chunk in answer:
+                sent.body.append(chunk)
+        finally:
+            answer.close()
+        return sent
+
+    def records(self):
+        return [json.loads(line) for line in self.written().splitlines()]
+
+    def test_headers_wait_for_a_body(self):
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            start_response("500 Changed", [], (ValueError, ValueError(), None))
+            return [b"", b"x"]
+
+        sent = self.call(application)
+        ((status, headers),) = sent.started
+        self.assertEqual((status, dict(headers)["Transfer-Encoding"]), ("500 Changed", "chunked"))
+        self.assertEqual(sent.body, [b"1\r\nx\r\n", b"0\r\n\r\n"])
+
+    def test_exc_info_after_the_headers_raises_it(self):
+        def application(environ, start_response):
+            start_response("200 OK", [])(b"x")
+            start_response("500 Late", [], (KeyError, KeyError("late"), None))
+
+        sent = self.call(application)
+        self.assertEqual(sent.body, [b"1\r\nx\r\n"])
+        (record,) = self.records()
+        self.assertEqual(record["message"], "GET /p failed: KeyError: 'late'; its response had begun and is cut")
+        self.assertEqual(signal.getitimer(signal.ITIMER_REAL)[0], 0)
+
+    def test_a_known_length_needs_no_chunks(self):
+        def application(environ, start_response):
+            start_response("200 OK", [("content-length", "2"), ("Connection", "close"), ("Transfer-Encoding", "chunked")])
+            return [b"o", b"k"]
+
+        sent = self.call(application)
+        self.assertEqual(sent.body, [b"o", b"k"])
+        self.assertEqual([name for name, _ in sent.started[0][1]], ["content-length", "Microservice-Answer"])
+
+    def test_nothing_of_a_response_survives_its_request(self):
+        kept = []
+
+        def application(environ, start_response):
+            kept.extend([start_response, start_response("200 OK", []), environ["wsgi.input"]])
+            return [b"x"]
+
+        self.call(application)
+        self.assertRaisesRegex(RuntimeError, "has ended", kept[0], "200 OK", [])
+        self.assertRaisesRegex(RuntimeError, "has ended", kept[1], b"late")
+        self.assertRaisesRegex(RuntimeError, "has ended", kept[2].read)
+
+    def test_a_write_that_outlasted_the_deadline_is_recorded(self):
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return iter([b"x", b"y"])
+
+        sent = Sent()
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/big", "CONTENT_LENGTH": "", "wsgi.input": None}
+        answer = answers.Answer(self.guard, environ, sent.start_response).run(application)
+        next(iter(answer))
+        # uWSGI's write was interrupted by the timer.
+        signal.signal(signal.SIGALRM, self.guard._handler)
+        answer.deadline = time.monotonic() - 0.1
+        answer.close()
+        (record,) = self.records()
+        self.assertEqual(record["message"], "Request timed out after 0.1 s: GET /big; its answer had begun and is cut")
+        self.assertEqual(self.retired, [])
+
+    def test_close_is_called_once(self):
+        closed = []
+
+        class Result(list):
+            def close(self):
+                closed.append(signal.getitimer(signal.ITIMER_REAL)[0] > 0)
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return Result([b"x"])
+
+        self.call(application)
+        self.assertEqual(closed, [True])
+        self.assertEqual(signal.getitimer(signal.ITIMER_REAL)[0], 0)
+
+    def test_an_object_that_hangs_between_chunks(self):
+        ended = []
+
+        def body():
+            try:
+                while True:
+                    yield b""
+                    time.sleep(0.01)
+            finally:
+                ended.append(True)
+
+        class Application:
+            def __call__(self, environ, start_response):
+                start_response("200 OK", [])
+                return body()
+
+        sent = self.call(Application(), HTTP_ACCEPT="application/vnd.x+json")
+        self.assertEqual(sent.started[0][0], "504 Gateway Timeout")
+        self.assertEqual(json.loads(sent.body[-1])["request_id"], "u")
+        self.assertEqual((ended, self.retired), ([True], [True]))
+        (record,) = self.records()
+        self.assertEqual((record["worker"], record["pid"], record["path"]), (3, os.getpid(), "/p"))
+
+    def test_a_stray_alarm_does_nothing(self):
+        def application(environ, start_response):
+            os.kill(os.getpid(), signal.SIGALRM)
+            time.sleep(0.01)
+            start_response("200 OK", [])
+            return [b"x"]
+
+        self.assertEqual(self.call(application).body[0], b"1\r\nx\r\n")
+        os.kill(os.getpid(), signal.SIGALRM)
+        self.assertEqual(self.records(), [])
+
+    def test_an_alarm_in_our_own_code_comes_again(self):
+        answer = answers.Answer(self.guard, {"wsgi.input": None, "CONTENT_LENGTH": ""}, None)
+        self.guard.begin(answer)
+        answer.deadline = time.monotonic() - 0.01
+        own = types.SimpleNamespace(f_code=answers.Answer.run.__code__)
+        for _ in range(5):
+            self.guard._on_alarm(signal.SIGALRM, own)
+            self.assertTrue(0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.01)
+        self.guard.end(answer)
+        self.guard._on_alarm(signal.SIGALRM, own)
+        self.assertEqual((answer.expired, signal.getitimer(signal.ITIMER_REAL)[0]), (False, 0))
+
+    def test_a_long_stack_is_cut_in_its_middle(self):
+        def deep(level):
+            if level:
+                deep_again(level)
+            time.sleep(1)
+
+        def deep_again(level):
+            deep(level - 1)
+
+        sent = self.call(lambda environ, start_response: deep(200))
+        self.assertEqual(sent.started[0][0][:3], "504")
+        data = self.written()
+        self.assertLess(len(data), 16 * 1024)
+        stack = json.loads(data)["stack"]
+        self.assertIn("[...]", stack)
+        self.assertTrue(stack.rstrip().endswith("time.sleep(1)"))
+
+    def test_threads_clear_what_has_not_arrived(self):
+        # The deadline passes in a C call; the exception is pending when the request ends.
+        watcher = deadline.Watcher(0.05)
+        statuses = []
+
+        def requests():
+            for number in range(8):
+                sent = self.call(lambda environ, start_response: time.sleep(0.07) or start_response("200 OK", []) and [b"x"], watcher)
+                statuses.append(sent.started[0][0][:3])
+                sent = self.call(lambda environ, start_response: start_response("200 OK", []) and [b"x"], watcher)
+                statuses.append(sent.started[0][0][:3])
+
+        thread = threading.Thread(target=requests)
+        thread.start()
+        thread.join(20)
+        self.assertEqual(statuses, ["504", "200"] * 8)
+        self.assertEqual(watcher._in_flight, {})
+
+
+class Limits(unittest.TestCase):
+    def test_accept(self):
+        for accept, json_wanted in (
+            ("application/json", True),
+            ("text/html, application/problem+json;q=0.9", True),
+            ("APPLICATION/JSON", True),
+            ("text/html", False),
+            ("*/*", False),
+            ("", False),
+        ):
+            kind = dict(records.error_page({"HTTP_ACCEPT": accept}, 504, "Gateway Timeout")[1])["Content-Type"]
+            self.assertEqual("json" in kind, json_wanted, accept)
+
+    def test_a_hostile_id_is_not_repeated(self):
+        page = records.error_page({"HTTP_X_REQUEST_ID": "<script>"}, 504, "Gateway Timeout")[2][0]
+        self.assertNotIn(b"<script>", page)
+
+    def test_waiting(self):
+        now = time.time()
+        for start, seconds in (("t=%.3f" % (now - 5), 5), ("t=%.3f" % (now + 5), 0), ("", 0), ("t=x", 0), ("5", 0)):
+            waited = answers.waited({"HTTP_X_REQUEST_START": start}, now)
+            self.assertAlmostEqual(waited, seconds, places=2, msg=start)
+        self.assertEqual(answers.waited({}, now), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

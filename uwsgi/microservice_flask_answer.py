@@ -1,0 +1,271 @@
+"""The response to one request, between the application and uWSGI. Written by microservice-flask: changes are lost.
+
+A response of unknown length is sent in chunks (RFC 9112, 7.1), the last one only after the application's iterable has
+ended: whatever ends it earlier (an exception, a timeout, a killed process) breaks the transfer for the client to see.
+
+An exception that reaches this module is answered with 500 while nothing has been sent, and the process lives on: an
+exception that reaches uWSGI would close the connection, and nginx would run the request again.
+"""
+
+import os
+import select
+import time
+
+import microservice_flask_environ as environs
+import microservice_flask_headers as headers
+import microservice_flask_records as records
+import uwsgi
+
+_checked, _Input, _worker_id = headers.checked, environs.Input, uwsgi.worker_id
+# RFC 9110, 15.3.5 and 15.4.5.
+_BODILESS = ("204", "304")
+# Seconds in which nginx must take notice of a response whose request it is still sending.
+_DRAIN = 2
+_ENDED = "the response has ended: start_response and write belong to one request"
+
+
+class NoGuard:
+    """The deadline without a request timeout."""
+
+    def begin(self, _answer):
+        """Does nothing, as all of them."""
+
+    end = retire = overdue = begin
+
+    def check(self):
+        """Does nothing."""
+
+
+def waited(environ, now):
+    """Seconds since nginx had the whole request; 0 if unknown."""
+    try:
+        wait = now - float(environ["HTTP_X_REQUEST_START"][2:])
+    except (KeyError, ValueError):
+        return 0.0
+    return wait if wait > 0 else 0.0
+
+
+class Answer:
+    """One request: implements start_response for the application and the iterable for uWSGI."""
+
+    # For guards: whether the deadline has passed, and how often it was postponed. They set its time, `deadline`.
+    expired = False
+    postponed = 0
+    # The WebSocket of a request that asks for one.
+    socket = None
+    # The response: what the application has given, and how much of it uWSGI has.
+    _status = _headers = _length = _result = _iterator = _write = None
+    _sent = _chunked = _bodiless = _complete = False
+
+    def __init__(self, guard, environ, start_response, waited=0.0):
+        self.environ = environ
+        self._guard = guard
+        self._waited = waited
+        self._start = start_response
+        self._input = environ["wsgi.input"] = _Input(environ["wsgi.input"], environ["CONTENT_LENGTH"])
+
+    def run(self, application):
+        try:
+            self._guard.begin(self)
+            self._result = result = application(self.environ, self.start_response)
+            if self.socket is not None and self.socket.taken:
+                # The application has answered on the socket itself.
+                self._sent, self._iterator = True, iter(())
+            else:
+                # Unlike WSGI, uWSGI accepts bytes as a response.
+                self._iterator = iter((result,) if result.__class__ is bytes else result)
+        except BaseException as error:
+            self._fail(error)
+        return self
+
+    def refuse(self, status, reason, cause, headers=()):
+        """Answers in place of the application, which is not called."""
+        self._send_page(status, reason, cause, headers)
+        return self
+
+    # ---- Interface for the application. Headers are held back until there is a body, so that an error can replace them.
+
+    def start_response(self, status, headers, exc_info=None):
+        if self._start is None:
+            raise RuntimeError(_ENDED)
+        if self._sent:
+            if exc_info:
+                raise exc_info[1].with_traceback(exc_info[2])
+            raise RuntimeError("start_response was called after the headers were sent")
+        self._headers, self._length = _checked(status, headers)
+        self._status = status
+        return self.write
+
+    def write(self, data):
+        if self._start is None:
+            raise RuntimeError(_ENDED)
+        if not isinstance(data, bytes):
+            raise _wrong_chunk(data)
+        if data:
+            if not self._sent:
+                self._send_headers()
+            if not self._bodiless:
+                self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def _send_headers(self, empty=False):
+        status, lines = self._status, self._headers
+        if status is None:
+            raise RuntimeError("the application gave a response without calling start_response")
+        if self.environ["REQUEST_METHOD"] == "HEAD" or status[:3] in _BODILESS:
+            self._bodiless = True
+        elif self._length is None:
+            if empty:
+                lines.append(("Content-Length", "0"))
+            else:
+                lines.append(("Transfer-Encoding", "chunked"))
+                self._chunked = True
+        lines.append(("Microservice-Answer", f"{_worker_id()} {self._waited * 1000:.0f} -"))
+        self._sent = True
+        self._write = self._start(status, lines)
+
+    # ---- Interface for uWSGI.
+
+    def __iter__(self):
+        while True:
+            try:
+                chunk = next(self._iterator)
+                if chunk.__class__ is not bytes and not isinstance(chunk, bytes):
+                    raise _wrong_chunk(chunk)
+                if not chunk:
+                    continue
+                if not self._sent:
+                    self._send_headers()
+                if self._bodiless:
+                    break
+                if self._chunked:
+                    chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+            except StopIteration:
+                break
+            except BaseException as error:
+                self._fail(error)
+                continue
+            # Not in the block above: uWSGI ends the generator when the client has left, which is no failure.
+            yield chunk
+        if not self._sent:
+            try:
+                self._send_headers(empty=True)
+            except BaseException as error:
+                self._fail(error)
+                yield from self._iterator
+        if self._chunked:
+            yield b"0\r\n\r\n"
+        self._complete = True
+
+    def close(self):
+        """Called once by uWSGI, after the body or instead of its rest."""
+        if not self._complete:
+            self._guard.overdue(self)
+        try:
+            self._close_result()
+        except BaseException as error:
+            self._log(error, "; its response is complete")
+        finally:
+            self._guard.end(self)
+            self._end()
+            if self.expired:
+                self._guard.retire(self)
+
+    def _close_result(self):
+        result, self._result = self._result, None
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+
+    def _end(self):
+        """Ends everything that the application may have kept: the next request of this thread is another's."""
+        unread = self._input.end()
+        write, self._write = self._write, None
+        self._start = None
+        self._iterator = iter(())
+        if self.socket is not None:
+            self.socket.end()
+        if unread and write is not None:
+            _drain(write, unread)
+
+    # ---- Failures.
+
+    def _fail(self, error):
+        """Replaces the response by an error page if nothing has been sent, else cuts it."""
+        self._guard.end(self)
+        begun = self._sent or (self.socket is not None and self.socket.taken)
+        self._log(error, "; its response had begun and is cut" if begun else "")
+        try:
+            self._close_result()
+        except BaseException as second:
+            self._log(second, "; while its response was closed")
+        self._chunked = self._bodiless = False
+        if begun:
+            self._sent, self._write, self._iterator = True, None, iter(())
+        elif self.expired:
+            self._send_page(504, "Gateway Timeout", "request_timeout")
+        elif isinstance(error, headers.TooLarge):
+            self._send_page(502, "Bad Gateway", "response_headers_too_large")
+        else:
+            self._send_page(500, "Internal Server Error", "application_failed")
+
+    def _send_page(self, status, reason, cause, extra=()):
+        line, lines, body = records.error_page(self.environ, status, reason, extra)
+        self._sent = True
+        self._iterator = iter(body)
+        lines.append(("Microservice-Answer", f"{_worker_id()} {self._waited * 1000:.0f} {cause}"))
+        self._write = self._start(line, lines)
+
+    def _log(self, error, outcome):
+        if self.expired:
+            # The timeout is logged already.
+            return
+        fields = records.about(self.environ)
+        records.record(
+            "error",
+            "%s %s failed: %s%s" % (fields["method"], fields["path"], records.exception(error)[:4096], outcome),
+            **fields,
+            worker=uwsgi.worker_id(),
+            pid=os.getpid(),
+            traceback=records.trace(error),
+        )
+
+    def timed_out(self, timeout, age, stack):
+        """Logs that the deadline has passed. With threads the watcher calls it on behalf of the thread."""
+        fields = records.about(self.environ)
+        records.streams.request_id.set(fields["request_id"])
+        records.record(
+            "error",
+            "Request timed out after %.1f s: %s %s%s"
+            % (timeout, fields["method"], fields["path"], "; its answer had begun and is cut" if self._sent else ""),
+            **fields,
+            age_seconds=round(age, 3),
+            worker=uwsgi.worker_id(),
+            pid=os.getpid(),
+            stack=stack,
+        )
+
+
+def _wrong_chunk(chunk):
+    return TypeError("a response consists of bytes, not of %s %.100r" % (type(chunk).__name__, chunk))
+
+
+def _drain(write, unread):
+    """Reads what nginx still sends of a body that nobody has read, so that closing the connection does not reset it.
+
+    nginx stops sending, and closes, as soon as it has the whole response.
+    """
+    # Headers alone are sent only now (uwsgi_response_write_headers_do in core/writer.c).
+    write(b"")
+    connection = uwsgi.connection_fd()
+    end = time.monotonic() + _DRAIN
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    try:
+        while unread > 0 and time.monotonic() < end and poll.poll(_DRAIN * 1000):
+            data = os.read(connection, 65536)
+            if not data:
+                break
+            unread -= len(data)
+    except OSError:
+        # nginx has closed the connection.
+        pass
