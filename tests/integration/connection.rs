@@ -97,6 +97,12 @@ impl Connection {
         sent.map_err(|error| broken("sending", error))
     }
 
+    /// Reads all bytes until the server closes the connection.
+    pub(crate) fn read_to_end(&mut self, deadline: Instant) -> Result<Vec<u8>, Failure> {
+        while self.fill(deadline)? {}
+        Ok(std::mem::take(&mut self.buffer))
+    }
+
     /// Reads one response.
     pub(crate) fn read_response(
         &mut self,
@@ -128,9 +134,7 @@ impl Connection {
                 .map_err(|_| Failure::Malformed(format!("content-length {length}")))?;
             self.take(length, deadline)?
         } else {
-            self.open = false;
-            while self.fill(deadline)? {}
-            std::mem::take(&mut self.buffer)
+            self.read_to_end(deadline)?
         };
         if response.closes() {
             self.open = false;

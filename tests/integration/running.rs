@@ -15,8 +15,9 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::connection::Connection;
 use crate::family::{Marks, Process, end_all, family};
-use crate::http::{Failure, Request, Response, get};
+use crate::http::{Failure, Request, Response, TIMEOUT, Target, get};
 use crate::launcher::Launcher;
 use crate::log::{Log, Stream};
 use crate::output::Output;
@@ -87,6 +88,15 @@ impl Running {
             Ok(response) => panic!("{request:?}: {} {}", response.status, response.text()),
             Err(failure) => panic!("{request:?}: {failure}"),
         }
+    }
+
+    /// Sends these bytes on a new connection, and returns all bytes that come until it is closed.
+    pub(crate) fn send_raw(&self, bytes: &str) -> Result<String, Failure> {
+        let deadline = Instant::now() + TIMEOUT;
+        let mut connection = Connection::open(&Target::from(self.address), TIMEOUT)?;
+        connection.write(bytes.as_bytes(), deadline)?;
+        let answer = connection.read_to_end(deadline)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
     pub(crate) fn ask_admin(&self, path: &str) -> Result<Response, Failure> {
