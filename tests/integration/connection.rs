@@ -39,6 +39,14 @@ impl Connection {
         })
     }
 
+    /// The client's own port.
+    pub(crate) fn local_port(&self) -> u16 {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr().unwrap().port(),
+            Stream::Unix(_) => 0,
+        }
+    }
+
     /// Whether the server has kept it open, which every HTTP client checks before it reuses a connection.
     pub(crate) fn is_reusable(&self) -> bool {
         if !self.open || !self.buffer.is_empty() {
@@ -97,12 +105,6 @@ impl Connection {
         sent.map_err(|error| broken("sending", error))
     }
 
-    /// Reads all bytes until the server closes the connection.
-    pub(crate) fn read_to_end(&mut self, deadline: Instant) -> Result<Vec<u8>, Failure> {
-        while self.fill(deadline)? {}
-        Ok(std::mem::take(&mut self.buffer))
-    }
-
     /// Reads one response.
     pub(crate) fn read_response(
         &mut self,
@@ -134,7 +136,9 @@ impl Connection {
                 .map_err(|_| Failure::Malformed(format!("content-length {length}")))?;
             self.take(length, deadline)?
         } else {
-            self.read_to_end(deadline)?
+            self.open = false;
+            while self.fill(deadline)? {}
+            std::mem::take(&mut self.buffer)
         };
         if response.closes() {
             self.open = false;

@@ -90,13 +90,20 @@ impl Running {
         }
     }
 
-    /// Sends these bytes on a new connection, and returns all bytes that come until it is closed.
-    pub(crate) fn send_raw(&self, bytes: &str) -> Result<String, Failure> {
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(&Target::from(self.address), TIMEOUT).unwrap()
+    }
+
+    /// Sends these bytes on a new connection, and reads one response to such a method.
+    pub(crate) fn send_bytes(
+        &self,
+        method: &str,
+        bytes: impl AsRef<[u8]>,
+    ) -> Result<Response, Failure> {
         let deadline = Instant::now() + TIMEOUT;
-        let mut connection = Connection::open(&Target::from(self.address), TIMEOUT)?;
-        connection.write(bytes.as_bytes(), deadline)?;
-        let answer = connection.read_to_end(deadline)?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        let mut connection = self.connect();
+        connection.write(bytes.as_ref(), deadline)?;
+        connection.read_response(method, deadline)
     }
 
     pub(crate) fn ask_admin(&self, path: &str) -> Result<Response, Failure> {
