@@ -105,6 +105,19 @@ impl Connection {
         sent.map_err(|error| broken("sending", error))
     }
 
+    /// Reads all bytes until the connection ends, however it ends.
+    pub(crate) fn read_until_closed(&mut self, deadline: Instant) -> Result<Vec<u8>, Failure> {
+        loop {
+            match self.fill(deadline) {
+                Ok(true) => {}
+                Ok(false) | Err(Failure::Broken { .. }) => {
+                    return Ok(std::mem::take(&mut self.buffer));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
     /// Reads one response.
     pub(crate) fn read_response(
         &mut self,
