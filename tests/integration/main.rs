@@ -52,5 +52,6 @@ mod restart;
 mod roles;
 mod shutdown;
 mod startup;
+mod static_files;
 mod timeouts;
 mod trust;
