@@ -40,6 +40,7 @@ mod harness;
 mod headers;
 mod imports;
 mod isolation;
+mod limits;
 mod logs;
 mod logs_access;
 mod logs_exact;
