@@ -117,6 +117,14 @@ fn response_headers_are_served_whole_or_refused_with_a_reason() {
     running.stop(Duration::from_secs(15));
     for (id, path) in refused {
         assert!(says_why(&running, &id, path), "{path}: no reason");
+        let access = |line: &Line| line.is_from("nginx.access") && line.str("request_id") == id;
+        for record in running.log.filter(access) {
+            let reason = record.str("reason");
+            assert!(
+                !["worker_died", "not_connected"].contains(&reason),
+                "{path}: the worker lives, and not: {reason}"
+            );
+        }
     }
 }
 

@@ -44,6 +44,7 @@ mod limits;
 mod logs;
 mod logs_access;
 mod logs_exact;
+mod logs_reasons;
 mod logs_stalled;
 mod logs_stdout;
 mod queue;
