@@ -73,7 +73,7 @@ fn events_come_back_by_long_polling() {
     let session = format!("{path}&sid={sid}");
     let post = |text: &str| {
         let request = Request::post(&session, text).header("Content-Type", "text/plain");
-        assert_eq!(running.send_ok(&request).text(), "ok");
+        assert_eq!(running.send_ok(&request).text(), "OK");
     };
     post("40");
     assert!(packet(&running.get_ok(&session).text(), "40")["sid"].is_string());

@@ -53,6 +53,6 @@ def plain():
     return "plain"
 
 
-@app.route("/refuse")
+@app.route("/refuse", websocket=True)
 def refuse():
     return "not you", 403
