@@ -76,10 +76,10 @@ impl WebSocket {
 
     /// Sends a message, which must come back.
     #[track_caller]
-    pub(crate) fn echo(&mut self, message: Message) {
+    pub(crate) fn echo(&mut self, message: &Message) {
         self.send(message.clone());
         let back = self.receive();
-        assert!(back == message, "{} bytes back", back.len());
+        assert!(back == *message, "{} bytes back", back.len());
     }
 
     /// Closes it as a browser does, and reads to its end. simple-websocket may end before it has answered the close

@@ -50,13 +50,13 @@ fn messages_come_back(section: &Value) {
     let mut running = start(section);
     let mut socket = WebSocket::open(&running, "/echo");
     for size in [1, 125, 126, 70_000, 1_000_000] {
-        socket.echo(Message::text("y".repeat(size)));
-        socket.echo(Message::binary(vec![0xff; size]));
+        socket.echo(&Message::text("y".repeat(size)));
+        socket.echo(&Message::binary(vec![0xff; size]));
     }
-    socket.echo(Message::text("caf\u{e9}"));
+    socket.echo(&Message::text("caf\u{e9}"));
     socket.send(Message::Ping(vec![1, 2, 3].into()));
     assert_eq!(socket.receive(), Message::Pong(vec![1, 2, 3].into()));
-    socket.echo(Message::text("after a ping"));
+    socket.echo(&Message::text("after a ping"));
     socket.close();
     let mut brief = WebSocket::open(&running, "/brief");
     assert_eq!(brief.receive_text(), "that is all");
@@ -143,7 +143,7 @@ fn outlives_request_timeout(mut section: Value) {
     let mut running = start(&section);
     let mut socket = WebSocket::open(&running, "/echo");
     for _ in 0..25 {
-        socket.echo(Message::text("still here"));
+        socket.echo(&Message::text("still here"));
         pass_time(Duration::from_millis(200));
     }
     socket.close();
@@ -166,7 +166,7 @@ fn an_open_connection_outlives_request_timeout_with_threads() {
 fn an_open_connection_holds_a_slot() {
     let running = start(&one_process());
     let mut socket = WebSocket::open(&running, "/echo");
-    socket.echo(Message::text("open"));
+    socket.echo(&Message::text("open"));
     until(Duration::from_secs(10), "the slot is shown as busy", || {
         let metrics = running.ask_admin("/metrics").ok()?.text();
         metrics
@@ -187,7 +187,7 @@ fn a_client_that_leaves_frees_its_slot() {
     let service = service(&one_process());
     let running = Launcher::new(&service).start_ready();
     let mut socket = WebSocket::open(&running, "/echo");
-    socket.echo(Message::text("open"));
+    socket.echo(&Message::text("open"));
     drop(socket);
     let plain = Request::get("/plain").timeout(Duration::from_secs(10));
     assert_eq!(running.send_ok(&plain).text(), "plain");
@@ -198,7 +198,7 @@ fn a_client_that_leaves_frees_its_slot() {
 fn a_stop_closes(section: &Value) {
     let mut running = start(section);
     let mut socket = WebSocket::open(&running, "/echo");
-    socket.echo(Message::text("open"));
+    socket.echo(&Message::text("open"));
     running.signal(Signal::SIGTERM);
     let end = socket.read_end();
     assert!(matches!(end, End::Closed(1000 | 1001)), "{end:?}");
@@ -221,7 +221,7 @@ fn a_stop_closes_it_with_threads() {
 fn a_stop_does_not_wait_for_a_client_that_is_silent() {
     let mut running = start(&one_process());
     let mut socket = WebSocket::open(&running, "/echo");
-    socket.echo(Message::text("open"));
+    socket.echo(&Message::text("open"));
     running.signal(Signal::SIGTERM);
     // The client neither reads nor answers the close frame.
     let exit = running.wait_exit(Duration::from_secs(15));
@@ -232,7 +232,7 @@ fn a_stop_does_not_wait_for_a_client_that_is_silent() {
 fn a_reload_closes(section: &Value) {
     let mut running = start(section);
     let mut socket = WebSocket::open(&running, "/echo");
-    socket.echo(Message::text("open"));
+    socket.echo(&Message::text("open"));
     let end = std::thread::scope(|scope| {
         let reading = scope.spawn(|| socket.read_end());
         running.run_command(&["reload"]).assert_code(0);
@@ -240,7 +240,7 @@ fn a_reload_closes(section: &Value) {
     });
     assert!(matches!(end, End::Closed(1000 | 1001)), "{end:?}");
     let mut next = WebSocket::open(&running, "/echo");
-    next.echo(Message::text("the next generation"));
+    next.echo(&Message::text("the next generation"));
     next.close();
     running.stop(Duration::from_secs(20));
 }
