@@ -142,7 +142,7 @@ fn outlives_request_timeout(mut section: Value) {
     section["request_timeout"] = json!(1);
     let mut running = start(&section);
     let mut socket = WebSocket::open(&running, "/echo");
-    for _ in 0..25 {
+    for _ in 0..18 {
         socket.echo(&Message::text("still here"));
         pass_time(Duration::from_millis(200));
     }
