@@ -1,12 +1,15 @@
 //! No request sees another's: what outlives a request keeps its own headers, and finds its body gone.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::http::Request;
 use crate::launcher::Launcher;
-use crate::load::parallel;
+use crate::load::{background, parallel};
 use crate::running::Running;
 use crate::service::{Service, one_process, two_threads};
+use crate::wait::until;
 
 const OUTLIVING_APP: &str = include_str!("outliving.py");
 
@@ -128,4 +131,28 @@ fn write_of_an_earlier_request_is_refused_without_a_timeout() {
     section["request_timeout"] = json!(0);
     let running = Launcher::new(&service(&section)).start_ready();
     check_write(&running, 1);
+}
+
+#[test]
+fn write_of_a_request_in_another_thread_does_not_reach_this_one() {
+    let running = Launcher::new(&service(&two_threads())).start_ready();
+    let hold = Request::get("/hold").header("Connection", "close");
+    let held = background(running.address, hold);
+    until(Duration::from_secs(10), "the other thread holds", || {
+        (running.get_ok("/held").text() == "1").then_some(())
+    });
+    // The other thread's own response it may reach, this one never.
+    let reached = running.get_ok("/reach");
+    assert_eq!(reached.header("X-Intruder"), None, "{}", reached.text());
+    let text = reached.text();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "mine"), "{text}");
+    for line in &lines[1..] {
+        assert!(
+            *line == "None" || line.starts_with("RuntimeError: "),
+            "{text}"
+        );
+    }
+    let held = held.join().unwrap().unwrap().text();
+    assert!(held.ends_with("held"), "{held}");
 }

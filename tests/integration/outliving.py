@@ -15,6 +15,8 @@ second_user_is_here = threading.Event()
 late_threads = []
 found = []
 kept = []
+held = []
+write_is_tried = threading.Event()
 
 
 def attempt(read):
@@ -79,6 +81,10 @@ def keeping(inner):
         kept.append((start_response, write))
         return [b"kept"]
 
+    def is_held(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"%d" % len(held)]
+
     def use(environ, start_response):
         results = []
         for old_start, old_write in kept:
@@ -90,8 +96,21 @@ def keeping(inner):
             results.append(attempt(lambda: old_write(b"intruder")))
         yield ("\n" + "\n".join(results)).encode()
 
+    def hold(environ, start_response):
+        held.append(start_response("200 OK", [("Content-Type", "text/plain"), ("X-Intruder", "yes")]))
+        write_is_tried.wait(20)
+        return [b"held"]
+
+    def reach(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        before = attempt(lambda: held[0](b"intruder"))
+        yield b"mine\n"
+        after = attempt(lambda: held[0](b"intruder"))
+        write_is_tried.set()
+        yield ("%s\n%s" % (before, after)).encode()
+
     def call(environ, start_response):
-        paths = {"/keep": keep, "/use": use}
+        paths = {"/keep": keep, "/use": use, "/hold": hold, "/reach": reach, "/held": is_held}
         return paths.get(environ["PATH_INFO"], inner)(environ, start_response)
 
     return call
