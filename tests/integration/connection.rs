@@ -39,6 +39,14 @@ impl Connection {
         })
     }
 
+    /// The client's own port.
+    pub(crate) fn local_port(&self) -> u16 {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr().unwrap().port(),
+            Stream::Unix(_) => 0,
+        }
+    }
+
     /// Whether the server has kept it open, which every HTTP client checks before it reuses a connection.
     pub(crate) fn is_reusable(&self) -> bool {
         if !self.open || !self.buffer.is_empty() {
@@ -95,6 +103,34 @@ impl Connection {
             }
         };
         sent.map_err(|error| broken("sending", error))
+    }
+
+    /// Reads bytes to the first one after `end`.
+    pub(crate) fn read_until(&mut self, end: &str, deadline: Instant) -> Result<String, Failure> {
+        loop {
+            if let Some(at) = find(&self.buffer, end.as_bytes()) {
+                let read: Vec<u8> = self.buffer.drain(..at + end.len()).collect();
+                return Ok(String::from_utf8_lossy(&read).into_owned());
+            }
+            if !self.fill(deadline)? {
+                return Err(Failure::Closed {
+                    got: self.buffer.len(),
+                });
+            }
+        }
+    }
+
+    /// Reads all bytes until the connection ends, however it ends.
+    pub(crate) fn read_until_closed(&mut self, deadline: Instant) -> Result<Vec<u8>, Failure> {
+        loop {
+            match self.fill(deadline) {
+                Ok(true) => {}
+                Ok(false) | Err(Failure::Broken { .. }) => {
+                    return Ok(std::mem::take(&mut self.buffer));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     /// Reads one response.
@@ -156,17 +192,8 @@ impl Connection {
     }
 
     fn take_line(&mut self, deadline: Instant) -> Result<String, Failure> {
-        loop {
-            if let Some(at) = find(&self.buffer, b"\r\n") {
-                let line: Vec<u8> = self.buffer.drain(..at + 2).collect();
-                return Ok(String::from_utf8_lossy(&line[..at]).into_owned());
-            }
-            if !self.fill(deadline)? {
-                return Err(Failure::Closed {
-                    got: self.buffer.len(),
-                });
-            }
-        }
+        let line = self.read_until("\r\n", deadline)?;
+        Ok(line[..line.len() - 2].to_owned())
     }
 
     fn take(&mut self, length: usize, deadline: Instant) -> Result<Vec<u8>, Failure> {

@@ -102,3 +102,28 @@ fn exit_and_crash_at_import_end_the_run() {
         );
     }
 }
+
+/// An ASGI application would be ready and then fail on each request.
+#[track_caller]
+fn is_refused_as_asgi(main_py: &str) {
+    let output = Launcher::new(&Service::new().main_py(main_py)).output();
+    output
+        .assert_code(22)
+        .assert_says("ASGI")
+        .assert_says("a2wsgi");
+    assert!(output.exit.took < SECONDS, "{:?}", output.exit);
+    assert_last_line_names_the_application(&output);
+}
+
+#[test]
+fn an_asgi_function_is_refused_with_the_way_out() {
+    is_refused_as_asgi("async def app(scope, receive, send):\n    pass\n");
+}
+
+#[test]
+fn an_asgi_object_is_refused_with_the_way_out() {
+    is_refused_as_asgi(
+        "class Application:\n    async def __call__(self, scope, receive, send):\n        pass\n\n\n\
+         app = Application()\n",
+    );
+}

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use crate::http::Request;
 use crate::launcher::Launcher;
+use crate::load::background;
+use crate::log::Line;
 use crate::running::Running;
 use crate::service::Service;
+use crate::wait::{pass_time, until};
 
 fn config(access: &str) -> Value {
     json!({
@@ -103,8 +106,170 @@ fn response_and_records_of_a_request_have_the_same_id() {
     assert!(!id.is_empty());
     running.stop(Duration::from_secs(15));
     for source in ["app.stdout", "app.stderr", "nginx.access"] {
-        let of_request =
-            |line: &crate::log::Line| line.is_from(source) && line.str("request_id") == id;
+        let of_request = |line: &Line| line.is_from(source) && line.str("request_id") == id;
         assert_eq!(running.log.filter(of_request).len(), 1, "{source}");
+    }
+}
+
+/// The access records of a launcher that has ended, by path.
+fn records_of(running: &Running, path: &str) -> Vec<Line> {
+    running
+        .log
+        .filter(|line| line.is_from("nginx.access") && line.str("path") == path)
+}
+
+#[test]
+fn each_method_is_in_the_record() {
+    let mut running = Launcher::new(&Service::with_slots(1)).start_ready();
+    let methods = [
+        "PROPFIND",
+        "M-SEARCH",
+        "VERSION-CONTROL",
+        "BASELINE-CONTROL",
+        "PATCH",
+        "OPTIONS",
+        "HEAD",
+    ];
+    for (method, path) in (methods.iter().map(|method| (method, "/")))
+        // An error page is made by another request of nginx itself.
+        .chain([(&"M-SEARCH", "/..")])
+    {
+        let request = Request::new(method, path).header("Connection", "close");
+        running.send(&request).unwrap();
+    }
+    running.stop(Duration::from_secs(15));
+    let records = running.log.filter(|line| line.is_from("nginx.access"));
+    let told: Vec<_> = records.iter().map(|line| line.str("method")).collect();
+    assert_eq!(told, [&methods[..], &["M-SEARCH"]].concat());
+    for (record, method) in records.iter().zip(methods) {
+        assert!(record.message().starts_with(method), "{record:?}");
+    }
+}
+
+/// What is sent, the status, and what the record tells of it.
+const BAD_REQUESTS: &[(&str, &[u16], &str, &[&str])] = &[
+    (
+        "GET /future?secret=rum HTTP/9.9\r\n\r\n",
+        &[400, 505],
+        "GET",
+        &["/future"],
+    ),
+    (
+        "DELETE /../up?secret=rum HTTP/1.1\r\nHost: a\r\n\r\n",
+        &[400],
+        "DELETE",
+        &["/../up"],
+    ),
+    (
+        "GET /no-host?secret=rum HTTP/1.1\r\n\r\n",
+        &[400],
+        "GET",
+        &["/no-host"],
+    ),
+    (
+        "POST /two-lengths HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        &[400],
+        "POST",
+        &["/two-lengths"],
+    ),
+    ("garbage line\r\n\r\n", &[400], "", &["garbage"]),
+    ("get /lower-case HTTP/1.1\r\n\r\n", &[400], "", &["get"]),
+    ("\u{16}\u{3}\u{1} TLS\r\n\r\n", &[400], "", &["\u{16}"]),
+];
+
+#[test]
+fn what_came_of_a_bad_request_is_in_its_record() {
+    let mut running = Launcher::new(&Service::with_slots(1)).start_ready();
+    for (bytes, statuses, _, _) in BAD_REQUESTS {
+        let answer = running.send_bytes("GET", bytes).unwrap();
+        assert!(statuses.contains(&answer.status), "{bytes:?}");
+    }
+    running.stop(Duration::from_secs(15));
+    let records = running.log.filter(|line| line.is_from("nginx.access"));
+    assert_eq!(records.len(), BAD_REQUESTS.len(), "{records:#?}");
+    let mut wrong = Vec::new();
+    for (record, (bytes, statuses, method, words)) in records.iter().zip(BAD_REQUESTS) {
+        let fields = record.json.as_object().unwrap().values();
+        let texts: Vec<_> = fields.filter_map(Value::as_str).collect();
+        let says = |word: &&str| texts.iter().any(|text| text.contains(word));
+        let told = statuses
+            .iter()
+            .any(|status| record.json["status"] == *status)
+            && (method.is_empty() || record.str("method") == *method)
+            && words.iter().all(says)
+            && !record.text.contains("secret");
+        if !told {
+            wrong.push(format!("{bytes:?}: {}", record.text));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_wait_the_work_and_the_worker_are_told_apart() {
+    let service = Service::with_slots(1).file("src/static/a.txt", "a");
+    let mut running = Launcher::new(&service).start_ready();
+    let first = background(
+        running.address,
+        Request::get("/until/go?note=first").header("Connection", "close"),
+    );
+    service.wait_for_notes("first", 1);
+    let second = background(
+        running.address,
+        Request::get("/delay/0.3").header("Connection", "close"),
+    );
+    // The second one waits for the only slot for this time at least, once it is sent.
+    until(Duration::from_secs(10), "a request waits", || {
+        (running.status()["waiting"].as_u64()? > 0).then_some(())
+    });
+    pass_time(Duration::from_millis(400));
+    service.write("state/go", "");
+    for request in [first, second] {
+        assert_eq!(request.join().unwrap().unwrap().status, 200);
+    }
+    running.get_ok("/static/a.txt");
+    running.stop(Duration::from_secs(15));
+    let record = |path: &str| records_of(&running, path).pop().unwrap().json;
+    let number = |record: &Value, key: &str| {
+        record[key]
+            .as_f64()
+            .unwrap_or_else(|| panic!("no {key}: {record}"))
+    };
+    let (first, second) = (record("/until/go"), record("/delay/0.3"));
+    assert!(number(&first, "queue_ms") < 400.0, "{first}");
+    assert!(number(&first, "app_ms") >= 400.0, "{first}");
+    assert!(number(&second, "queue_ms") >= 400.0, "{second}");
+    let app = number(&second, "app_ms");
+    assert!(app >= 300.0, "{second}");
+    assert!(app < number(&second, "duration_ms") - 300.0, "{second}");
+    for record in [first, second] {
+        assert_eq!(record["worker"], 1, "{record}");
+        assert_eq!(record.get("reason"), None, "{record}");
+    }
+    let file = record("/static/a.txt");
+    for key in ["queue_ms", "app_ms", "worker", "reason"] {
+        assert_eq!(file.get(key), None, "{file}");
+    }
+}
+
+#[test]
+fn what_the_record_is_made_of_does_not_reach_the_client() {
+    let running = Launcher::new(&Service::with_slots(1)).start_ready();
+    for path in ["/", "/boom", "/stream/3"] {
+        let answer = running.get(path).unwrap();
+        let known = [
+            "server",
+            "date",
+            "content-type",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "vary",
+            "x-request-id",
+        ];
+        for (name, _) in &answer.headers {
+            let name = name.to_lowercase();
+            assert!(known.contains(&name.as_str()), "{path}: {name}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The harness: `service` makes the folder of a service, `launcher` starts the binary, `running` controls it, `output`
 //! is the output of a command; `http` and `connection` are the client, `load` runs many of them, `account` counts what
-//! their requests have logged; `family` finds processes, `log` collects output, `wait` polls with a deadline. `harness`
+//! their requests have logged; `websocket` is a client of its own; `family` finds processes, `log` collects output, `wait` polls with a deadline. `harness`
 //! tests these. Each of the other modules tests one subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
@@ -20,28 +20,43 @@ mod running;
 mod runtime_folder;
 mod service;
 mod wait;
+mod websocket;
 
 mod admin;
 mod check;
 mod commands;
 mod concurrency;
+mod cut_streams;
 mod dev;
+mod environ;
+mod event_streams;
+mod failures;
 mod fakes;
 mod faults;
 mod forks;
+mod forwarded;
+mod framing;
 mod hanging;
 mod harness;
 mod headers;
 mod imports;
+mod isolation;
+mod limits;
 mod logs;
 mod logs_access;
 mod logs_exact;
+mod logs_reasons;
 mod logs_stalled;
 mod logs_stdout;
 mod queue;
 mod reload;
+mod request_body;
 mod restart;
 mod roles;
 mod shutdown;
+mod socketio;
 mod startup;
+mod static_files;
 mod timeouts;
+mod trust;
+mod websockets;

@@ -15,8 +15,9 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::connection::Connection;
 use crate::family::{Marks, Process, end_all, family};
-use crate::http::{Failure, Request, Response, get};
+use crate::http::{Failure, Request, Response, TIMEOUT, Target, get};
 use crate::launcher::Launcher;
 use crate::log::{Log, Stream};
 use crate::output::Output;
@@ -87,6 +88,22 @@ impl Running {
             Ok(response) => panic!("{request:?}: {} {}", response.status, response.text()),
             Err(failure) => panic!("{request:?}: {failure}"),
         }
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(&Target::from(self.address), TIMEOUT).unwrap()
+    }
+
+    /// Sends these bytes on a new connection, and reads one response to such a method.
+    pub(crate) fn send_bytes(
+        &self,
+        method: &str,
+        bytes: impl AsRef<[u8]>,
+    ) -> Result<Response, Failure> {
+        let deadline = Instant::now() + TIMEOUT;
+        let mut connection = self.connect();
+        connection.write(bytes.as_ref(), deadline)?;
+        connection.read_response(method, deadline)
     }
 
     pub(crate) fn ask_admin(&self, path: &str) -> Result<Response, Failure> {

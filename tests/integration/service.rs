@@ -14,6 +14,16 @@ use crate::wait::until;
 /// A service that hangs, crashes and misbehaves on request.
 pub(crate) const PROBE_APP: &str = include_str!("probe.py");
 
+/// `nginx_config` of one worker that serves one request at a time.
+pub(crate) fn one_process() -> Value {
+    json!({"wsgi_worker_threads_count": 1})
+}
+
+/// `nginx_config` of one worker with threads, as few as there can be.
+pub(crate) fn two_threads() -> Value {
+    json!({"wsgi_worker_threads_count": 2, "wsgi_processes": 1})
+}
+
 /// A temporary folder with a service.
 pub(crate) struct Service {
     // Removed when neither the test nor a running launcher uses it any more.

@@ -1,0 +1,58 @@
+"""WebSockets of flask-sock, and plain views beside them."""
+import os
+
+from flask import Flask, request
+from flask_sock import Sock
+
+STATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "state")
+
+app = Flask(__name__)
+sock = Sock(app)
+
+
+def note(name):
+    with open(os.path.join(STATE, name), "ab", buffering=0) as file:
+        file.write(b"x")
+
+
+@sock.route("/echo")
+def echo(ws):
+    note("open")
+    try:
+        while True:
+            ws.send(ws.receive())
+    finally:
+        note("closed")
+
+
+@sock.route("/who")
+def who(ws):
+    ws.send(" ".join([request.args["name"], request.cookies["session"], request.headers["X-Tag"]]))
+    ws.send(str(os.getpid()))
+    ws.receive()
+
+
+@sock.route("/brief")
+def brief(ws):
+    ws.send("that is all")
+
+
+@sock.route("/fail")
+def fail(ws):
+    ws.receive()
+    raise RuntimeError("in a WebSocket")
+
+
+@app.route("/pid")
+def pid():
+    return str(os.getpid())
+
+
+@app.route("/plain", methods=["GET", "POST"])
+def plain():
+    return "plain"
+
+
+@app.route("/refuse", websocket=True)
+def refuse():
+    return "not you", 403
