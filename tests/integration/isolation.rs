@@ -136,8 +136,8 @@ fn write_of_an_earlier_request_is_refused_without_a_timeout() {
 #[test]
 fn write_of_a_request_in_another_thread_does_not_reach_this_one() {
     let running = Launcher::new(&service(&two_threads())).start_ready();
-    let hold = Request::get("/hold").header("Connection", "close");
-    let held = background(running.address, hold);
+    let request = Request::get("/hold").header("Connection", "close");
+    let other = background(running.address, request);
     until(Duration::from_secs(10), "the other thread holds", || {
         (running.get_ok("/held").text() == "1").then_some(())
     });
@@ -153,6 +153,6 @@ fn write_of_a_request_in_another_thread_does_not_reach_this_one() {
             "{text}"
         );
     }
-    let held = held.join().unwrap().unwrap().text();
-    assert!(held.ends_with("held"), "{held}");
+    let text = other.join().unwrap().unwrap().text();
+    assert!(text.ends_with("held"), "{text}");
 }

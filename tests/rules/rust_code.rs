@@ -101,7 +101,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
         if path.is_dir() {
             if !matches!(
                 name.as_str(),
-                ".git" | "target" | "__pycache__" | ".venv" | "venv"
+                ".git" | ".cache" | "target" | "__pycache__" | ".venv" | "venv"
             ) {
                 list.extend(files(&path));
             }
