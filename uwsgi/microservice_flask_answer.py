@@ -10,6 +10,7 @@ exception that reaches uWSGI would close the connection, and nginx would run the
 import os
 import select
 import time
+from threading import get_ident as _get_ident
 
 import microservice_flask_environ as environs
 import microservice_flask_headers as headers
@@ -48,8 +49,9 @@ def waited(environ, now):
 class Answer:
     """One request: implements start_response for the application and the iterable for uWSGI."""
 
-    # For guards: whether the deadline has passed, and how often it was postponed. They set its time, `deadline`.
-    expired = False
+    # For guards: whether the deadline has ended the request, whether that is logged, and how often it was postponed.
+    # They set its time, `deadline`.
+    expired = told = False
     postponed = 0
     # The WebSocket of a request that asks for one.
     socket = None
@@ -62,6 +64,7 @@ class Answer:
         self._guard = guard
         self._waited = waited
         self._start = start_response
+        self._thread = _get_ident()
         self._input = environ["wsgi.input"] = _Input(environ["wsgi.input"], environ["CONTENT_LENGTH"])
 
     def run(self, application):
@@ -99,6 +102,9 @@ class Answer:
     def write(self, data):
         if self._start is None:
             raise RuntimeError(_ENDED)
+        if self._thread != _get_ident():
+            # uWSGI would write to the request of the calling thread.
+            raise RuntimeError("write belongs to the thread of its request")
         if not isinstance(data, bytes):
             raise _wrong_chunk(data)
         if data:

@@ -21,6 +21,8 @@ _POSTPONE = 0.01
 _MAX_POSTPONES = 5
 # Seconds until a worker that does not end by itself is killed.
 _KILL_AFTER = 5
+# In place of the stack of a request whose response uWSGI is sending.
+_SENDING = "  The response was being sent, to a client that takes it slowly."
 _SIGALRM = int(signal.SIGALRM)
 _ITIMER_REAL = int(signal.ITIMER_REAL)
 
@@ -85,8 +87,7 @@ class Timer:
         now = time.monotonic()
         if self._current is answer and not answer.expired and now >= answer.deadline - 0.001:
             self.end(answer)
-            where = "  The response was being sent, to a client that takes it slowly."
-            answer.timed_out(self._timeout, now - answer.deadline + self._timeout, where)
+            answer.timed_out(self._timeout, now - answer.deadline + self._timeout, _SENDING)
 
     def _on_alarm(self, _signal_number, frame):
         answer = self._current
@@ -199,12 +200,16 @@ class Watcher:
             if frame is None:
                 # The thread is in uWSGI's code, which sends the response: the exception would arrive outside of the
                 # blocks that handle it. If that takes too long, the launcher ends the worker.
-                return _POSTPONE
-            if answer.postponed < _MAX_POSTPONES and is_own_frame(frame):
+                told, answer.told = answer.told, True
+                where = _SENDING
+            elif answer.postponed < _MAX_POSTPONES and is_own_frame(frame):
                 answer.postponed += 1
                 return _POSTPONE
-            answer.expired = True
-            where = stack(frame)
-            self._raise_in(thread, RequestTimeout)
-        answer.timed_out(self._timeout, now - answer.deadline + self._timeout, where)
-        return self._timeout
+            else:
+                answer.expired = True
+                told, answer.told = answer.told, True
+                where = stack(frame)
+                self._raise_in(thread, RequestTimeout)
+        if not told:
+            answer.timed_out(self._timeout, now - answer.deadline + self._timeout, where)
+        return self._timeout if answer.expired else _POSTPONE

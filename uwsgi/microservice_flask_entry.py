@@ -187,7 +187,7 @@ def _refuse_many(answer):
         "%s %s refused: it has more than %d headers" % (fields["method"], fields["path"], _MAX_ENVIRON),
         **fields,
     )
-    return answer.refuse(431, "Request Header Fields Too Large", "too_many_headers")
+    return answer.refuse(431, "Request Header Fields Too Large", "request_headers_too_many")
 
 
 _queue_timeout = _seconds("MICROSERVICE_QUEUE_TIMEOUT")

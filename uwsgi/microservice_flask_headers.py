@@ -53,9 +53,8 @@ def checked(status, headers):
         if value.__class__ is not str or not (value.isascii() and value.isprintable()):
             _check_value(name, value)
         size += len(value)
-        try:
-            kind = _kinds[name]
-        except KeyError:
+        kind = _kinds.get(name)
+        if kind is None:
             kind = _kind(name)
         if kind:
             if kind is _LENGTH:
@@ -105,12 +104,11 @@ def _check_value(name, value):
         raise TypeError("the value of the header %s must be text, not %s" % (name, _described(value)))
     if _is_value(value):
         return
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError as error:
-        found = "%r is not Latin-1; a file name goes into filename* (RFC 6266)" % value[error.start]
-    else:
+    foreign = next((letter for letter in value if ord(letter) > 0xFF), None)
+    if foreign is None:
         found = "it contains a line break or another control character"
+    else:
+        found = "%r is not Latin-1; a file name goes into filename* (RFC 6266)" % foreign
     raise ValueError("the value of the header %s cannot be sent: %s: %.100r" % (name, found, value))
 
 

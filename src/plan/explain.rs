@@ -185,6 +185,15 @@ fn waiting_reason(plan: &Plan, host: &Host) -> String {
         None => "requests that come while all slots are busy wait for one".to_owned(),
     };
     why.push_str("; more get 503 at once (queue_size)");
+    why.push_str("; an open WebSocket holds its slot");
+    if let Some(idle) = plan.timeouts.websocket_idle {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            why,
+            " until {} have passed without a byte (websocket_idle_timeout)",
+            seconds(idle)
+        );
+    }
     if plan.queue == host.somaxconn {
         // Writing to a String cannot fail.
         let _ = write!(why, "; this system allows no more (net.core.somaxconn)");

@@ -13,8 +13,7 @@ use crate::plan::{Plan, StaticFolder};
 const SHUTDOWN_MARGIN: u64 = 5;
 /// File descriptors in addition to those of connections, see `plan::sizing`.
 const OTHER_FILES: u32 = 256;
-/// Bytes of one response that nginx keeps on disk for a slow client, at most. nginx's own default is 1 GiB, which fills a
-/// runtime folder in memory (tmpfs) with a few downloads.
+/// Bytes of one response that nginx keeps on disk for a slow client, at most.
 const MAX_TEMP_FILE_SIZE: u64 = 64 * 1024 * 1024;
 
 #[derive(Template)]
@@ -33,6 +32,7 @@ pub(super) struct NginxConf<'a> {
     trusted_proxies: Vec<String>,
     max_body_size: u64,
     temp: PathBuf,
+    max_temp_file_size: u64,
     gzip: bool,
     app_socket: String,
     http_snippets: Vec<String>,
@@ -62,7 +62,6 @@ struct StaticView {
 pub(super) struct ProxyConf {
     read_timeout_ms: u128,
     replay_ms: u128,
-    max_temp_file_size: u64,
 }
 
 impl ProxyConf {
@@ -70,7 +69,6 @@ impl ProxyConf {
         Self {
             read_timeout_ms: plan.timeouts.read.as_millis(),
             replay_ms: plan.timeouts.replay.as_millis().max(1),
-            max_temp_file_size: MAX_TEMP_FILE_SIZE,
         }
     }
 }
@@ -97,6 +95,7 @@ impl<'a> NginxConf<'a> {
                 .collect(),
             max_body_size: plan.max_body_size,
             temp: layout.nginx().join("temp"),
+            max_temp_file_size: MAX_TEMP_FILE_SIZE,
             gzip: plan.gzip,
             app_socket: quote::nginx(&format!("unix:{}", text(&layout.app_socket()))),
             http_snippets: plan

@@ -147,12 +147,13 @@ fn a_dot_file_is_never_served() {
         "/app/.env",
         "/app/./.env",
     ];
-    for (asked, path) in (1..).zip(paths) {
+    for path in paths {
         let answer = running.get(path).unwrap();
         assert_eq!(answer.status, 404, "{path}: {}", answer.text());
         assert!(!answer.text().contains("SECRET"), "{path}");
-        assert_eq!(service.noted("asked"), asked, "{path} is not asked for");
     }
+    // Flask's own static route would serve them.
+    assert_eq!(service.noted("asked"), 0);
 }
 
 #[test]
@@ -272,7 +273,7 @@ const WHILE_DRAINING: &[Case] = &[
     ),
     (
         || Request::get("/static/.env"),
-        |answer| answer.status == 404 && answer.text().starts_with("the application"),
+        |answer| answer.status == 404 && !answer.text().contains("SECRET"),
     ),
     (
         || Request::get("/static/images/"),

@@ -98,6 +98,7 @@ fn reason<'a>(
         (502 | 503, b"-") => b"not_connected",
         (502 | 503, _) => b"worker_died",
         (504, _) => b"request_timeout",
+        (431, _) => b"request_headers_too_large",
         _ => b"",
     }
 }
@@ -315,6 +316,10 @@ mod tests {
         assert_eq!(
             seen("504", r#""" "0.000" "PASSED""#),
             nobody("request_timeout")
+        );
+        assert_eq!(
+            seen("431", r#""" "" "PASSED""#),
+            nobody("request_headers_too_large")
         );
         assert_eq!(seen("413", r#""" "" "PASSED""#), nobody(""));
     }
