@@ -37,29 +37,25 @@ class NoGuard:
         """Does nothing."""
 
 
-def waited(environ, now):
-    """Seconds since nginx had the whole request; 0 if unknown."""
-    try:
-        wait = now - float(environ["HTTP_X_REQUEST_START"][2:])
-    except (KeyError, ValueError):
-        return 0.0
-    return wait if wait > 0 else 0.0
+def _said(waited, cause="-"):
+    """A header for nginx's log: the worker, milliseconds of waiting for it, and why the product itself answers."""
+    return "Microservice-Answer", f"{_worker_id()} {int(waited * 1000) if waited > 0 else 0} {cause}"
 
 
 class Answer:
     """One request: implements start_response for the application and the iterable for uWSGI."""
 
-    # For guards: whether the deadline has ended the request, whether that is logged, and how often it was postponed.
-    # They set its time, `deadline`.
-    expired = told = False
-    postponed = 0
-    # The WebSocket of a request that asks for one.
-    socket = None
-    # The response: what the application has given, and how much of it uWSGI has.
-    _status = _headers = _length = _result = _iterator = _write = None
-    _sent = _chunked = _bodiless = _complete = False
+    # For guards: the time of the deadline, whether it has ended the request, whether that is logged, and how often it was
+    # postponed. `socket` is the WebSocket of a request that asks for one.
+    __slots__ = ("deadline", "expired", "told", "postponed", "environ", "socket")
+    # The request, and the response: what the application has given, and how much of it uWSGI has.
+    __slots__ += ("_guard", "_waited", "_start", "_thread", "_input", "_status", "_headers", "_length")
+    __slots__ += ("_result", "_iterator", "_write", "_sent", "_chunked", "_bodiless", "_complete")
 
     def __init__(self, guard, environ, start_response, waited=0.0):
+        self.expired = self.told = self._sent = self._chunked = self._bodiless = self._complete = False
+        self.postponed = 0
+        self.socket = self._status = self._result = self._write = None
         self.environ = environ
         self._guard = guard
         self._waited = waited
@@ -114,9 +110,10 @@ class Answer:
                 self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def _send_headers(self, empty=False):
-        status, lines = self._status, self._headers
+        status = self._status
         if status is None:
             raise RuntimeError("the application gave a response without calling start_response")
+        lines = self._headers
         if self.environ["REQUEST_METHOD"] == "HEAD" or status[:3] in _BODILESS:
             self._bodiless = True
         elif self._length is None:
@@ -125,7 +122,7 @@ class Answer:
             else:
                 lines.append(("Transfer-Encoding", "chunked"))
                 self._chunked = True
-        lines.append(("Microservice-Answer", f"{_worker_id()} {self._waited * 1000:.0f} -"))
+        lines.append(_said(self._waited))
         self._sent = True
         self._write = self._start(status, lines)
 
@@ -167,31 +164,22 @@ class Answer:
         if not self._complete:
             self._guard.overdue(self)
         try:
-            self._close_result()
+            close = getattr(self._result, "close", None)
+            if close is not None:
+                close()
         except BaseException as error:
             self._log(error, "; its response is complete")
         finally:
             self._guard.end(self)
-            self._end()
+            # The application may have kept what follows, and the next request of this thread is another's.
+            self._start = None
+            unread = self._input.end()
+            if self.socket is not None:
+                self.socket.end()
+            if unread and self._write is not None:
+                _drain(self._write, unread)
             if self.expired:
                 self._guard.retire(self)
-
-    def _close_result(self):
-        result, self._result = self._result, None
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
-
-    def _end(self):
-        """Ends everything that the application may have kept: the next request of this thread is another's."""
-        unread = self._input.end()
-        write, self._write = self._write, None
-        self._start = None
-        self._iterator = iter(())
-        if self.socket is not None:
-            self.socket.end()
-        if unread and write is not None:
-            _drain(write, unread)
 
     # ---- Failures.
 
@@ -200,8 +188,10 @@ class Answer:
         self._guard.end(self)
         begun = self._sent or (self.socket is not None and self.socket.taken)
         self._log(error, "; its response had begun and is cut" if begun else "")
+        result, self._result = self._result, None
         try:
-            self._close_result()
+            if hasattr(result, "close"):
+                result.close()
         except BaseException as second:
             self._log(second, "; while its response was closed")
         self._chunked = self._bodiless = False
@@ -218,7 +208,7 @@ class Answer:
         line, lines, body = records.error_page(self.environ, status, reason, extra)
         self._sent = True
         self._iterator = iter(body)
-        lines.append(("Microservice-Answer", f"{_worker_id()} {self._waited * 1000:.0f} {cause}"))
+        lines.append(_said(self._waited, cause))
         self._write = self._start(line, lines)
 
     def _log(self, error, outcome):

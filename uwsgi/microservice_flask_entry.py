@@ -160,13 +160,17 @@ def _wrap(application, guard, queue_timeout):
     """The application as uWSGI calls it: each request gets an environ of its own, a deadline, and an answer."""
     set_request_id = streams.request_id.set
     errors = sys.stderr
-    own, clock, waited, answer_of = environs.own, time.time, answers.waited, answers.Answer
+    own, clock, answer_of = environs.own, time.time, answers.Answer
 
     def serve(raw, start_response):
         environ = own(raw)
         set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
         environ["wsgi.errors"] = errors
-        wait = waited(environ, clock())
+        try:
+            wait = clock() - float(environ["HTTP_X_REQUEST_START"][2:])
+        except (KeyError, ValueError):
+            # Not from nginx.
+            wait = 0.0
         answer = answer_of(guard, environ, start_response, wait)
         if queue_timeout and wait > queue_timeout:
             return answer.refuse(503, "Service Unavailable", "queue_timeout", [("Retry-After", "1")])

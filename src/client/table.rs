@@ -125,7 +125,10 @@ fn workers(report: &StatusReport, out: &mut String) {
             .map(|request| {
                 format!(
                     "{} {} for {} s ({})",
-                    request.method, request.path, request.seconds, request.request_id
+                    request.kind(),
+                    request.path,
+                    request.seconds,
+                    request.request_id
                 )
             })
             .collect();

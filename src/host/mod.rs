@@ -8,6 +8,7 @@
 pub(crate) mod access;
 pub(crate) mod cgroup;
 pub mod programs;
+pub(crate) mod snippets;
 pub(crate) mod user;
 
 use std::ffi::OsStr;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::access::{DeniedAccess, Permission};
 use self::programs::{Nginx, Uwsgi, Venv};
+use self::snippets::UwsgiDirective;
 use self::user::User;
 use crate::sys::short_programs::ShortPrograms;
 
@@ -57,6 +59,9 @@ pub struct Folder {
     pub server_snippets: Vec<PathBuf>,
     /// `nginx/http.d/*.conf`, sorted.
     pub http_snippets: Vec<PathBuf>,
+    /// Directives in the snippets that have no effect on requests to the application.
+    #[serde(default)]
+    pub uwsgi_directives: Vec<UwsgiDirective>,
     /// `venv` or `.venv`.
     pub venv: Option<Venv>,
     /// The first path that the workers' user may not read; only checked when the launcher is root.
@@ -95,6 +100,8 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
     } else {
         Some(user::own())
     };
+    let server_snippets = snippets::find(&request.root.join("nginx/server.d"));
+    let http_snippets = snippets::find(&request.root.join("nginx/http.d"));
     let folder = Folder {
         statics: request
             .statics
@@ -102,8 +109,12 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .filter(|folder| request.root.join("src").join(folder).is_dir())
             .map(|folder| (*folder).to_owned())
             .collect(),
-        server_snippets: snippets(&request.root.join("nginx/server.d")),
-        http_snippets: snippets(&request.root.join("nginx/http.d")),
+        uwsgi_directives: [&http_snippets, &server_snippets]
+            .into_iter()
+            .flat_map(|files| snippets::uwsgi_directives(files))
+            .collect(),
+        server_snippets,
+        http_snippets,
         venv: programs::venv(request.root),
         denied: worker_user
             .as_ref()
@@ -146,16 +157,4 @@ fn cpus_in_affinity_mask() -> u32 {
         .filter(|cpu| set.is_set(*cpu).unwrap_or(false))
         .count();
     u32::try_from(count).unwrap_or(1).max(1)
-}
-
-fn snippets(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|ext| ext == "conf") && path.is_file())
-        .collect();
-    files.sort();
-    files
 }

@@ -8,6 +8,7 @@
 pub mod explain;
 pub mod layout;
 pub(crate) mod sizing;
+mod snippets;
 pub(crate) mod timeouts;
 mod units;
 
@@ -134,6 +135,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         sizing::check_memory(processes, limit, &config.slots.at, findings);
     }
     check_uwsgi_options(config, host, findings);
+    snippets::check(&host.folder.uwsgi_directives, findings);
     if let (Some(denied), Some(user)) = (&host.folder.denied, &host.worker_user) {
         findings.warning(
             "",

@@ -19,7 +19,10 @@ pub(crate) fn describe_oldest<'a>(
         .map(|request| {
             format!(
                 "{} {} ({} s, {})",
-                request.method, request.path, request.seconds, request.request_id
+                request.kind(),
+                request.path,
+                request.seconds,
+                request.request_id
             )
         })
         .collect();

@@ -283,3 +283,24 @@ fn an_unknown_environment_is_a_warning() {
     output.assert_code(0);
     assert_contains_all(&output, &["\"prodction\"", "did you mean \"production\"?"]);
 }
+
+#[test]
+fn snippets_that_speak_the_uwsgi_protocol_are_reported() {
+    let service = Service::with_slots(1)
+        .file("nginx/server.d/a.conf", "uwsgi_buffering off;\n")
+        .file(
+            "nginx/server.d/b.conf",
+            "location /x {\n    uwsgi_pass application;\n}\n",
+        );
+    let output = check(&service);
+    output.assert_code(78);
+    assert_contains_all(
+        &output,
+        &[
+            "a.conf:1: uwsgi_buffering has no effect",
+            "use proxy_buffering",
+            "b.conf:2: uwsgi_pass cannot reach the application",
+            "proxy_pass http://application;",
+        ],
+    );
+}

@@ -50,6 +50,9 @@ def app(environ, start_response):
     if path == "/304":
         start_response("304 Not Modified", [("ETag", '"a"')])
         return [b"body"]
+    if path == "/own-headers":
+        start_response("200 OK", PLAIN + [("Date", "yesterday"), ("Server", "mine"), ("Connection", "upgrade")])
+        return [b"body"]
     if path == "/long":
         start_response("200 OK", PLAIN + [("Content-Length", "3")])
         return [b"abc", b"def"]
@@ -198,4 +201,24 @@ fn headers_arrive_as_the_application_gave_them() {
     assert_eq!(text.header("X-Tab"), Some("a\tb"));
     // One byte, which is not UTF-8.
     assert_eq!(text.header("X-Name"), Some("caf\u{fffd}"));
+}
+
+#[test]
+fn the_headers_of_the_server_are_there_once() {
+    let service = Service::empty().main_py(APP).nginx_config(&one_process());
+    let running = Launcher::new(&service).start_ready();
+    for path in ["/list", "/own-headers"] {
+        let answer = running.send(&Request::get(path)).unwrap();
+        let all = |wanted: &str| {
+            let headers = answer.headers.iter();
+            headers
+                .filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                .map(|(_, value)| value.as_str())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(all("Server"), ["nginx"], "{path}");
+        assert_eq!(all("Date").len(), 1, "{path}");
+        assert!(all("Date")[0].ends_with(" GMT"), "{path}");
+        assert_eq!(all("Connection"), ["keep-alive"], "{path}");
+    }
 }

@@ -298,3 +298,20 @@ fn check_says_what_slots_mean_for_them() {
         .output();
     output.assert_code(0).assert_says("WebSocket");
 }
+
+#[test]
+fn a_silent_one_is_closed_and_pings_keep_another_open() {
+    let mut section = one_process();
+    section["wsgi_worker_threads_count"] = json!(2);
+    section["websocket_idle_timeout"] = json!(1);
+    let running = start(&section);
+    let mut silent = WebSocket::open(&running, "/echo");
+    let mut alive = WebSocket::open(&running, "/echo");
+    for _ in 0..15 {
+        alive.send(Message::Ping(vec![1].into()));
+        assert_eq!(alive.receive(), Message::Pong(vec![1].into()));
+        pass_time(Duration::from_millis(200));
+    }
+    assert_eq!(silent.read_end(), End::Closed(1001));
+    alive.echo(&Message::text("still open"));
+}

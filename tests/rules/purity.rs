@@ -30,6 +30,7 @@ const PURE: &[(&str, &[&str])] = &[
 /// An entry for a type covers its variants and constants, not its functions: `Pid` does not allow `Pid::this`.
 const VALUES: &[(&str, &str)] = &[
     ("plan/", "crate::host::Host"),
+    ("plan/", "crate::host::snippets::UwsgiDirective"),
     ("plan/", "crate::host::user::User"),
     ("plan/", "crate::host::programs::Nginx"),
     ("plan/", "crate::host::programs::Python"),
