@@ -13,16 +13,41 @@ import time
 from threading import get_ident as _get_ident
 
 import microservice_flask_environ as environs
-import microservice_flask_headers as headers
+import microservice_flask_headers as header_rules
 import microservice_flask_records as records
 import uwsgi
 
-_checked, _Input, _worker_id = headers.checked, environs.Input, uwsgi.worker_id
+_checked, _Input, _worker_id = header_rules.checked, environs.Input, uwsgi.worker_id
 # RFC 9110, 15.3.5 and 15.4.5.
 _BODILESS = ("204", "304")
 # Seconds in which nginx must take notice of a response whose request it is still sending.
 _DRAIN = 2
 _ENDED = "the response has ended: start_response and write belong to one request"
+
+
+# Whether this is a process that the application has forked in a request: it has a copy of the request, and must not
+# answer it, nor serve others.
+_is_child = False
+
+
+def in_worker():
+    """Must be called in each worker: uWSGI forks them, too."""
+    global _is_child
+    _is_child = False
+
+
+def _in_child():
+    global _is_child
+    _is_child = True
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
+def _leave(code):
+    """Ends a forked process, without the exit handlers, which are its parent's."""
+    records.streams.flush()
+    os._exit(code & 0xFF if isinstance(code, int) else 0 if code is None else 1)
 
 
 class NoGuard:
@@ -31,7 +56,8 @@ class NoGuard:
     def begin(self, _answer):
         """Does nothing, as all of them."""
 
-    end = retire = overdue = begin
+    end = again = retire = overdue = begin
+    timeout = 0.0
 
     def check(self):
         """Does nothing."""
@@ -46,10 +72,10 @@ class Answer:
     """One request: implements start_response for the application and the iterable for uWSGI."""
 
     # For guards: the time of the deadline, whether it has ended the request, whether that is logged, and how often it was
-    # postponed. `socket` is the WebSocket of a request that asks for one.
-    __slots__ = ("deadline", "expired", "told", "postponed", "environ", "socket")
+    # postponed. `socket` is the WebSocket of a request that asks for one, `thread` the thread that serves it.
+    __slots__ = ("deadline", "expired", "told", "postponed", "environ", "socket", "thread")
     # The request, and the response: what the application has given, and how much of it uWSGI has.
-    __slots__ += ("_guard", "_waited", "_start", "_thread", "_input", "_status", "_headers", "_length")
+    __slots__ += ("_guard", "_waited", "_start", "_input", "_status", "_headers", "_length")
     __slots__ += ("_result", "_iterator", "_write", "_sent", "_chunked", "_bodiless", "_complete")
 
     def __init__(self, guard, environ, start_response, waited=0.0):
@@ -60,19 +86,17 @@ class Answer:
         self._guard = guard
         self._waited = waited
         self._start = start_response
-        self._thread = _get_ident()
+        self.thread = _get_ident()
         self._input = environ["wsgi.input"] = _Input(environ["wsgi.input"], environ["CONTENT_LENGTH"])
 
     def run(self, application):
         try:
             self._guard.begin(self)
             self._result = result = application(self.environ, self.start_response)
-            if self.socket is not None and self.socket.taken:
-                # The application has answered on the socket itself.
-                self._sent, self._iterator = True, iter(())
-            else:
-                # Unlike WSGI, uWSGI accepts bytes as a response.
-                self._iterator = iter((result,) if result.__class__ is bytes else result)
+            if _is_child:
+                _leave(0)
+            # Unlike WSGI, uWSGI accepts bytes as a response.
+            self._iterator = iter((result,) if result.__class__ is bytes else result)
         except BaseException as error:
             self._fail(error)
         return self
@@ -98,7 +122,7 @@ class Answer:
     def write(self, data):
         if self._start is None:
             raise RuntimeError(_ENDED)
-        if self._thread != _get_ident():
+        if self.thread != _get_ident():
             # uWSGI would write to the request of the calling thread.
             raise RuntimeError("write belongs to the thread of its request")
         if not isinstance(data, bytes):
@@ -110,12 +134,19 @@ class Answer:
                 self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def _send_headers(self, empty=False):
+        if self.socket is not None and self.socket.taken:
+            # The application has answered on the socket itself.
+            self._sent = self._bodiless = True
+            return
         status = self._status
         if status is None:
             raise RuntimeError("the application gave a response without calling start_response")
         lines = self._headers
-        if self.environ["REQUEST_METHOD"] == "HEAD" or status[:3] in _BODILESS:
+        if self.environ.get("REQUEST_METHOD") == "HEAD" or status[:3] in _BODILESS:
             self._bodiless = True
+            if status[:3] == "204":
+                # RFC 9110, 8.6.
+                lines = [line for line in lines if line[0].lower() != "content-length"]
         elif self._length is None:
             if empty:
                 lines.append(("Content-Length", "0"))
@@ -132,6 +163,8 @@ class Answer:
         while True:
             try:
                 chunk = next(self._iterator)
+                if _is_child:
+                    _leave(0)
                 if chunk.__class__ is not bytes and not isinstance(chunk, bytes):
                     raise _wrong_chunk(chunk)
                 if not chunk:
@@ -170,12 +203,15 @@ class Answer:
         except BaseException as error:
             self._log(error, "; its response is complete")
         finally:
-            self._guard.end(self)
-            # The application may have kept what follows, and the next request of this thread is another's.
-            self._start = None
-            unread = self._input.end()
+            if _is_child:
+                _leave(0)
+            # The application may have kept what follows, and the next request of this thread is another's. The socket
+            # comes first: its watcher may set the deadline anew until then.
             if self.socket is not None:
                 self.socket.end()
+            self._guard.end(self)
+            self._start = None
+            unread = self._input.end()
             if unread and self._write is not None:
                 _drain(self._write, unread)
             if self.expired:
@@ -185,21 +221,26 @@ class Answer:
 
     def _fail(self, error):
         """Replaces the response by an error page if nothing has been sent, else cuts it."""
-        self._guard.end(self)
+        if _is_child:
+            self._log(error, "; it is a process that the application has forked")
+            _leave(error.code if isinstance(error, SystemExit) else 1)
         begun = self._sent or (self.socket is not None and self.socket.taken)
+        # The deadline still counts: the text of the exception and `close` are code of the application.
         self._log(error, "; its response had begun and is cut" if begun else "")
         result, self._result = self._result, None
         try:
-            if hasattr(result, "close"):
-                result.close()
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
         except BaseException as second:
             self._log(second, "; while its response was closed")
+        self._guard.end(self)
         self._chunked = self._bodiless = False
         if begun:
             self._sent, self._write, self._iterator = True, None, iter(())
         elif self.expired:
             self._send_page(504, "Gateway Timeout", "request_timeout")
-        elif isinstance(error, headers.TooLarge):
+        elif isinstance(error, header_rules.TooLarge):
             self._send_page(502, "Bad Gateway", "response_headers_too_large")
         else:
             self._send_page(500, "Internal Server Error", "application_failed")
@@ -215,15 +256,19 @@ class Answer:
         if self.expired:
             # The timeout is logged already.
             return
-        fields = records.about(self.environ)
-        records.record(
-            "error",
-            "%s %s failed: %s%s" % (fields["method"], fields["path"], records.exception(error)[:4096], outcome),
-            **fields,
-            worker=uwsgi.worker_id(),
-            pid=os.getpid(),
-            traceback=records.trace(error),
-        )
+        try:
+            fields = records.about(self.environ)
+            records.record(
+                "error",
+                "%s %s failed: %s%s" % (fields["method"], fields["path"], records.exception(error)[:4096], outcome),
+                **fields,
+                worker=uwsgi.worker_id(),
+                pid=os.getpid(),
+                traceback=records.trace(error),
+            )
+        except BaseException:
+            # The exception, or its class, is made so that nothing can be read of it.
+            records.record("error", "A request failed, and so did what describes its exception" + outcome)
 
     def timed_out(self, timeout, age, stack):
         """Logs that the deadline has passed. With threads the watcher calls it on behalf of the thread."""

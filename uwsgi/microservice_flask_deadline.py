@@ -35,7 +35,7 @@ class Timer:
     """The deadline with one request per process: SIGALRM in the main thread."""
 
     def __init__(self, timeout):
-        self._timeout = timeout
+        self.timeout = timeout
         self._current = None
         self._warned = False
         # Each access to a bound method creates a new object; this one is kept for comparison with `is`.
@@ -62,9 +62,15 @@ class Timer:
         if getsignal(_SIGALRM) is not self._handler:
             self._warn_once()
             return
-        answer.deadline = time.monotonic() + self._timeout
+        answer.deadline = time.monotonic() + self.timeout
         self._current = answer
-        setitimer(_ITIMER_REAL, self._timeout)
+        setitimer(_ITIMER_REAL, self.timeout)
+
+    def again(self, answer):
+        """Begins the deadline of a request anew, after `end`, from another thread of the process."""
+        answer.deadline = time.monotonic() + self.timeout
+        self._current = answer
+        setitimer(_ITIMER_REAL, self.timeout)
 
     def end(self, answer):
         if self._current is not answer:
@@ -87,7 +93,7 @@ class Timer:
         now = time.monotonic()
         if self._current is answer and not answer.expired and now >= answer.deadline - 0.001:
             self.end(answer)
-            answer.timed_out(self._timeout, now - answer.deadline + self._timeout, _SENDING)
+            answer.timed_out(self.timeout, now - answer.deadline + self.timeout, _SENDING)
 
     def _on_alarm(self, _signal_number, frame):
         answer = self._current
@@ -103,8 +109,8 @@ class Timer:
             setitimer(_ITIMER_REAL, _POSTPONE)
             return
         answer.expired = True
-        answer.timed_out(self._timeout, now - answer.deadline + self._timeout, stack(frame))
-        raise RequestTimeout("the request has run for %.1f s" % self._timeout)
+        answer.timed_out(self.timeout, now - answer.deadline + self.timeout, stack(frame))
+        raise RequestTimeout("the request has run for %.1f s" % self.timeout)
 
     def retire(self, _answer):
         """Replaces the worker, because the exception may have left a lock held or a connection half read."""
@@ -131,7 +137,7 @@ class Watcher:
     def __init__(self, timeout):
         import ctypes
 
-        self._timeout = timeout
+        self.timeout = timeout
         self._raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
         self._raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
         self._nothing = ctypes.py_object()
@@ -143,14 +149,17 @@ class Watcher:
         """Does nothing: the watcher uses no resource that an application could take."""
 
     def begin(self, answer):
-        answer.deadline = time.monotonic() + self._timeout
+        answer.deadline = time.monotonic() + self.timeout
         # Atomic in the interpreter, so it needs no lock.
-        self._in_flight[threading.get_ident()] = answer
+        self._in_flight[answer.thread] = answer
         if not self._watched_in:
             self._start_thread()
 
+    # Begins the deadline of a request anew, after `end`, from another thread of the process.
+    again = begin
+
     def end(self, answer):
-        thread = threading.get_ident()
+        thread = answer.thread
         while True:
             try:
                 # While the lock is held, no exception is raised for this request. One that was raised and has not
@@ -181,7 +190,7 @@ class Watcher:
     def _run(self):
         while True:
             now = time.monotonic()
-            pause = self._timeout
+            pause = self.timeout
             for thread, answer in list(self._in_flight.items()):
                 if answer.expired:
                     continue
@@ -195,7 +204,7 @@ class Watcher:
     def _expire(self, thread, answer, now):
         with self._lock:
             if self._in_flight.get(thread) is not answer:
-                return self._timeout
+                return self.timeout
             frame = sys._current_frames().get(thread)
             if frame is None:
                 # The thread is in uWSGI's code, which sends the response: the exception would arrive outside of the
@@ -211,5 +220,5 @@ class Watcher:
                 where = stack(frame)
                 self._raise_in(thread, RequestTimeout)
         if not told:
-            answer.timed_out(self._timeout, now - answer.deadline + self._timeout, where)
-        return self._timeout if answer.expired else _POSTPONE
+            answer.timed_out(self.timeout, now - answer.deadline + self.timeout, where)
+        return self.timeout if answer.expired else _POSTPONE

@@ -149,6 +149,7 @@ def _in_worker():
     """Runs in each worker before it serves. Redirects descriptor 2, for output that bypasses sys.stderr."""
     os.dup2(_stderr_descriptor, 2)
     streams.in_worker()
+    answers.in_worker()
 
 
 def _after_request():

@@ -20,7 +20,7 @@ _asks_for_json = re.compile(r"application/([a-z0-9.+-]+\+)?json", re.IGNORECASE)
 
 def error_page(environ, status, reason, headers=()):
     """Status line, headers and body of an error response, the same as nginx sends."""
-    identifier = streams.valid_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+    identifier = streams.valid_request_id(str(environ.get("HTTP_X_REQUEST_ID", "")))
     if _asks_for_json(environ.get("HTTP_ACCEPT", "")):
         kind = "application/json"
         text = '{"status":%d,"error":"%s","request_id":"%s"}\n' % (status, reason, identifier)
@@ -52,9 +52,9 @@ def record(level, message, **fields):
 def about(environ):
     """The fields of a record that say which request it is about. The query string is not one: it holds secrets."""
     return {
-        "request_id": streams.valid_request_id(environ.get("HTTP_X_REQUEST_ID", "")),
-        "method": environ.get("REQUEST_METHOD", "")[:32],
-        "path": (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))[:1024],
+        "request_id": streams.valid_request_id(str(environ.get("HTTP_X_REQUEST_ID", ""))),
+        "method": str(environ.get("REQUEST_METHOD", ""))[:32],
+        "path": ("%s%s" % (environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")))[:1024],
     }
 
 
@@ -74,11 +74,7 @@ def stack(frame):
 
 def exception(error):
     """The last lines of a traceback: type and message."""
-    try:
-        return "".join(traceback.format_exception_only(type(error), error)).strip()
-    except BaseException:
-        # Its __str__ fails; traceback takes care of most cases only.
-        return type(error).__name__
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
 
 
 def trace(error):
@@ -86,10 +82,7 @@ def trace(error):
     trace = error.__traceback__
     while trace and is_own_frame(trace.tb_frame):
         trace = trace.tb_next
-    try:
-        shown = traceback.TracebackException(type(error), error, trace)
-        while len(shown.stack) > 0 and shown.stack[-1].filename in _OWN_FILES:
-            shown.stack.pop()
-        return "".join(shown.format()).rstrip("\n")
-    except BaseException:
-        return exception(error)
+    shown = traceback.TracebackException(type(error), error, trace)
+    while len(shown.stack) > 0 and shown.stack[-1].filename in _OWN_FILES:
+        shown.stack.pop()
+    return "".join(shown.format()).rstrip("\n")

@@ -1,5 +1,6 @@
 //! Values for the templates of nginx, each quoted for its context.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
@@ -13,6 +14,8 @@ use crate::plan::{Plan, StaticFolder};
 const SHUTDOWN_MARGIN: u64 = 5;
 /// File descriptors in addition to those of connections, see `plan::sizing`.
 const OTHER_FILES: u32 = 256;
+/// Seconds in which a client must take some bytes of a response: half the stop timeout, within these bounds.
+const SEND_TIMEOUT: RangeInclusive<u64> = 10..=30;
 /// Bytes of one response that nginx keeps on disk for a slow client, at most.
 const MAX_TEMP_FILE_SIZE: u64 = 64 * 1024 * 1024;
 
@@ -26,6 +29,7 @@ pub(super) struct NginxConf<'a> {
     connections: u32,
     open_files: u32,
     shutdown_timeout: u64,
+    send_timeout: u64,
     mime_types: String,
     proxy_conf: String,
     health_check_path: Option<String>,
@@ -85,6 +89,8 @@ impl<'a> NginxConf<'a> {
             open_files: plan.nginx_connections + OTHER_FILES,
             // After a reload the old nginx may have requests of any duration; the launcher enforces the stop timeout.
             shutdown_timeout: plan.stop_timeout.max(plan.timeouts.read).as_secs() + SHUTDOWN_MARGIN,
+            send_timeout: (plan.stop_timeout.as_secs() / 2)
+                .clamp(*SEND_TIMEOUT.start(), *SEND_TIMEOUT.end()),
             mime_types: quote::nginx_include(&text(&layout.nginx().join("mime.types"))),
             proxy_conf: quote::nginx_include(&text(&layout.nginx().join("proxy.conf"))),
             health_check_path: plan.health_check_path.as_deref().map(map_key),

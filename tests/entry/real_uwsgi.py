@@ -181,7 +181,7 @@ class Uwsgi:
         connection.connect(self.path)
         target = path + ("?" + query if query else "")
         if passed is None:
-            passed = "10.0.0.9 5555 8080 http HTTP/1.1 %s %s 0 test %s ." % (start or "t=%.3f" % time.time(), id, target)
+            passed = "10.0.0.9 5555 8080 http 0 %s HTTP/1.1 %s test %s ." % (start or "t=%.3f" % time.time(), id, target)
         head = ["%s %s HTTP/1.1" % (method, target), "Microservice-Request: " + passed, "Host: test"]
         head += ["%s: %s" % (name.replace("_", "-"), value) for name, value in headers.items()] + list(lines)
         if body:

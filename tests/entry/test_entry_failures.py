@@ -26,6 +26,14 @@ class Close:
 class Unprintable(Exception):
     def __str__(self): raise RuntimeError("no text")
 
+class Meta(type):
+    def __getattribute__(cls, name): raise RuntimeError("no attributes")
+
+class NoClass(Exception, metaclass=Meta): pass
+
+class NoTraceback(Exception):
+    __traceback__ = property(lambda self: 1 / 0)
+
 def fails(path, say, environ):
     if path == "/view": raise ValueError("from the view")
     if path == "/exit": sys.exit(3)
@@ -34,6 +42,9 @@ def fails(path, say, environ):
     if path == "/unprintable": raise Unprintable
     if path == "/deep": return fails("/deep", say, environ)
     if path == "/after-start": say(); raise ValueError("after start_response")
+    if path == "/odd-environ":
+        environ.update(REQUEST_METHOD=environ["REQUEST_METHOD"], PATH_INFO=5, SCRIPT_NAME=None)
+        raise ValueError("odd environ")
     if path == "/first-chunk": say(); return rows(ValueError("first chunk"))
     if path == "/number": say(headers=[("X", 5)])
     if path == "/break": say(headers=[("X", "a\r\nSet-Cookie: evil=1")])
@@ -61,6 +72,16 @@ def app(environ, start_response):
     if path == "/cut-write": say()(b"first"); raise ValueError("after write")
     if path == "/close": say(headers=[("Content-Length", "5")]); return Close()
     if path == "/close-chunked": say(); return Close()
+    if path == "/clear": environ.clear(); raise ValueError("cleared")
+    if path == "/clear-well": say(); environ.clear(); return [b"well"]
+    if path == "/no-class": raise NoClass
+    if path == "/no-traceback": raise NoTraceback
+    if path in ("/fork", "/fork-exit"):
+        child = os.fork()
+        if not child:
+            if path == "/fork-exit": sys.exit(7)
+            say(); return [b"of the child"]
+        say(); return [b"child ended with %d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
     if path == "/large": say(headers=[("X-Large", "x" * 200000)]); return [b"body"]
     if path == "/unread": say(headers=[("Content-Length", "4")]); return [b"done"]
     if path == "/unread-empty": say("204 No Content"); return []
@@ -86,6 +107,7 @@ FAILURES = {
     "/unprintable": "Unprintable",
     "/deep": "RecursionError",
     "/after-start": "ValueError: after start_response",
+    "/odd-environ": "ValueError: odd environ",
     "/first-chunk": "ValueError: first chunk",
     "/number": "TypeError: the value of the header X must be text",
     "/break": "ValueError: the value of the header X cannot be sent",
@@ -121,10 +143,25 @@ class Failing:
                     self.assertEqual(self.runs(), before + 1)
                     records = [r for r in self.service.records("error") if r["request_id"] == id]
                     self.assertEqual(len(records), 1)
-                    self.assertTrue(records[0]["message"].startswith("%s %s failed: " % (method, path)))
+                    shown = "None5" if path == "/odd-environ" else path
+                    self.assertTrue(records[0]["message"].startswith("%s %s failed: " % (method, shown)))
                     self.assertIn(words, records[0]["message"])
                     self.assertNotIn("microservice_flask", records[0]["traceback"])
         self.assertEqual(self.service.get("/pid").body, pid)
+
+    def test_an_exception_of_which_nothing_can_be_read(self):
+        pid = self.service.get("/pid").body
+        for path in "/no-class", "/no-traceback":
+            self.assertEqual(self.service.get(path).status, 500)
+        self.assertEqual(self.service.get("/pid").body, pid)
+
+    def test_a_forked_process_neither_answers_nor_serves(self):
+        for path, code in ("/fork", 0), ("/fork-exit", 7):
+            self.assertEqual(self.service.get(path).body, b"child ended with %d" % code)
+
+    def test_an_application_may_empty_its_environ(self):
+        self.assertEqual(self.service.get("/clear").status, 500)
+        self.assertEqual(self.service.get("/clear-well").body, b"well")
 
     def test_a_traceback_begins_in_the_application(self):
         self.service.get("/view", id="trace")

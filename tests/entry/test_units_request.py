@@ -10,7 +10,7 @@ import units  # noqa: E402, F401
 import microservice_flask_environ as environs  # noqa: E402
 import microservice_flask_headers as headers  # noqa: E402
 
-PASSED = "203.0.113.7 4711 8080 https HTTP/1.0 t=1.250 r1 %s www.example.com /a%%20b?c=d ."
+PASSED = "203.0.113.7 4711 8080 https %s t=1.250 HTTP/1.0 r1 www.example.com /a%%20b?c=d ."
 
 
 class Environ(unittest.TestCase):
@@ -45,7 +45,7 @@ class Environ(unittest.TestCase):
 
     def test_a_client_that_calls_a_header_like_nginx_s(self):
         # Possible with `underscores_in_headers on` only. uWSGI joins the two in their order.
-        environ = self.own((PASSED % "0") + ", 10.0.0.1 1 1 http HTTP/1.1 t=0 evil 1 evil /evil .")
+        environ = self.own((PASSED % "0") + ", 10.0.0.1 1 1 http 1 t=0 HTTP/1.1 evil evil /evil .")
         self.assertEqual((environ["REMOTE_ADDR"], environ["REQUEST_URI"]), ("203.0.113.7", "/a%20b?c=d"))
 
     def test_a_request_past_nginx(self):

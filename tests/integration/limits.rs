@@ -263,3 +263,21 @@ fn a_body_above_the_limit_is_told_with_its_reason() {
         .filter(|line| line.is_from("nginx.error") && line.message().contains("too large body"));
     assert_eq!(reasons.len(), 1, "{reasons:#?}");
 }
+
+#[test]
+fn a_path_that_grows_beyond_the_buffer_of_the_application_is_414() {
+    let service = service();
+    let running = Launcher::new(&service).start_ready();
+    let padding = format!("X-Padding: {}\r\n", "y".repeat(7_000)).repeat(3);
+    for (size, statuses) in [(1_000, &[200, 404]), (7_900, &[414, 414])] {
+        let path = "\u{e9}".repeat(size / 2);
+        let request =
+            format!("GET /{path}%20 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{padding}\r\n");
+        let answer = running.send_bytes("GET", &request).unwrap();
+        assert!(
+            statuses.contains(&answer.status),
+            "{size}: {}",
+            answer.status
+        );
+    }
+}

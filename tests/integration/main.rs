@@ -59,4 +59,5 @@ mod startup;
 mod static_files;
 mod timeouts;
 mod trust;
+mod websocket_slots;
 mod websockets;

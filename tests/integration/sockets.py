@@ -1,5 +1,6 @@
 """WebSockets of flask-sock, and plain views beside them."""
 import os
+import queue
 
 from flask import Flask, request
 from flask_sock import Sock
@@ -56,3 +57,15 @@ def plain():
 @app.route("/refuse", websocket=True)
 def refuse():
     return "not you", 403
+
+
+@sock.route("/stuck")
+def stuck(ws):
+    ws.send(str(os.getpid()))
+    queue.Queue().get()
+
+
+@sock.route("/flood")
+def flood(ws):
+    while True:
+        ws.send("x" * 100000)

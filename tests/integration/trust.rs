@@ -192,3 +192,37 @@ fn no_header_of_a_client_poses_as_the_servers_own() {
 fn no_header_with_underscores_poses_as_the_servers_own() {
     check("underscores_in_headers on;\n");
 }
+
+/// nginx accepts spaces after the version, and keeps them in its variable of the protocol.
+#[test]
+fn no_odd_request_line_moves_what_the_server_passes() {
+    let service = Service::empty()
+        .main_py(ENVIRONS_APP)
+        .nginx_config(&one_process());
+    let running = Launcher::new(&service).start_ready();
+    let posed = "X-Request-ID: 1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil.example\r\n";
+    for (version, seen) in [
+        ("HTTP/1.1", "HTTP/1.1"),
+        ("HTTP/1.1 ", "HTTP/1.1"),
+        ("HTTP/1.1  ", "HTTP/1.1"),
+        ("HTTP/1.1       ", "HTTP/1.1"),
+        ("HTTP/1.0 ", "HTTP/1.0"),
+        ("HTTP/1.11", "HTTP/1.1"),
+    ] {
+        let bytes =
+            format!("GET /a?b {version}\r\nHost: good.example\r\nConnection: close\r\n{posed}\r\n");
+        let answer = running.send_bytes("GET", &bytes).unwrap();
+        let environ = answer.json();
+        for (name, value) in [
+            ("HTTP_HOST", "good.example"),
+            ("SERVER_NAME", "good.example"),
+            ("REQUEST_URI", "/a?b"),
+            ("SERVER_PROTOCOL", seen),
+            ("HTTP_X_REQUEST_ID", "1"),
+            ("wsgi.url_scheme", "http"),
+        ] {
+            assert_eq!(environ[name], value, "{version:?} {name}: {environ}");
+        }
+        assert!(environ.get("HTTPS").is_none(), "{version:?}: {environ}");
+    }
+}

@@ -14,7 +14,7 @@ const MAX_SLOTS: usize = 1024;
 /// Bytes of a request's id, at most; nginx enforces the same limit.
 const MAX_ID: usize = 128;
 /// The place of the request's id among the words of nginx's header Microservice-Request, from 0.
-const PLACE_OF_ID: usize = 6;
+const PLACE_OF_ID: usize = 7;
 /// Bytes of a request's method, at most.
 const MAX_METHOD: usize = 16;
 /// Bytes of a request's path, at most.

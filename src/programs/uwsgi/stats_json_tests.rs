@@ -18,7 +18,7 @@ fn only_the_needed_fields_are_kept() {
 
 #[test]
 fn the_id_comes_from_nginx_and_the_websocket_from_the_entry_module() {
-    let core = r#"{"in_request":1,"vars":["HTTP_MICROSERVICE_REQUEST=10.0.0.1 5 80 http HTTP/1.1 t=1.5 r1 0 host /x .",
+    let core = r#"{"in_request":1,"vars":["HTTP_MICROSERVICE_REQUEST=10.0.0.1 5 80 http 0 t=1.5 HTTP/1.1 r1 host /x .",
         "HTTP_MICROSERVICE_WEBSOCKET=open"]},
         {"in_request":1,"vars":["HTTP_MICROSERVICE_REQUEST=short","MICROSERVICE_WEBSOCKET=open"]}"#;
     let in_flight = &parse(stats(core)).unwrap()[0].in_flight;
