@@ -1,10 +1,12 @@
-"""The response to one request, between the application and uWSGI. Written by microservice-flask: changes are lost.
+"""A request, from uWSGI's environ to the end of the response. Written by microservice-flask: changes are lost.
 
 A response of unknown length is sent in chunks (RFC 9112, 7.1), the last one only after the application's iterable has
 ended: whatever ends it earlier (an exception, a timeout, a killed process) breaks the transfer for the client to see.
 
 An exception that reaches this module is answered with 500 while nothing has been sent, and the process lives on: an
 exception that reaches uWSGI would close the connection, and nginx would run the request again.
+
+Few calls and few attributes: what runs here runs with cold caches, at several times the cost that bench/entry shows.
 """
 
 import os
@@ -15,15 +17,17 @@ from threading import get_ident as _get_ident
 import microservice_flask_environ as environs
 import microservice_flask_headers as header_rules
 import microservice_flask_records as records
+import microservice_flask_websocket as websocket
 import uwsgi
 
-_checked, _Input, _worker_id = header_rules.checked, environs.Input, uwsgi.worker_id
+_checked, _worker_id, _clock = header_rules.checked, uwsgi.worker_id, time.time
 # RFC 9110, 15.3.5 and 15.4.5.
 _BODILESS = ("204", "304")
+# Variables of a request: nginx limits their bytes to 32 KiB, this their number. Each takes room in uWSGI's buffer.
+_MAX_ENVIRON = 1000
 # Seconds in which nginx must take notice of a response whose request it is still sending.
 _DRAIN = 2
 _ENDED = "the response has ended: start_response and write belong to one request"
-
 
 # Whether this is a process that the application has forked in a request: it has a copy of the request, and must not
 # answer it, nor serve others.
@@ -53,65 +57,99 @@ def _leave(code):
 class NoGuard:
     """The deadline without a request timeout."""
 
+    timeout = 0.0
+
     def begin(self, _answer):
         """Does nothing, as all of them."""
 
     end = again = retire = overdue = begin
-    timeout = 0.0
 
     def check(self):
         """Does nothing."""
 
 
-def _said(waited, cause="-"):
-    """A header for nginx's log: the worker, milliseconds of waiting for it, and why the product itself answers."""
-    return "Microservice-Answer", f"{_worker_id()} {int(waited * 1000) if waited > 0 else 0} {cause}"
+def server(application, guard, queue_timeout, errors):
+    """What uWSGI calls for each request, and iterates. `errors` is the stream wsgi.errors."""
+    own, set_request_id, flush = environs.own, records.streams.request_id.set, records.streams.flush
+
+    def serve(raw, start):
+        environ = own(raw)
+        environ["wsgi.errors"] = errors
+        set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        answer = Answer(guard, environ, start)
+        page = ()
+        try:
+            try:
+                if len(environ) > _MAX_ENVIRON:
+                    page = answer.refuse_headers()
+                elif queue_timeout and answer.waited() > queue_timeout:
+                    page = answer.page(503, "Service Unavailable", "queue_timeout", [("Retry-After", "1")])
+                else:
+                    if "HTTP_UPGRADE" in environ and websocket.wanted(environ):
+                        answer.socket = environ["werkzeug.socket"] = websocket.Connection(answer, guard)
+                    guard.begin(answer)
+                    answer.result = result = application(environ, answer.start_response)
+                    # Unlike WSGI, uWSGI accepts bytes as a response.
+                    for chunk in (result,) if result.__class__ is bytes else result:
+                        if chunk.__class__ is not bytes and not isinstance(chunk, bytes):
+                            raise _wrong_chunk(chunk)
+                        if _is_child:
+                            break
+                        if chunk:
+                            if not answer.sent:
+                                answer.send_headers()
+                            if answer.bodiless:
+                                break
+                            yield b"%x\r\n%b\r\n" % (len(chunk), chunk) if answer.chunked else chunk
+                    if _is_child:
+                        _leave(0)
+                    if not answer.sent:
+                        answer.send_headers(empty=True)
+                    if answer.chunked:
+                        yield b"0\r\n\r\n"
+                    answer.complete = True
+            except GeneratorExit as error:
+                # From uWSGI, when the client has left; from the application, if nothing has been sent.
+                page = () if answer.sent else answer.fail(error)
+            except BaseException as error:
+                page = answer.fail(error)
+            for chunk in page:
+                yield chunk
+        finally:
+            answer.finish()
+            flush()
+            set_request_id("")
+
+    return serve
 
 
 class Answer:
-    """One request: implements start_response for the application and the iterable for uWSGI."""
+    """The response to one request. The application has `start_response` and `write`, the deadline the attributes."""
 
-    # For guards: the time of the deadline, whether it has ended the request, whether that is logged, and how often it was
-    # postponed. `socket` is the WebSocket of a request that asks for one, `thread` the thread that serves it.
-    __slots__ = ("deadline", "expired", "told", "postponed", "environ", "socket", "thread")
-    # The request, and the response: what the application has given, and how much of it uWSGI has.
-    __slots__ += ("_guard", "_waited", "_start", "_input", "_status", "_headers", "_length")
-    __slots__ += ("_result", "_iterator", "_write", "_sent", "_chunked", "_bodiless", "_complete")
+    # The time of the deadline, whether it has ended the request, whether that is logged, and how often it was postponed.
+    __slots__ = ("deadline", "expired", "told", "postponed")
+    # The request. `socket` is its WebSocket, if it asks for one.
+    __slots__ += ("environ", "thread", "socket", "result", "_guard", "_start", "_begun", "_input")
+    # The response: what the application has given, and how much of it uWSGI has.
+    __slots__ += ("_status", "_headers", "_length", "_write", "sent", "chunked", "bodiless", "complete")
 
-    def __init__(self, guard, environ, start_response, waited=0.0):
-        self.expired = self.told = self._sent = self._chunked = self._bodiless = self._complete = False
+    def __init__(self, guard, environ, start):
+        self.expired = self.told = self.sent = self.chunked = self.bodiless = self.complete = False
         self.postponed = 0
-        self.socket = self._status = self._result = self._write = None
+        self.socket = self.result = self._status = self._write = None
         self.environ = environ
-        self._guard = guard
-        self._waited = waited
-        self._start = start_response
         self.thread = _get_ident()
-        self._input = environ["wsgi.input"] = _Input(environ["wsgi.input"], environ["CONTENT_LENGTH"])
-
-    def run(self, application):
-        try:
-            self._guard.begin(self)
-            self._result = result = application(self.environ, self.start_response)
-            if _is_child:
-                _leave(0)
-            # Unlike WSGI, uWSGI accepts bytes as a response.
-            self._iterator = iter((result,) if result.__class__ is bytes else result)
-        except BaseException as error:
-            self._fail(error)
-        return self
-
-    def refuse(self, status, reason, cause, headers=()):
-        """Answers in place of the application, which is not called."""
-        self._send_page(status, reason, cause, headers)
-        return self
+        self._guard = guard
+        self._start = start
+        self._begun = _clock()
+        self._input = environ["wsgi.input"] = environs.input_of(environ)
 
     # ---- Interface for the application. Headers are held back until there is a body, so that an error can replace them.
 
     def start_response(self, status, headers, exc_info=None):
         if self._start is None:
             raise RuntimeError(_ENDED)
-        if self._sent:
+        if self.sent:
             if exc_info:
                 raise exc_info[1].with_traceback(exc_info[2])
             raise RuntimeError("start_response was called after the headers were sent")
@@ -128,22 +166,32 @@ class Answer:
         if not isinstance(data, bytes):
             raise _wrong_chunk(data)
         if data:
-            if not self._sent:
-                self._send_headers()
-            if not self._bodiless:
-                self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            if not self.sent:
+                self.send_headers()
+            if not self.bodiless:
+                self._write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
-    def _send_headers(self, empty=False):
+    # ---- The response.
+
+    def waited(self):
+        """Seconds from when nginx had the whole request to its begin here; 0 if unknown."""
+        try:
+            return max(self._begun - float(self.environ["HTTP_X_REQUEST_START"][2:]), 0.0)
+        except (KeyError, TypeError, ValueError):
+            return 0.0
+
+    def send_headers(self, empty=False):
+        """Gives uWSGI the headers, which it sends with the first chunk, or at the end."""
         if self.socket is not None and self.socket.taken:
             # The application has answered on the socket itself.
-            self._sent = self._bodiless = True
+            self.sent = self.bodiless = True
             return
         status = self._status
         if status is None:
             raise RuntimeError("the application gave a response without calling start_response")
         lines = self._headers
-        if self.environ.get("REQUEST_METHOD") == "HEAD" or status[:3] in _BODILESS:
-            self._bodiless = True
+        if status[:3] in _BODILESS or self.environ.get("REQUEST_METHOD") == "HEAD":
+            self.bodiless = True
             if status[:3] == "204":
                 # RFC 9110, 8.6.
                 lines = [line for line in lines if line[0].lower() != "content-length"]
@@ -152,52 +200,36 @@ class Answer:
                 lines.append(("Content-Length", "0"))
             else:
                 lines.append(("Transfer-Encoding", "chunked"))
-                self._chunked = True
-        lines.append(_said(self._waited))
-        self._sent = True
+                self.chunked = True
+        lines.append(self._account("-"))
+        self.sent = True
         self._write = self._start(status, lines)
 
-    # ---- Interface for uWSGI.
+    def _account(self, cause):
+        """A header for nginx's log: the worker, milliseconds of waiting for it, and why the product itself answers."""
+        return "Microservice-Answer", f"{_worker_id()} {int(self.waited() * 1000)} {cause}"
 
-    def __iter__(self):
-        while True:
-            try:
-                chunk = next(self._iterator)
-                if _is_child:
-                    _leave(0)
-                if chunk.__class__ is not bytes and not isinstance(chunk, bytes):
-                    raise _wrong_chunk(chunk)
-                if not chunk:
-                    continue
-                if not self._sent:
-                    self._send_headers()
-                if self._bodiless:
-                    break
-                if self._chunked:
-                    chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
-            except StopIteration:
-                break
-            except BaseException as error:
-                self._fail(error)
-                continue
-            # Not in the block above: uWSGI ends the generator when the client has left, which is no failure.
-            yield chunk
-        if not self._sent:
-            try:
-                self._send_headers(empty=True)
-            except BaseException as error:
-                self._fail(error)
-                yield from self._iterator
-        if self._chunked:
-            yield b"0\r\n\r\n"
-        self._complete = True
+    def page(self, status, reason, cause, extra=()):
+        """An error page as the body of the response, in place of the application's."""
+        line, lines, body = records.error_page(self.environ, status, reason, extra)
+        lines.append(self._account(cause))
+        self.sent = True
+        self._write = self._start(line, lines)
+        return body
 
-    def close(self):
-        """Called once by uWSGI, after the body or instead of its rest."""
-        if not self._complete:
-            self._guard.overdue(self)
+    def refuse_headers(self):
+        """The page for a request with so many headers that uWSGI may have dropped some (http_parse in proto/http.c)."""
+        fields = records.about(self.environ)
+        message = "%s %s refused: it has more than %d headers" % (fields["method"], fields["path"], _MAX_ENVIRON)
+        records.record("warning", message, **fields)
+        return self.page(431, "Request Header Fields Too Large", "request_headers_too_many")
+
+    def finish(self):
+        """Ends the request. The application may have kept parts of it, and the next one is another's."""
         try:
-            close = getattr(self._result, "close", None)
+            if not self.complete:
+                self._guard.overdue(self)
+            close = getattr(self.result, "close", None)
             if close is not None:
                 close()
         except BaseException as error:
@@ -205,29 +237,29 @@ class Answer:
         finally:
             if _is_child:
                 _leave(0)
-            # The application may have kept what follows, and the next request of this thread is another's. The socket
-            # comes first: its watcher may set the deadline anew until then.
+            # The socket comes first: its watcher may set the deadline anew until then.
             if self.socket is not None:
                 self.socket.end()
             self._guard.end(self)
             self._start = None
-            unread = self._input.end()
-            if unread and self._write is not None:
-                _drain(self._write, unread)
+            if self._input is not environs.NO_BODY:
+                unread = self._input.end()
+                if unread and self._write is not None:
+                    _drain(self._write, unread)
             if self.expired:
                 self._guard.retire(self)
 
     # ---- Failures.
 
-    def _fail(self, error):
-        """Replaces the response by an error page if nothing has been sent, else cuts it."""
+    def fail(self, error):
+        """Replaces the response by an error page if nothing has been sent, else cuts it. Returns the page."""
         if _is_child:
             self._log(error, "; it is a process that the application has forked")
             _leave(error.code if isinstance(error, SystemExit) else 1)
-        begun = self._sent or (self.socket is not None and self.socket.taken)
+        begun = self.sent or (self.socket is not None and self.socket.taken)
         # The deadline still counts: the text of the exception and `close` are code of the application.
         self._log(error, "; its response had begun and is cut" if begun else "")
-        result, self._result = self._result, None
+        result, self.result = self.result, None
         try:
             close = getattr(result, "close", None)
             if close is not None:
@@ -235,22 +267,14 @@ class Answer:
         except BaseException as second:
             self._log(second, "; while its response was closed")
         self._guard.end(self)
-        self._chunked = self._bodiless = False
         if begun:
-            self._sent, self._write, self._iterator = True, None, iter(())
-        elif self.expired:
-            self._send_page(504, "Gateway Timeout", "request_timeout")
-        elif isinstance(error, header_rules.TooLarge):
-            self._send_page(502, "Bad Gateway", "response_headers_too_large")
-        else:
-            self._send_page(500, "Internal Server Error", "application_failed")
-
-    def _send_page(self, status, reason, cause, extra=()):
-        line, lines, body = records.error_page(self.environ, status, reason, extra)
-        self._sent = True
-        self._iterator = iter(body)
-        lines.append(_said(self._waited, cause))
-        self._write = self._start(line, lines)
+            self._write = None
+            return ()
+        if self.expired:
+            return self.page(504, "Gateway Timeout", "request_timeout")
+        if isinstance(error, header_rules.TooLarge):
+            return self.page(502, "Bad Gateway", "response_headers_too_large")
+        return self.page(500, "Internal Server Error", "application_failed")
 
     def _log(self, error, outcome):
         if self.expired:
@@ -277,7 +301,7 @@ class Answer:
         records.record(
             "error",
             "Request timed out after %.1f s: %s %s%s"
-            % (timeout, fields["method"], fields["path"], "; its answer had begun and is cut" if self._sent else ""),
+            % (timeout, fields["method"], fields["path"], "; its answer had begun and is cut" if self.sent else ""),
             **fields,
             age_seconds=round(age, 3),
             worker=uwsgi.worker_id(),

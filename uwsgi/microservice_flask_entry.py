@@ -10,20 +10,15 @@ import inspect
 import math
 import os
 import sys
-import time
 import traceback
 
 import microservice_flask_answer as answers
-import microservice_flask_environ as environs
 import microservice_flask_records as records
 import microservice_flask_streams as streams
-import microservice_flask_websocket as websocket
 import uwsgi
 
 # uWSGI's exit code when the application cannot be loaded (need-app).
 _NO_APPLICATION = 22
-# Variables of a request: nginx limits their bytes to 32 KiB, this their number. Each takes room in uWSGI's buffer.
-_MAX_ENVIRON = 1000
 
 _stderr_descriptor = int(os.environ.pop("MICROSERVICE_APP_STDERR_FD"))
 os.environ.pop("MICROSERVICE_APP_SOCKET_FD", None)
@@ -152,54 +147,10 @@ def _in_worker():
     answers.in_worker()
 
 
-def _after_request():
-    streams.flush()
-    streams.request_id.set("")
-
-
-def _wrap(application, guard, queue_timeout):
-    """The application as uWSGI calls it: each request gets an environ of its own, a deadline, and an answer."""
-    set_request_id = streams.request_id.set
-    errors = sys.stderr
-    own, clock, answer_of = environs.own, time.time, answers.Answer
-
-    def serve(raw, start_response):
-        environ = own(raw)
-        set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        environ["wsgi.errors"] = errors
-        try:
-            wait = clock() - float(environ["HTTP_X_REQUEST_START"][2:])
-        except (KeyError, ValueError):
-            # Not from nginx.
-            wait = 0.0
-        answer = answer_of(guard, environ, start_response, wait)
-        if queue_timeout and wait > queue_timeout:
-            return answer.refuse(503, "Service Unavailable", "queue_timeout", [("Retry-After", "1")])
-        if len(environ) > _MAX_ENVIRON:
-            return _refuse_many(answer)
-        if "HTTP_UPGRADE" in environ and websocket.wanted(environ):
-            answer.socket = environ["werkzeug.socket"] = websocket.Connection(answer, guard)
-        return answer.run(application)
-
-    return serve
-
-
-def _refuse_many(answer):
-    """Refuses a request with so many headers that uWSGI may have dropped some (http_parse in proto/http.c)."""
-    fields = records.about(answer.environ)
-    records.record(
-        "warning",
-        "%s %s refused: it has more than %d headers" % (fields["method"], fields["path"], _MAX_ENVIRON),
-        **fields,
-    )
-    return answer.refuse(431, "Request Header Fields Too Large", "request_headers_too_many")
-
-
 _queue_timeout = _seconds("MICROSERVICE_QUEUE_TIMEOUT")
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
 _application = _load()
 _request_guard.check()
 _chain("post_fork_hook", _in_worker)
-_chain("after_req_hook", _after_request)
-application = _wrap(_application, _request_guard, _queue_timeout)
+application = answers.server(_application, _request_guard, _queue_timeout, sys.stderr)
 streams.flush()

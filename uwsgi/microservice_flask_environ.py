@@ -87,6 +87,37 @@ def _last(entries):
     return entries.rpartition(",")[2].strip()
 
 
+def input_of(environ):
+    """The application's input, in place of uWSGI's."""
+    length = environ["CONTENT_LENGTH"]
+    if length and length.isdigit() and int(length):
+        return Input(environ["wsgi.input"], int(length))
+    return NO_BODY
+
+
+class NoBody:
+    """wsgi.input of a request without a body: the same object for all, because there is nothing to read."""
+
+    __slots__ = ()
+
+    def read(self, _size=-1):
+        return b""
+
+    readline = read
+
+    def readlines(self, _hint=-1):
+        return []
+
+    def __iter__(self):
+        return iter(())
+
+    def close(self):
+        """Does nothing."""
+
+
+NO_BODY = NoBody()
+
+
 class Input:
     """wsgi.input: the body of one request, as PEP 3333 wants it. Ends with the request."""
 
@@ -98,11 +129,9 @@ class Input:
         self._ahead = b""
         self._at = 0
         # Bytes that have not been read from nginx yet.
-        self._left = 0
-        if length and length.isdigit():
-            self._left = int(length)
-            # uWSGI reads without the interpreter's lock: the request must not end in the middle of that.
-            self._lock = threading.Lock()
+        self._left = length
+        # uWSGI reads without the interpreter's lock: the request must not end in the middle of that.
+        self._lock = threading.Lock()
 
     def read(self, size=-1):
         if size is None or size < 0:
@@ -191,10 +220,6 @@ class Input:
 
     def end(self):
         """Ends the input; returns how many bytes of the body nobody has read, 0 for few: nginx has sent those at once."""
-        if not self._left:
-            self._raw = None
-            self._ahead, self._at = b"", 0
-            return 0
         with self._lock:
             raw, self._raw = self._raw, None
             self._ahead, self._at = b"", 0

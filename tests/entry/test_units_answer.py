@@ -1,5 +1,6 @@
 """Unit tests of responses and deadlines, with a stand-in for the uwsgi module."""
 
+import io
 import json
 import os
 import pathlib
@@ -44,17 +45,13 @@ class Answers(Pipe):
 
     def call(self, application, guard=None, **environ):
         sent = Sent()
-        environ = dict(
-            {"REQUEST_METHOD": "GET", "PATH_INFO": "/p", "HTTP_X_REQUEST_ID": "u", "CONTENT_LENGTH": "", "wsgi.input": None},
-            **environ
-        )
-        answer = answers.Answer(guard or self.guard, environ, sent.start_response).run(application)
-        try:
-            for chunk in answer:
-                sent.body.append(chunk)
-        finally:
-            answer.close()
+        for chunk in self.serve(application, sent, guard, **environ):
+            sent.body.append(chunk)
         return sent
+
+    def serve(self, application, sent, guard=None, **environ):
+        raw = {"REQUEST_METHOD": "GET", "PATH_INFO": "/p", "HTTP_X_REQUEST_ID": "u", "wsgi.input": None}
+        return answers.server(application, guard or self.guard, 0, None)(dict(raw, **environ), sent.start_response)
 
     def records(self):
         return [json.loads(line) for line in self.written().splitlines()]
@@ -97,7 +94,7 @@ class Answers(Pipe):
             kept.extend([start_response, start_response("200 OK", []), environ["wsgi.input"]])
             return [b"x"]
 
-        self.call(application)
+        self.call(application, CONTENT_LENGTH="5", **{"wsgi.input": io.BytesIO(b"12345")})
         self.assertRaisesRegex(RuntimeError, "has ended", kept[0], "200 OK", [])
         self.assertRaisesRegex(RuntimeError, "has ended", kept[1], b"late")
         self.assertRaisesRegex(RuntimeError, "has ended", kept[2].read)
@@ -107,13 +104,11 @@ class Answers(Pipe):
             start_response("200 OK", [])
             return iter([b"x", b"y"])
 
-        sent = Sent()
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/big", "CONTENT_LENGTH": "", "wsgi.input": None}
-        answer = answers.Answer(self.guard, environ, sent.start_response).run(application)
-        next(iter(answer))
+        answer = self.serve(application, Sent(), PATH_INFO="/big")
+        next(answer)
         # uWSGI's write was interrupted by the timer.
         signal.signal(signal.SIGALRM, self.guard._handler)
-        answer.deadline = time.monotonic() - 0.1
+        self.guard._current.deadline = time.monotonic() - 0.1
         answer.close()
         (record,) = self.records()
         self.assertEqual(record["message"], "Request timed out after 0.1 s: GET /big; its answer had begun and is cut")
@@ -172,7 +167,7 @@ class Answers(Pipe):
         answer = answers.Answer(self.guard, {"wsgi.input": None, "CONTENT_LENGTH": ""}, None)
         self.guard.begin(answer)
         answer.deadline = time.monotonic() - 0.01
-        own = types.SimpleNamespace(f_code=answers.Answer.run.__code__)
+        own = types.SimpleNamespace(f_code=answers.Answer.finish.__code__)
         for _ in range(5):
             self.guard._on_alarm(signal.SIGALRM, own)
             self.assertTrue(0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.01)
