@@ -14,18 +14,18 @@ _is_status = re.compile(r"[2-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?").fullmatch
 # RFC 9110, 5.5: field-value. Other control characters are harmless, but nginx and clients reject them.
 _is_value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 
-_ORDINARY, _LENGTH, _DROPPED, _TYPE = range(4)
+_ORDINARY, _LENGTH, _DROPPED, _TYPE, _BUFFERING = range(5)
 # Headers between two hops (RFC 9110, 7.6.1), which PEP 3333 leaves to the server, and the one that nginx reads.
 _SPECIAL = {
     "content-length": _LENGTH,
     "content-type": _TYPE,
+    "x-accel-buffering": _BUFFERING,
     "connection": _DROPPED,
     "keep-alive": _DROPPED,
     "proxy-connection": _DROPPED,
     "transfer-encoding": _DROPPED,
     "microservice-answer": _DROPPED,
 }
-_EVENTS = ("text/event-stream", "Text/Event-Stream")
 # Names and status lines that were found valid: applications use few.
 _kinds = {}
 _statuses = set()
@@ -61,7 +61,7 @@ def checked(status, headers):
                 if length is not None or not value.isdigit() or len(value) > 18:
                     raise ValueError("there must be one header Content-Length, with a number of bytes, not %.100r" % value)
                 length = int(value)
-            elif kind is _DROPPED or value.startswith(_EVENTS):
+            elif kind is _DROPPED or (kind is _TYPE and _is_events(value)):
                 special = True
     if size + (_NAME_MAX + 4) * len(lines) > MAX_BYTES:
         size += sum(len(name) + 4 for name, _ in lines)
@@ -71,12 +71,18 @@ def checked(status, headers):
 
 
 def _without_special(lines):
-    """Without the headers that are the server's; events are not held back."""
+    """Without the headers that are the server's; events are not held back, unless the application says so itself."""
     kept = [(name, value) for name, value in lines if _kind(name) is not _DROPPED]
-    if any(_kind(name) is _TYPE and value.startswith(_EVENTS) for name, value in kept):
+    of_events = any(_kind(name) is _TYPE and _is_events(value) for name, value in kept)
+    if of_events and not any(_kind(name) is _BUFFERING for name, _ in kept):
         # Each event reaches the client at once (ngx_http_proxy_module, proxy_buffering).
         kept.append(("X-Accel-Buffering", "no"))
     return kept
+
+
+def _is_events(media_type):
+    """Whether it is that of server-sent events; case does not matter (RFC 9110, 8.3.1)."""
+    return media_type[:17].lower() == "text/event-stream"
 
 
 def _check_status(status):

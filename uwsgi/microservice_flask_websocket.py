@@ -17,8 +17,8 @@ import time
 import uwsgi
 from microservice_flask_records import about, record
 
-# Seconds without a byte in either direction, then the connection is closed.
-IDLE_LIMIT = float(os.environ.pop("MICROSERVICE_WEBSOCKET_IDLE", "") or 60)
+# Seconds without a byte in either direction, then the connection is closed. Not set: no limit.
+IDLE_LIMIT = float(os.environ.pop("MICROSERVICE_WEBSOCKET_IDLE", "") or "inf")
 # This file exists as soon as uWSGI is to end.
 _LEAVING = os.environ.pop("MICROSERVICE_LEAVING_FILE", "")
 # Seconds from the close frame to the end of the connection.

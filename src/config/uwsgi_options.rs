@@ -122,6 +122,7 @@ const RESERVED: &[(&[&str], &str)] = &[
             "die-on-term",
             "socket-timeout",
             "buffer-size",
+            "max-vars",
             "lazy",
         ],
         "the launcher depends on its own setting",

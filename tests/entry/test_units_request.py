@@ -9,6 +9,7 @@ import units  # noqa: E402, F401
 
 import microservice_flask_environ as environs  # noqa: E402
 import microservice_flask_headers as headers  # noqa: E402
+import microservice_flask_websocket as websocket  # noqa: E402
 
 PASSED = "203.0.113.7 4711 8080 https %s t=1.250 HTTP/1.0 r1 www.example.com /a%%20b?c=d ."
 
@@ -168,6 +169,12 @@ class Input(unittest.TestCase):
             self.assertEqual(body.end(), left)
 
 
+class WebSockets(unittest.TestCase):
+    def test_without_an_idle_limit_there_is_none(self):
+        # The launcher sets the variable only where the configuration has a limit.
+        self.assertEqual(websocket.IDLE_LIMIT, float("inf"))
+
+
 class Headers(unittest.TestCase):
     def test_what_can_be_sent(self):
         kept, length = headers.checked(
@@ -177,9 +184,18 @@ class Headers(unittest.TestCase):
         self.assertEqual(headers.checked("404", iter([("X", "y")])), ([("X", "y")], None))
 
     def test_events_are_not_held_back(self):
-        for kind, held in ("text/event-stream", False), ("text/event-stream; charset=utf-8", False), ("text/plain", True):
+        for kind, held in (
+            ("text/event-stream", False),
+            ("text/event-stream; charset=utf-8", False),
+            ("TEXT/EVENT-STREAM", False),
+            ("text/plain", True),
+        ):
             kept, _ = headers.checked("200 OK", [("Content-Type", kind)])
             self.assertEqual(("X-Accel-Buffering", "no") not in kept, held, kind)
+
+    def test_an_application_decides_itself_what_is_held_back(self):
+        lines = [("Content-Type", "text/event-stream"), ("x-accel-buffering", "yes")]
+        self.assertEqual(headers.checked("200 OK", lines)[0], lines)
 
     def test_what_cannot(self):
         for status, lines, error, words in (

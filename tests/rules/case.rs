@@ -60,6 +60,7 @@ pub(crate) fn golden(name: &str) -> Case {
 
 impl Case {
     fn read(folder: PathBuf) -> Self {
+        // A case has only the files that it needs.
         let file = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
         let json = |name: &str, error: serde_json::Error| -> ! {
             panic!("{}/{name}: {error}", folder.display())

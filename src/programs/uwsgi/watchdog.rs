@@ -51,6 +51,7 @@ impl Watchdog {
         let started = Instant::now();
         loop {
             tokio::time::sleep(overdue.next_poll()).await;
+            // No answer is an observation as well: a uWSGI that hangs gives none.
             let workers = stats::read(stats).await.ok();
             if let (Some(limit), Some(workers)) = (self.kill_after, &workers) {
                 for finding in overdue.poll(workers, limit, started.elapsed()) {

@@ -147,6 +147,7 @@ fn send_to_all(
 ) -> Option<Instant> {
     let mut answered = None;
     for caller in callers {
+        // It may have disconnected.
         let _: Result<(), ReloadAnswer> = caller.send(answer.clone());
         answered = Some(Instant::now());
     }

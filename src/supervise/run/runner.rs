@@ -147,6 +147,7 @@ impl Runner {
             LoopCommand::RestartWorker(pid, answer) => {
                 let known = processes::kill_worker(&self.machine, pid);
                 announce::worker_killed(pid, known);
+                // The client may have disconnected.
                 let _: Result<(), bool> = answer.send(known);
             }
         }
