@@ -40,8 +40,8 @@ pub(crate) struct ChildPlan {
     pub(crate) batch: bool,
     /// The signal that it gets when the launcher dies.
     pub(crate) death_signal: Signal,
-    /// Files that an earlier process may have left and that the program does not replace itself.
-    pub(crate) remove_before_start: Vec<PathBuf>,
+    /// Files that belong to one run of the process: removed before each start, and with its folder.
+    pub(crate) run_files: Vec<PathBuf>,
     /// The signal that lets it finish its requests.
     pub(crate) graceful_signal: Signal,
     /// The signal that ends it at once, without finishing requests.

@@ -84,3 +84,19 @@ fn the_answer_says_what_became_of_the_reload() {
     running.get_ok("/");
     running.stop(Duration::from_secs(15));
 }
+
+#[test]
+fn nothing_of_an_old_generation_is_left() {
+    let service = Service::with_slots(2);
+    let running = Launcher::new(&service).start_ready();
+    for version in ["2", "3"] {
+        service.write_version(version);
+        running.run_command(&["reload"]).assert_code(0);
+    }
+    // nginx is still the first generation's.
+    until(Duration::from_secs(15), "only what serves", || {
+        let exists = |path: &str| running.runtime().join(path).exists();
+        let gone = !exists("2") && !exists("1/uwsgi") && !exists("1/leaving");
+        (gone && exists("1/nginx") && exists("3/uwsgi")).then_some(())
+    });
+}

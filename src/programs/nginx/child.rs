@@ -71,7 +71,7 @@ pub(crate) fn child(
         // A fast stop ends the workers too; SIGKILL would leave them running with the sockets open.
         death_signal: Signal::SIGTERM,
         // nginx binds this socket itself and does not remove the one of a killed nginx.
-        remove_before_start: vec![layout.nginx_socket(), layout.draining()],
+        run_files: vec![layout.nginx_socket(), layout.draining()],
         graceful_signal: Signal::SIGQUIT,
         fast_signal: Signal::SIGTERM,
         stop: StopPolicy {

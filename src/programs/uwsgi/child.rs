@@ -79,7 +79,7 @@ pub(crate) fn child(
         batch: true,
         // The workers exit at once too (option no-orphans); TERM would be ignored during the import.
         death_signal: Signal::SIGKILL,
-        remove_before_start: Vec::new(),
+        run_files: vec![layout.leaving()],
         graceful_signal: Signal::SIGTERM,
         fast_signal: Signal::SIGTERM,
         stop: StopPolicy {

@@ -259,8 +259,10 @@ impl ManagedChildren {
             return;
         }
         let plan = managed.plan;
-        if let Err(error) = files::remove(&plan.folder) {
-            tracing::warn!(child = plan.name, %error, "Cannot remove the files of an old generation.");
+        for path in plan.run_files.iter().chain([&plan.folder]) {
+            if let Err(error) = files::remove(path) {
+                tracing::warn!(child = plan.name, %error, "Cannot remove the files of an old generation.");
+            }
         }
         if let Some(generation) = plan.folder.parent() {
             remove_if_empty(generation);

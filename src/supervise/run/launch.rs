@@ -10,7 +10,7 @@ use crate::sys::files;
 use crate::sys::process::{self, Spawn, SpawnError};
 
 pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
-    for file in &plan.remove_before_start {
+    for file in &plan.run_files {
         if let Err(error) = files::remove(file) {
             tracing::warn!(child = plan.name, %error, "Cannot remove a file of an earlier run.");
         }
