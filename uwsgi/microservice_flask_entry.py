@@ -13,6 +13,7 @@ import sys
 import traceback
 
 import microservice_flask_answer as answers
+import microservice_flask_graceful as graceful
 import microservice_flask_records as records
 import microservice_flask_streams as streams
 import uwsgi
@@ -66,8 +67,7 @@ def _guard(timeout):
             "warning", "request_timeout works with processes and threads only, not with uWSGI's async modes: it is off"
         )
         return answers.NoGuard()
-    threads = _option("threads")
-    return (deadline.Watcher if threads.isdigit() and int(threads) > 1 else deadline.Timer)(timeout)
+    return (deadline.Watcher if _threads > 1 else deadline.Timer)(timeout)
 
 
 def _load():
@@ -145,8 +145,11 @@ def _in_worker():
     os.dup2(_stderr_descriptor, 2)
     streams.in_worker()
     answers.in_worker()
+    if _threads > 1:
+        graceful.in_worker()
 
 
+_threads = int(_option("threads")) if _option("threads").isdigit() else 1
 _queue_timeout = _seconds("MICROSERVICE_QUEUE_TIMEOUT")
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
 _application = _load()

@@ -13,7 +13,7 @@ _RECORD_MAX = 16 * 1024 - 256
 _FOLDER = os.path.dirname(__file__)
 _OWN_FILES = {
     os.path.join(_FOLDER, "microservice_flask_%s.py" % part)
-    for part in ("entry", "streams", "records", "deadline", "environ", "answer", "headers", "websocket")
+    for part in ("entry", "streams", "records", "deadline", "environ", "answer", "headers", "websocket", "graceful")
 }
 _asks_for_json = re.compile(r"application/([a-z0-9.+-]+\+)?json", re.IGNORECASE).search
 

@@ -25,7 +25,7 @@ macro_rules! module {
 }
 
 /// The Python modules that uWSGI imports, as they are.
-const MODULES: [(&str, &str); 8] = [
+const MODULES: [(&str, &str); 9] = [
     module!("microservice_flask_entry.py"),
     module!("microservice_flask_environ.py"),
     module!("microservice_flask_answer.py"),
@@ -33,6 +33,7 @@ const MODULES: [(&str, &str); 8] = [
     module!("microservice_flask_records.py"),
     module!("microservice_flask_deadline.py"),
     module!("microservice_flask_websocket.py"),
+    module!("microservice_flask_graceful.py"),
     module!("microservice_flask_streams.py"),
 ];
 

@@ -1,0 +1,38 @@
+"""The graceful end of a worker with threads. Written by microservice-flask: changes are lost.
+
+On SIGHUP, uWSGI waits for the other threads in the signal handler of the first one (gracefully_kill in core/uwsgi.c). If
+that thread holds Python's lock at this moment, or waits for it, none of the others gets it any more, and all wait until
+they are killed. So SIGHUP is blocked; a thread accepts it, waits until the first one runs no Python code, and interrupts
+it by another signal with the same handler.
+"""
+
+import ctypes
+import signal
+import sys
+import threading
+import time
+
+# A signal that nothing else uses.
+_RELAY = signal.SIGRTMIN + 5
+# The interval between two looks at the first thread, in seconds.
+_POLL = 0.001
+
+
+def in_worker():
+    """Must be called in the first thread of each worker, before uWSGI starts the others."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    first = threading.get_ident()
+    threading.Thread(target=_relay, args=(first,), name="microservice-flask graceful end", daemon=True).start()
+
+
+def _relay(first):
+    while True:
+        signal.sigwait([signal.SIGHUP])
+        library = ctypes.CDLL(None)
+        # struct sigaction begins with the handler (sigaction(2)); 256 bytes are more than it has.
+        action = ctypes.create_string_buffer(256)
+        library.sigaction(int(signal.SIGHUP), None, action)
+        library.sigaction(int(_RELAY), action, None)
+        while sys._current_frames().get(first) is not None:
+            time.sleep(_POLL)
+        signal.pthread_kill(first, _RELAY)
