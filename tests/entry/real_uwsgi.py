@@ -158,7 +158,9 @@ class Uwsgi:
         return (self.folder / name).read_text(errors="replace")
 
     def lines(self, name):
-        return [Line(raw) for raw in (self.folder / name).read_bytes().split(b"\n") if raw]
+        """The complete lines: of one that is being written, a reader may see the first half."""
+        complete, _, _ = (self.folder / name).read_bytes().rpartition(b"\n")
+        return [Line(raw) for raw in complete.split(b"\n") if raw]
 
     def line(self, name, **wanted):
         """Waits for the first line whose fields (`text`: contains) are these."""
