@@ -117,6 +117,7 @@ def _is_asgi(application):
     try:
         parameters = list(inspect.signature(application).parameters)
     except (TypeError, ValueError):
+        # A callable written in C may have no signature; none of them is an ASGI application.
         return False
     return parameters == ["scope", "receive", "send"]
 

@@ -10,11 +10,8 @@ import microservice_flask_streams as streams
 
 # The longest line that the launcher's log does not split, less the head.
 _RECORD_MAX = 16 * 1024 - 256
-_FOLDER = os.path.dirname(__file__)
-_OWN_FILES = {
-    os.path.join(_FOLDER, "microservice_flask_%s.py" % part)
-    for part in ("entry", "streams", "records", "deadline", "environ", "answer", "headers", "websocket", "graceful")
-}
+# How the paths of these modules begin.
+_OWN_PREFIX = os.path.join(os.path.dirname(__file__), "microservice_flask_")
 _asks_for_json = re.compile(r"application/([a-z0-9.+-]+\+)?json", re.IGNORECASE).search
 
 
@@ -60,15 +57,19 @@ def about(environ):
 
 def is_own_frame(frame):
     """Whether the frame is of these modules."""
-    return frame is not None and frame.f_code.co_filename in _OWN_FILES
+    return frame is not None and _is_own(frame.f_code.co_filename)
+
+
+def _is_own(path):
+    return path.startswith(_OWN_PREFIX)
 
 
 def stack(frame):
     """The stack as in a traceback, innermost frame last, without the frames of these modules."""
     frames = traceback.extract_stack(frame)
     # Frames outside of these modules' first one belong to uWSGI.
-    first = next((number for number, entry in enumerate(frames) if entry.filename in _OWN_FILES), 0)
-    frames = [entry for entry in frames[first:] if entry.filename not in _OWN_FILES]
+    first = next((number for number, entry in enumerate(frames) if _is_own(entry.filename)), 0)
+    frames = [entry for entry in frames[first:] if not _is_own(entry.filename)]
     return "".join(traceback.format_list(frames)).rstrip("\n")
 
 
@@ -83,6 +84,6 @@ def trace(error):
     while trace and is_own_frame(trace.tb_frame):
         trace = trace.tb_next
     shown = traceback.TracebackException(type(error), error, trace)
-    while len(shown.stack) > 0 and shown.stack[-1].filename in _OWN_FILES:
+    while len(shown.stack) > 0 and _is_own(shown.stack[-1].filename):
         shown.stack.pop()
     return "".join(shown.format()).rstrip("\n")

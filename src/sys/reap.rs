@@ -119,6 +119,8 @@ pub(crate) fn is_stopped(pid: Pid) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -138,12 +140,14 @@ mod tests {
                 .arg(format!("kill -{number} $$"))
                 .spawn()
                 .unwrap();
+            let deadline = Instant::now() + Duration::from_secs(10);
             let exit = loop {
-                match wait_exited(libc::P_PID, child.id(), 0).unwrap() {
-                    Some(ended) => break ended.exit,
-                    // The interval between two polls.
-                    None => std::thread::sleep(std::time::Duration::from_millis(5)),
+                if let Some(ended) = wait_exited(libc::P_PID, child.id(), 0).unwrap() {
+                    break ended.exit;
                 }
+                assert!(Instant::now() < deadline, "signal {number}: not ended");
+                // The interval between two polls: `wait_exited` does not block.
+                std::thread::sleep(Duration::from_millis(5));
             };
             assert_eq!(exit, Exit::Signal(number));
         }
