@@ -301,7 +301,7 @@ class Answer:
         records.record(
             "error",
             "Request timed out after %.1f s: %s %s%s"
-            % (timeout, fields["method"], fields["path"], "; its answer had begun and is cut" if self.sent else ""),
+            % (timeout, fields["method"], fields["path"], "; its response had begun and is cut" if self.sent else ""),
             **fields,
             age_seconds=round(age, 3),
             worker=uwsgi.worker_id(),

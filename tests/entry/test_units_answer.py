@@ -111,7 +111,7 @@ class Answers(Pipe):
         self.guard._current.deadline = time.monotonic() - 0.1
         answer.close()
         (record,) = self.records()
-        self.assertEqual(record["message"], "Request timed out after 0.1 s: GET /big; its answer had begun and is cut")
+        self.assertEqual(record["message"], "Request timed out after 0.1 s: GET /big; its response had begun and is cut")
         self.assertEqual(self.retired, [])
 
     def test_close_is_called_once(self):

@@ -100,7 +100,7 @@ fn a_stream_that_stalls_is_ended_too() {
     assert!(answer.is_err(), "{answer:?}");
     let ended = |line: &Line| line.is_from("app.stderr") && line.text.contains("/stream-hang");
     let record = running.log.wait_for("a record of the timeout", ended);
-    assert!(record.text.contains("its answer had begun and is cut"));
+    assert!(record.text.contains("its response had begun and is cut"));
     assert!(!running.log.contains("Traceback"), "one record is enough");
 }
 
