@@ -17,12 +17,13 @@
 //! | `commands` | everything |
 //! | `internals` (for tests and benchmarks) | `config`, `host`, `logs`, `plan`, `render`, `sys` |
 //! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
-//! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `render`, `status`, `supervise`, `sys` |
+//! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `status`, `supervise`, `sys` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |
 //! | `control` | `exit`, `http`, `reload_answer`, `status`, `supervise` |
 //! | `console` | `exit` |
 //! | `exit` | `config`, `http`, `reload_answer`, `render`, `supervise`, `sys` |
-//! | `programs` | `http`, `logs`, `plan`, `status`, `supervise`, `sys` |
+//! | `programs` | `http`, `logs`, `plan`, `queue`, `status`, `supervise`, `sys` |
+//! | `queue` | `status`, `sys` |
 //! | `supervise` | `logs`, `reload_answer`, `status`, `sys` |
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs` |
@@ -54,6 +55,7 @@ pub mod internals;
 mod logs;
 mod plan;
 mod programs;
+mod queue;
 mod reload_answer;
 mod render;
 mod runtime_dir;

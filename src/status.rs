@@ -2,6 +2,7 @@
 //!
 //! The field names and the texts of the enums are the JSON of /status, which operators' scripts read.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -38,9 +39,19 @@ pub(crate) struct StatusReport {
     /// Processes of the application. The supervisor leaves this empty; `control` asks uWSGI for it.
     #[serde(default)]
     pub(crate) workers: Vec<WorkerStatus>,
-    /// Requests that wait for a free slot. The supervisor leaves this empty; `control` asks nginx for it.
+    /// Requests that wait for a free slot. The supervisor leaves this empty; `control` adds it. None: the system does
+    /// not tell.
     #[serde(default)]
-    pub(crate) waiting: Option<u64>,
+    pub(crate) waiting: Option<u32>,
+    /// How long the oldest of them has been waiting, in seconds; 0 when none waits.
+    #[serde(default)]
+    pub(crate) oldest_wait_seconds: Option<f64>,
+    /// Connections that nginx holds. The supervisor leaves this empty; `control` asks nginx for it.
+    #[serde(default)]
+    pub(crate) clients: Option<ClientConnections>,
+    /// How many requests the product itself has refused, by cause.
+    #[serde(default)]
+    pub(crate) shed: BTreeMap<String, u64>,
     /// Restarts of all serving children together.
     pub(crate) restarts: u32,
     /// The last log records at level error, oldest first.
@@ -195,6 +206,26 @@ impl ChildPhase {
             Self::Ended => "ended",
         }
     }
+}
+
+/// Requests that wait for a free slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct QueueStatus {
+    /// How many wait.
+    pub(crate) waiting: u32,
+    /// How long the oldest has been waiting, in seconds; 0 when none waits.
+    pub(crate) oldest_seconds: f64,
+}
+
+/// Client connections that nginx holds, without the launcher's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClientConnections {
+    /// nginx reads the headers of a request.
+    pub(crate) reading: u64,
+    /// nginx reads a request body, waits for the application, or sends a response.
+    pub(crate) writing: u64,
+    /// Kept open without a request.
+    pub(crate) idle: u64,
 }
 
 /// A worker process of the application.

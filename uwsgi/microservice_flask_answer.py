@@ -68,7 +68,7 @@ class NoGuard:
         """Does nothing."""
 
 
-def server(application, guard, queue_timeout, errors):
+def server(application, guard, errors):
     """What uWSGI calls for each request, and iterates. `errors` is the stream wsgi.errors."""
     own, set_request_id, flush = environs.own, records.streams.request_id.set, records.streams.flush
 
@@ -82,8 +82,6 @@ def server(application, guard, queue_timeout, errors):
             try:
                 if len(environ) > _MAX_ENVIRON:
                     page = answer.refuse_headers()
-                elif queue_timeout and answer.waited() > queue_timeout:
-                    page = answer.page(503, "Service Unavailable", "queue_timeout", [("Retry-After", "1")])
                 else:
                     if "HTTP_UPGRADE" in environ and websocket.wanted(environ):
                         answer.socket = environ["werkzeug.socket"] = websocket.Connection(answer, guard)

@@ -151,10 +151,9 @@ def _in_worker():
 
 
 _threads = int(_option("threads")) if _option("threads").isdigit() else 1
-_queue_timeout = _seconds("MICROSERVICE_QUEUE_TIMEOUT")
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
 _application = _load()
 _request_guard.check()
 _chain("post_fork_hook", _in_worker)
-application = answers.server(_application, _request_guard, _queue_timeout, sys.stderr)
+application = answers.server(_application, _request_guard, sys.stderr)
 streams.flush()

@@ -55,6 +55,22 @@ pub(super) fn text(report: &StatusReport) -> String {
     if !report.workers.is_empty() {
         workers(report, &mut out);
     }
+    if let Some(clients) = &report.clients {
+        let _ = writeln!(
+            out,
+            "\nclients of nginx: {} with a request, {} sending one, {} idle",
+            clients.writing, clients.reading, clients.idle
+        );
+    }
+    let refused: Vec<String> = report
+        .shed
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(cause, count)| format!("{count} {cause}"))
+        .collect();
+    if !refused.is_empty() {
+        let _ = writeln!(out, "refused since the start: {}", refused.join(", "));
+    }
     if let Some(losses) = log(&report.log) {
         let _ = writeln!(out, "\nlog: {losses}");
     }
@@ -103,9 +119,14 @@ fn workers(report: &StatusReport, out: &mut String) {
         .iter()
         .filter(|worker| worker.state == WorkerState::Busy)
         .count();
-    let waiting = match report.waiting {
-        Some(waiting) => format!(", {waiting} requests waiting"),
-        None => String::new(),
+    let waiting = match (report.waiting, report.oldest_wait_seconds) {
+        (Some(0), _) => ", no request waiting".to_owned(),
+        (Some(waiting), oldest) => format!(
+            ", {waiting} of up to {} requests waiting, the oldest for {:.1} s",
+            report.plan.queue,
+            oldest.unwrap_or_default()
+        ),
+        (None, _) => String::new(),
     };
     // Writing to a String cannot fail.
     let _ = writeln!(

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use nix::fcntl::Flock;
@@ -24,6 +24,7 @@ use crate::logs::Logs;
 use crate::plan::Plan;
 use crate::plan::layout;
 use crate::programs::nginx::config_test;
+use crate::queue::RequestQueue;
 use crate::supervise::commands::{self, Commands};
 use crate::supervise::machine::outcome::Outcome;
 use crate::supervise::run::runner::{Runner, Setup};
@@ -77,11 +78,13 @@ pub(crate) fn serve(
         addresses,
         clients: clients.iter().map(Arc::downgrade).collect(),
         application: Arc::downgrade(&application),
+        queue: RequestQueue::new(plan.timeouts.queue),
     };
+    let watch_queue = shared.queue.clone().watch(Weak::clone(&shared.application));
     let env = environment::variables(&context);
     let setup = Setup {
         children: vec![
-            children::uwsgi(&plan, application, &env)?,
+            children::uwsgi(&plan, application, &shared.queue, &env)?,
             children::nginx(&plan, clients, &env)?,
         ],
         info: children::info(&context, &plan),
@@ -91,7 +94,10 @@ pub(crate) fn serve(
         maker: Rc::new(Maker::new(options.clone(), shared, &plan, production)?),
     };
     let control = control_socket(&plan);
-    let run = supervise(setup, logs, bound.admin, control);
+    let run = async {
+        tokio::task::spawn_local(watch_queue);
+        supervise(setup, logs, bound.admin, control).await
+    };
     let (outcome, logs) = runtime::block_on(run)??;
     process::kill_everything_else();
     end::end(outcome, logs, &plan)

@@ -48,6 +48,16 @@ pub(crate) fn text(report: &StatusReport) -> String {
             "microservice_flask_child_restarts_total{{child=\"{name}\"}} {restarts}"
         );
     }
+    let help = "Requests that the product itself has refused with 503, or ended.";
+    family(&mut out, "requests_shed_total", "counter", help);
+    for (cause, count) in &report.shed {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "microservice_flask_requests_shed_total{{cause=\"{}\"}} {count}",
+            label(cause)
+        );
+    }
     let help = "Requests that a process of the application has finished.";
     family(&mut out, "worker_requests_total", "counter", help);
     for worker in &report.workers {
@@ -63,13 +73,14 @@ pub(crate) fn text(report: &StatusReport) -> String {
 /// A series without labels: name without prefix, type, help, value.
 type Single = (&'static str, &'static str, &'static str, f64);
 
-fn singles(report: &StatusReport) -> [Single; 11] {
+fn singles(report: &StatusReport) -> [Single; 15] {
     let busy = report
         .workers
         .iter()
         .map(|worker| worker.serving.len())
         .sum::<usize>();
     let log = &report.log;
+    let clients = report.clients.unwrap_or_default();
     let ready = f64::from(u8::from(report.ready));
     [
         (
@@ -106,13 +117,37 @@ fn singles(report: &StatusReport) -> [Single; 11] {
             "requests_waiting",
             "gauge",
             "Requests that wait for a slot.",
-            number(report.waiting.unwrap_or(0)),
+            report.waiting.unwrap_or(0).into(),
+        ),
+        (
+            "queue_oldest_seconds",
+            "gauge",
+            "How long the oldest of them has been waiting; 0 when none waits.",
+            report.oldest_wait_seconds.unwrap_or(0.0),
         ),
         (
             "queue_size",
             "gauge",
             "Requests that may wait for a slot.",
             report.plan.queue.into(),
+        ),
+        (
+            "clients_reading",
+            "gauge",
+            "Connections of which nginx reads the headers of a request.",
+            number(clients.reading),
+        ),
+        (
+            "clients_writing",
+            "gauge",
+            "Connections with a request: nginx reads its body, waits for the application, or sends the response.",
+            number(clients.writing),
+        ),
+        (
+            "clients_idle",
+            "gauge",
+            "Connections that are kept open without a request.",
+            number(clients.idle),
         ),
         (
             "log_records_produced_total",
@@ -168,8 +203,8 @@ fn number(count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::status::{
-        ChildPhase, ChildStatus, LogStatus, PlanSummary, RequestStatus, ServicePhase, WorkerState,
-        WorkerStatus,
+        ChildPhase, ChildStatus, ClientConnections, LogStatus, PlanSummary, RequestStatus,
+        ServicePhase, WorkerState, WorkerStatus,
     };
 
     #[test]
@@ -210,6 +245,13 @@ mod tests {
                 last_exit: None,
             }],
             waiting: Some(3),
+            oldest_wait_seconds: Some(0.25),
+            clients: Some(ClientConnections {
+                reading: 5,
+                writing: 6,
+                idle: 7,
+            }),
+            shed: [("queue_full".to_owned(), 8)].into(),
             workers: vec![WorkerStatus {
                 id: 1,
                 pid: 9,
@@ -243,6 +285,19 @@ mod tests {
             text.contains("microservice_flask_child_restarts_total{child=\"nginx\"} 5\n"),
             "{text}"
         );
+        for line in [
+            "requests_waiting 3",
+            "queue_oldest_seconds 0.25",
+            "clients_reading 5",
+            "clients_writing 6",
+            "clients_idle 7",
+            "requests_shed_total{cause=\"queue_full\"} 8",
+        ] {
+            assert!(
+                text.contains(&format!("microservice_flask_{line}\n")),
+                "{text}"
+            );
+        }
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
             assert!(text.contains(&format!("# TYPE {name} ")), "{name}");

@@ -1,5 +1,7 @@
 //! Routes requests on the control socket and the admin address to their answers.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -70,7 +72,7 @@ pub(crate) async fn answer(
     };
     match path.as_str() {
         "/livez" => text(StatusCode::OK, "ok\n"),
-        "/readyz" => readyz(&snapshot.report),
+        "/readyz" => readyz(&snapshot),
         "/status" => json(StatusCode::OK, &with_workers(snapshot).await),
         "/metrics" => {
             let text = metrics::text(&with_workers(snapshot).await);
@@ -156,38 +158,42 @@ async fn restart_worker(id: &str, commands: &Commands) -> Response {
     }
 }
 
-fn readyz(report: &StatusReport) -> Response {
+fn readyz(snapshot: &Snapshot) -> Response {
+    let report = &snapshot.report;
     if report.ready {
         return text(StatusCode::OK, "ready\n");
     }
-    let reason = report.reason.as_deref().unwrap_or("not ready");
+    let mut reason = report
+        .reason
+        .clone()
+        .unwrap_or_else(|| "not ready".to_owned());
+    let queue = snapshot
+        .application
+        .as_ref()
+        .and_then(|application| application.queue());
+    if let Some(queue) = queue.filter(|queue| queue.waiting > 0) {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            reason,
+            "; {} requests wait, the oldest for {:.1} s",
+            queue.waiting, queue.oldest_seconds
+        );
+    }
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
 }
 
-/// Adds what the programs report: the workers, and the number of waiting requests, which are in flight at the proxy and
-/// in no worker. What cannot be polled is left out.
+/// Adds what the programs report: the workers, the requests that wait, the clients of nginx. What cannot be polled is left
+/// out.
 async fn with_workers(snapshot: Snapshot) -> StatusReport {
     let mut report = snapshot.report;
-    let Some(application) = snapshot.application else {
-        return report;
-    };
-    report.workers = application.workers().await.unwrap_or_default();
+    if let Some(application) = snapshot.application {
+        report.workers = application.workers().await.unwrap_or_default();
+        let queue = application.queue();
+        report.waiting = queue.map(|queue| queue.waiting);
+        report.oldest_wait_seconds = queue.map(|queue| queue.oldest_seconds);
+    }
     if let Some(proxy) = snapshot.proxy {
-        let requests = proxy.requests().await;
-        let mut busy: usize = report
-            .workers
-            .iter()
-            .map(|worker| worker.serving.len())
-            .sum();
-        for application in snapshot.retiring {
-            // Requests in workers of the previous generation do not wait either.
-            let workers = application.workers().await.unwrap_or_default();
-            busy += workers
-                .iter()
-                .map(|worker| worker.serving.len())
-                .sum::<usize>();
-        }
-        report.waiting = requests.map(|requests| requests.saturating_sub(busy as u64));
+        report.clients = proxy.clients().await;
     }
     report
 }

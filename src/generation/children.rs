@@ -14,6 +14,7 @@ use crate::host::programs::{self, Python};
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
 use crate::programs::{nginx, uwsgi};
+use crate::queue::RequestQueue;
 use crate::status::{GenerationInfo, PlanSummary};
 use crate::supervise::child::ChildPlan;
 use crate::sys::sockets;
@@ -29,6 +30,8 @@ pub(crate) struct SharedSockets {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) clients: Vec<Weak<OwnedFd>>,
     pub(crate) application: Weak<OwnedFd>,
+    /// The requests that wait on the application's socket.
+    pub(crate) queue: RequestQueue,
 }
 
 /// Fails when a program is missing or cannot be run. The error says how to install or repair it.
@@ -64,12 +67,19 @@ pub(crate) fn require_programs(host: &Host, env: &Env) -> Result<(), Failure> {
 pub(crate) fn uwsgi(
     plan: &Plan,
     application: Arc<OwnedFd>,
+    queue: &RequestQueue,
     env: &[(OsString, OsString)],
 ) -> Result<ChildPlan, Failure> {
     let executable = plan.uwsgi.as_ref().map(|uwsgi| uwsgi.path.clone());
     let executable =
         executable.ok_or_else(|| Failure::Bug("uWSGI was there a moment ago".to_owned()))?;
-    Ok(uwsgi::child::child(plan, executable, application, env))
+    Ok(uwsgi::child::child(
+        plan,
+        executable,
+        application,
+        queue.clone(),
+        env,
+    ))
 }
 
 /// The child plan of a generation's nginx. [`require_programs`] must have succeeded.
@@ -111,7 +121,9 @@ pub(crate) fn canary(
     files::write(&plan)?;
     let path = plan.layout.app_socket();
     let socket = sockets::unix(&path, CANARY_BACKLOG, 0o660, files::owner(&plan))?;
-    let mut child = uwsgi(&plan, Arc::new(socket.into()), env)?;
+    // Nobody but the launcher knows this socket.
+    let queue = RequestQueue::new(None);
+    let mut child = uwsgi(&plan, Arc::new(socket.into()), &queue, env)?;
     child.name = "uwsgi (canary)";
     child.folder = plan.layout.folder();
     Ok(Some(child))

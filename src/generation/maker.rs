@@ -1,9 +1,10 @@
 //! Makes the generation of a reload: reads, validates and plans it, writes its files and tests them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::children::{self, SharedSockets};
 use super::nginx_state::NginxState;
@@ -35,6 +36,8 @@ pub(crate) struct Maker {
     nginx: RefCell<NginxState>,
     /// The same for the generation that was made last, when that needs a new nginx.
     next_nginx: RefCell<Option<NginxState>>,
+    /// The queue timeout of the generation that was made last.
+    next_queue_timeout: Cell<Option<Duration>>,
 }
 
 impl Maker {
@@ -52,6 +55,7 @@ impl Maker {
             user: plan.user.clone(),
             nginx: RefCell::new(NginxState::of(plan)?),
             next_nginx: RefCell::default(),
+            next_queue_timeout: Cell::new(plan.timeouts.queue),
         })
     }
 
@@ -89,7 +93,12 @@ impl Maker {
             what: "set the backlog of the application's socket",
             source,
         })?;
-        let mut list = vec![children::uwsgi(plan, application, &env)?];
+        let mut list = vec![children::uwsgi(
+            plan,
+            application,
+            &self.sockets.queue,
+            &env,
+        )?];
         let next_nginx = self.nginx.borrow().next(plan)?;
         if next_nginx.is_some() {
             let clients = self.sockets.clients.iter().map(upgrade);
@@ -102,6 +111,7 @@ impl Maker {
             sys::files::remove(&plan.layout.nginx())?;
         }
         self.next_nginx.replace(next_nginx);
+        self.next_queue_timeout.set(plan.timeouts.queue);
         Ok(Made {
             canary: children::canary(plan, &env)?,
             children: list,
@@ -159,6 +169,7 @@ impl GenerationMaker for Maker {
         if let Some(nginx) = self.next_nginx.take() {
             self.nginx.replace(nginx);
         }
+        self.sockets.queue.set_limit(self.next_queue_timeout.get());
     }
 }
 

@@ -24,7 +24,15 @@ pub(crate) enum ClientError {
         /// The error of connect(2).
         source: std::io::Error,
     },
-    /// A server listens and does not respond with valid HTTP in time.
+    /// A server listens and says nothing in time.
+    #[error("no answer from {}: nothing within {} ms", socket.display(), limit.as_millis())]
+    Silent {
+        /// Path of the Unix socket.
+        socket: PathBuf,
+        /// The time limit.
+        limit: Duration,
+    },
+    /// A server closes the connection without an answer, or its answer is not valid HTTP.
     #[error("no answer from {}: {why}", socket.display())]
     Broken {
         /// Path of the Unix socket.
@@ -88,6 +96,9 @@ pub(crate) async fn ask(
     };
     match tokio::time::timeout(timeout, exchange).await {
         Ok(result) => result,
-        Err(_) => Err(broken(format!("nothing within {} ms", timeout.as_millis()))),
+        Err(_) => Err(ClientError::Silent {
+            socket: socket.to_owned(),
+            limit: timeout,
+        }),
     }
 }

@@ -47,5 +47,5 @@ pub use options::{AccessFilter, Format, LogOptions, OnFull};
 pub(crate) use pipeline::emitter::EventEmitter;
 pub use pipeline::handle::{Logs, start};
 pub(crate) use queue::counters::Counters;
-pub(crate) use record::Level;
 pub use record::Source;
+pub(crate) use record::{Level, ShedCause};

@@ -124,6 +124,55 @@ pub enum Detail<'a> {
     Fields(&'a [u8]),
 }
 
+/// Why the product itself has refused a request, as the access record's `reason` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShedCause {
+    /// As many requests were waiting as may wait.
+    QueueFull,
+    /// It has waited for a slot for too long.
+    QueueTimeout,
+    /// Its client was too slow.
+    TooSlow,
+    /// Its client had too many connections.
+    TooManyConnections,
+    /// There was no room for its body or its response.
+    DiskFull,
+}
+
+impl ShedCause {
+    /// All of them, in the order of [`ShedCause::index`].
+    pub const ALL: [Self; 5] = [
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::TooSlow,
+        Self::TooManyConnections,
+        Self::DiskFull,
+    ];
+
+    /// A number below the length of [`ShedCause::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word in records and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
+            Self::TooSlow => "too_slow",
+            Self::TooManyConnections => "too_many_connections",
+            Self::DiskFull => "disk_full",
+        }
+    }
+
+    /// The cause in an access record's reason; none when it is another reason.
+    pub fn of(reason: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|cause| cause.as_str().as_bytes() == reason)
+    }
+}
+
 /// One request as nginx recorded it. Slices are JSON as nginx escaped it, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRecord<'a> {

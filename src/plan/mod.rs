@@ -31,6 +31,9 @@ use crate::logs::options::LogOptions;
 
 /// User of the workers when the launcher is root and the configuration sets none.
 pub(crate) const DEFAULT_USER: &str = "www-data";
+/// Clients whose connection nginx has not accepted yet. nginx accepts within milliseconds; more would only hide that it
+/// does not.
+const MAX_CLIENT_BACKLOG: u32 = 4096;
 
 /// What the plan depends on beside the configuration and the host.
 #[derive(Clone, Debug)]
@@ -64,8 +67,10 @@ pub struct Plan {
     pub threads: u32,
     /// Requests that may wait for a free slot.
     pub queue: u32,
-    /// Backlog of the application's socket; larger than `queue` where the host allows it.
+    /// Backlog of the application's socket.
     pub backlog: u32,
+    /// Backlog of the sockets for clients.
+    pub client_backlog: u32,
     /// Deadlines of a request.
     pub timeouts: Timeouts,
     /// nginx worker processes.
@@ -122,7 +127,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
     let slots = config.slots.value;
     let cpus = sizing::effective_cpus(host.cpus, host.cpu_quota);
     let threads = (slots / processes.max(1)).max(1);
-    let (queue, backlog) = sizing::queue(config.queue_size.value, slots, host.somaxconn);
+    let queue = sizing::queue(config.queue_size.value, slots, host.somaxconn);
     if config.queue_size.set && queue < config.queue_size.value {
         findings.warning(
             &config.queue_size.at,
@@ -164,9 +169,10 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
             },
             rounds,
         ),
-        backlog,
+        backlog: sizing::backlog(queue),
+        client_backlog: host.somaxconn.clamp(1, MAX_CLIENT_BACKLOG),
         nginx_workers: sizing::nginx_workers(cpus),
-        nginx_connections: sizing::nginx_connections(slots, backlog, host.open_files),
+        nginx_connections: sizing::nginx_connections(slots, queue, host.open_files),
         user: worker_user(config, host, findings),
         max_body_size: config.max_body_size,
         start_timeout: config.start_timeout,

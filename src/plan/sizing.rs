@@ -41,12 +41,17 @@ pub(crate) fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u3
     wanted.min(possible)
 }
 
-/// Requests that may wait, and the backlog of the application's socket for them. Both are limited to `somaxconn`: the
-/// kernel silently truncates a larger backlog (listen(2)), and uWSGI refuses to start with one. The backlog has room for
-/// one more request per slot, so that it does not overflow (a 502) while dead workers are being replaced.
-pub(crate) fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
-    let somaxconn = somaxconn.max(1);
-    (wanted.min(somaxconn), (wanted + slots).min(somaxconn))
+/// Requests that may wait: as many as wanted, but at least one for each slot, because a request that comes for a free
+/// slot also waits for the moment until a process takes it. At most `somaxconn`: the kernel silently truncates a larger
+/// backlog (listen(2)), and uWSGI refuses to start with one.
+pub(crate) fn queue(wanted: u32, slots: u32, somaxconn: u32) -> u32 {
+    wanted.max(slots).min(somaxconn.max(1))
+}
+
+/// The backlog with which a Unix socket lets this many connections wait: it counts from zero (`unix_recvq_full` in
+/// net/unix/af_unix.c).
+pub(crate) fn backlog(waiting: u32) -> u32 {
+    waiting.saturating_sub(1)
 }
 
 /// Warns when the processes exceed the memory limit (in bytes) even with a minimal application.
@@ -80,9 +85,9 @@ mod tests {
 
     #[test]
     fn system_limits_are_respected() {
-        assert_eq!(queue(1024, 17, 4096), (1024, 1041));
-        assert_eq!(queue(1024, 17, 128), (128, 128));
-        assert_eq!(queue(0, 4, 4096), (0, 4));
+        assert_eq!(queue(1024, 17, 4096), 1024);
+        assert_eq!(queue(1024, 17, 128), 128);
+        assert_eq!(queue(0, 4, 4096), 4);
         assert_eq!(nginx_workers(64), 4);
         assert_eq!(nginx_connections(17, 1024, 1_048_576), 3106);
         assert_eq!(nginx_connections(17, 1024, 1024), 768);

@@ -1,6 +1,5 @@
 //! The traits of a supervised program. `crate::programs` implements them; the supervisor knows no program by name.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -11,7 +10,7 @@ use nix::unistd::Pid;
 use tokio::sync::mpsc;
 
 use super::machine::identity::Role;
-use crate::status::{RequestStatus, WorkerStatus};
+use crate::status::{ClientConnections, QueueStatus, RequestStatus, WorkerStatus};
 use crate::sys::files::WriteError;
 
 /// A future on the loop's thread, which it must not block.
@@ -22,13 +21,8 @@ pub(crate) trait Supervised: fmt::Debug {
     /// One readiness poll.
     fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>>;
 
-    /// The watchdog of a running process: sends findings until it has found the process hung.
-    fn watch(
-        &self,
-        pid: Pid,
-        proxy: ServingProxy,
-        findings: mpsc::Sender<WatchdogFinding>,
-    ) -> Answer<'_, ()>;
+    /// The watchdog of a running process. It never ends; a process that stays hung is found again and again.
+    fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()>;
 }
 
 /// A program that runs the application.
@@ -38,6 +32,9 @@ pub(crate) trait Application: Supervised {
 
     /// Makes it finish its requests and exit, while its successor serves on the same socket.
     fn retire(&self) -> io::Result<()>;
+
+    /// The requests that wait for one of its slots; none when the system does not tell.
+    fn queue(&self) -> Option<QueueStatus>;
 
     /// Its worker processes, with the requests in each.
     fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>>;
@@ -60,8 +57,8 @@ pub(crate) trait Proxy: Supervised {
     /// Waits until it has no client connection left; false when it cannot be polled.
     fn drained(&self) -> Answer<'_, bool>;
 
-    /// The number of requests whose response it awaits or sends; none when it cannot be polled.
-    fn requests(&self) -> Answer<'_, Option<u64>>;
+    /// The client connections that it holds; none when it cannot be polled.
+    fn clients(&self) -> Answer<'_, Option<ClientConnections>>;
 }
 
 /// A supervised program, by its role.
@@ -86,33 +83,12 @@ impl Program {
         }
     }
 
-    pub(crate) fn proxy(&self) -> Option<Rc<dyn Proxy>> {
-        match self {
-            Self::Application(_) => None,
-            Self::Proxy(proxy) => Some(Rc::clone(proxy)),
-        }
-    }
-
     /// The program without its role.
     pub(crate) fn supervised(&self) -> &dyn Supervised {
         match self {
             Self::Application(application) => application.as_ref(),
             Self::Proxy(proxy) => proxy.as_ref(),
         }
-    }
-}
-
-/// The proxy that serves now. A reload may bring another one while a watchdog runs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ServingProxy(Rc<RefCell<Option<Rc<dyn Proxy>>>>);
-
-impl ServingProxy {
-    pub(crate) fn set(&self, proxy: Option<Rc<dyn Proxy>>) {
-        *self.0.borrow_mut() = proxy;
-    }
-
-    pub(crate) fn get(&self) -> Option<Rc<dyn Proxy>> {
-        self.0.borrow().clone()
     }
 }
 

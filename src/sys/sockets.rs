@@ -7,7 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -162,6 +162,18 @@ pub(crate) fn unix(
         std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(refused)?;
     }
     Ok(listener)
+}
+
+/// Accepts a connection on a non-blocking Unix socket; none when none waits. The connection does not block either.
+pub(crate) fn accept(listener: &OwnedFd) -> io::Result<Option<UnixStream>> {
+    match UnixListener::from(listener.try_clone()?).accept() {
+        Ok((stream, _)) => {
+            stream.set_nonblocking(true)?;
+            Ok(Some(stream))
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Changes the backlog of a listening socket, by a second listen(2).

@@ -51,7 +51,7 @@ class Answers(Pipe):
 
     def serve(self, application, sent, guard=None, **environ):
         raw = {"REQUEST_METHOD": "GET", "PATH_INFO": "/p", "HTTP_X_REQUEST_ID": "u", "wsgi.input": None}
-        return answers.server(application, guard or self.guard, 0, None)(dict(raw, **environ), sent.start_response)
+        return answers.server(application, guard or self.guard, None)(dict(raw, **environ), sent.start_response)
 
     def records(self):
         return [json.loads(line) for line in self.written().splitlines()]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::logs::options::{AccessFilter, Format};
 use crate::logs::queue::batch::Batch;
-use crate::logs::record::{Detail, Level, Moment, Origin, Record, Source};
+use crate::logs::record::{Detail, Level, Moment, Origin, Record, ShedCause, Source};
 use crate::logs::writing::chunk::ChunkSeries;
 use crate::logs::writing::renderer::Renderer;
 
@@ -105,6 +105,9 @@ impl LineHandler {
                     pid,
                     text,
                 } = nginx_error::parse(line.bytes);
+                if nginx_error::is_full_queue(text) {
+                    return;
+                }
                 let origin = Origin {
                     pid,
                     ..Origin::default()
@@ -135,7 +138,14 @@ impl LineHandler {
             let repaired = String::from_utf8_lossy(line).into_owned();
             return self.nginx_access(repaired.as_bytes(), now, batch);
         }
-        match nginx_access::parse(line) {
+        let record = nginx_access::parse(line);
+        let cause = record
+            .as_ref()
+            .and_then(|record| ShedCause::of(record.reason));
+        if let Some(cause) = cause {
+            batch.shed[cause.index()] += 1;
+        }
+        match record {
             Some(record) if !record.is_wanted(self.access) => batch.skipped += 1,
             Some(record) if self.renderer.access(&record, batch) => {}
             Some(_) | None => self.renderer.record(&plain(line, now, Level::Info), batch),

@@ -30,8 +30,8 @@ pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
         status,
         duration: seconds(duration)? / 1000,
         upstream: upstream.map(|micros| micros / 1000),
-        queue: answer.as_ref().map(|answer| answer.queue),
-        worker: answer.as_ref().map(|answer| answer.worker),
+        queue: answer.as_ref().and_then(|answer| answer.queue),
+        worker: answer.as_ref().and_then(|answer| answer.worker),
         reason: reason(status, answer.as_ref(), connect, limit),
         health: match marker {
             b"h" => true,
@@ -59,9 +59,10 @@ pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
 
 /// What the entry module says in its header `Microservice-Answer` (uwsgi/microservice_flask_answer.py).
 struct WorkerAnswer<'a> {
-    worker: u32,
-    /// Milliseconds of waiting for a slot.
-    queue: u64,
+    /// None when the launcher has answered, because no worker was free in time.
+    worker: Option<u32>,
+    /// Milliseconds of waiting for a slot; none without a worker.
+    queue: Option<u64>,
     /// Why the answer is not the application's; empty when it is.
     cause: &'a [u8],
 }
@@ -73,8 +74,14 @@ impl<'a> WorkerAnswer<'a> {
         let is_word =
             cause.len() <= 40 && cause.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         Some(Self {
-            worker: worker.parse().ok()?,
-            queue: queue.parse().ok()?,
+            worker: match worker {
+                "-" => None,
+                number => Some(number.parse().ok()?),
+            },
+            queue: match queue {
+                "-" => None,
+                number => Some(number.parse().ok()?),
+            },
             cause: if is_word { cause.as_bytes() } else { b"" },
         })
     }
@@ -91,14 +98,14 @@ fn reason<'a>(
         return answer.cause;
     }
     // One item for each attempt, `-` for one that could not connect; empty when the application was not asked.
-    let last = connect.rsplit(|byte| b",: ".contains(byte)).next();
-    match (status, last.unwrap_or_default()) {
-        (503, _) if limit == b"REJECTED" => b"queue_full",
-        (502..=504, b"") => b"",
-        (502 | 503, b"-") => b"not_connected",
-        (502 | 503, _) => b"worker_died",
-        (504, _) => b"request_timeout",
-        (431, _) => b"request_headers_too_large",
+    let asked = !connect.is_empty();
+    let connected = connect.iter().any(u8::is_ascii_digit);
+    match status {
+        503 if limit == b"REJECTED" => b"too_many_connections",
+        502 | 503 if asked && !connected => b"queue_full",
+        502 | 503 if asked => b"worker_died",
+        504 if asked => b"request_timeout",
+        431 => b"request_headers_too_large",
         _ => b"",
     }
 }
@@ -303,11 +310,19 @@ mod tests {
         );
         assert_eq!(seen("500", r#""3 12 No<word>" "0.000" """#), worker(""));
         assert_eq!(seen("200", r#""3 x -" "0.000" """#), nobody(""));
-        assert_eq!(seen("503", r#""" "" "REJECTED""#), nobody("queue_full"));
+        assert_eq!(
+            seen("503", r#""- - queue_timeout" "0.000" """#),
+            nobody("queue_timeout")
+        );
+        assert_eq!(
+            seen("503", r#""" "" "REJECTED""#),
+            nobody("too_many_connections")
+        );
         assert_eq!(seen("503", r#""" "" "PASSED""#), nobody(""));
+        assert_eq!(seen("503", r#""" "-, -" """#), nobody("queue_full"));
         assert_eq!(
             seen("502", r#""" "0.000, -" "PASSED""#),
-            nobody("not_connected")
+            nobody("worker_died")
         );
         assert_eq!(
             seen("502", r#""" "-, 0.000" "PASSED""#),

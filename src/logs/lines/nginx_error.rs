@@ -96,6 +96,20 @@ fn severity(text: &[u8]) -> Option<(Level, Detail<'static>, &[u8])> {
     ))
 }
 
+/// Whether the line says that the listen queue of the application's socket is full (EAGAIN of connect(2), unix(7)). The
+/// access record of the request says so too, and one more record for each would hide what else went wrong.
+pub fn is_full_queue(text: &[u8]) -> bool {
+    // Behind the connection's number; what a client has sent comes later, in quotes.
+    let ours = text.split(|byte| *byte == b'"').next().unwrap_or_default();
+    let number = ours.iter().position(|byte| *byte == b' ').unwrap_or(0);
+    ours[number..].starts_with(b" connect() to unix:")
+        && memchr::memmem::find(
+            ours,
+            b" failed (11: Resource temporarily unavailable) while connecting to upstream",
+        )
+        .is_some()
+}
+
 /// The words before the URLs that nginx quotes.
 const QUOTES: [&[u8]; 3] = [b", request: \"", b", upstream: \"", b", referrer: \""];
 
@@ -127,8 +141,32 @@ pub fn without_queries(text: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorLine, parse, without_queries};
+    use super::{ErrorLine, is_full_queue, parse, without_queries};
     use crate::logs::record::{Detail, Level};
+
+    #[test]
+    fn only_a_full_queue_is_said_elsewhere() {
+        let line = |what: &str, request: &str| {
+            format!(
+                "*7 {what} while connecting to upstream, client: 10.0.0.1, request: \"{request}\""
+            )
+        };
+        let full = "connect() to unix:/run/app.sock failed (11: Resource temporarily unavailable)";
+        assert!(is_full_queue(line(full, "GET / HTTP/1.1").as_bytes()));
+        for other in [
+            line(
+                "connect() to unix:/run/app.sock failed (2: No such file or directory)",
+                "GET /",
+            ),
+            line(
+                "recv() failed (104: Connection reset by peer)",
+                &line(full, "GET /"),
+            ),
+            String::new(),
+        ] {
+            assert!(!is_full_queue(other.as_bytes()), "{other}");
+        }
+    }
 
     #[track_caller]
     fn check(line: &str, level: Level, severity: &'static str, pid: Option<u32>, text: &str) {

@@ -249,6 +249,7 @@ impl SharedQueue {
         let state = self.lock();
         Counters {
             sources: state.queue.tallies(),
+            shed: state.queue.shed(),
             stalled: state
                 .writing
                 .map(|since| since.elapsed())

@@ -5,7 +5,7 @@
 //! where a text record of several lines ends.
 
 use super::recent_errors::{KEPT, RecentError};
-use crate::logs::record::Source;
+use crate::logs::record::{ShedCause, Source};
 
 /// A buffer larger than this is not kept for the next batch.
 const LARGEST: usize = 512 * 1024;
@@ -30,6 +30,8 @@ pub struct Batch {
     gone: usize,
     /// Access records that were read and not kept.
     pub skipped: u64,
+    /// Requests that the product itself has refused, kept or not, by [`ShedCause::index`].
+    pub shed: [u64; ShedCause::ALL.len()],
     /// The last errors among the records.
     pub errors: Vec<RecentError>,
 }
@@ -117,6 +119,7 @@ impl Batch {
         self.ends.clear();
         self.gone = 0;
         self.skipped = 0;
+        self.shed = [0; ShedCause::ALL.len()];
         self.errors.clear();
     }
 

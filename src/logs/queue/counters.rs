@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::logs::record::Source;
+use crate::logs::record::{ShedCause, Source};
 
 /// Records and their bytes, as they appear in the log. A traceback is one record, and so is each chunk of a record that was
 /// too long for one line.
@@ -61,6 +61,8 @@ pub struct Tally {
 pub struct Counters {
     /// By [`Source::index`].
     pub sources: [Tally; 6],
+    /// Requests that the product itself has refused, by [`ShedCause::index`].
+    pub shed: [u64; ShedCause::ALL.len()],
     /// How long stdout has accepted nothing, if it is stalled.
     pub stalled: Option<Duration>,
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::{batch::Batch, counters::Tally, dropped::DroppedRecords};
 use crate::logs::options::SMALLEST_BUFFER;
-use crate::logs::record::Source;
+use crate::logs::record::{ShedCause, Source};
 
 /// Records are collected into batches of up to this many bytes.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -26,6 +26,7 @@ pub(crate) struct RecordQueue {
     limit: usize,
     dropped: Option<DroppedRecords>,
     tallies: [Tally; 6],
+    shed: [u64; ShedCause::ALL.len()],
 }
 
 impl RecordQueue {
@@ -38,6 +39,7 @@ impl RecordQueue {
             limit: limit.max(SMALLEST_BUFFER),
             dropped: None,
             tallies: [Tally::default(); 6],
+            shed: [0; ShedCause::ALL.len()],
         }
     }
 
@@ -96,6 +98,9 @@ impl RecordQueue {
             tally.partial += u64::from(record.partial);
         }
         self.tallies[Source::NginxAccess.index()].skipped += batch.skipped;
+        for (sum, more) in self.shed.iter_mut().zip(batch.shed) {
+            *sum += more;
+        }
     }
 
     /// Removes the oldest records for the writer, which must [`settle`](RecordQueue::settle) them.
@@ -140,6 +145,11 @@ impl RecordQueue {
     }
 
     /// The accounts, by [`Source::index`].
+    /// Refused requests, by [`ShedCause::index`].
+    pub(crate) fn shed(&self) -> [u64; ShedCause::ALL.len()] {
+        self.shed
+    }
+
     pub(crate) fn tallies(&self) -> [Tally; 6] {
         self.tallies
     }

@@ -1,4 +1,4 @@
-//! A running nginx as the supervisor sees it: readiness, drain, in-flight requests.
+//! A running nginx as the supervisor sees it: readiness, drain, client connections.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
 
-use super::status_page::{self, Connections};
-use crate::supervise::program::{
-    Answer, NotReady, Proxy, ServingProxy, Supervised, WatchdogFinding,
-};
+use super::status_page::{self, NoFigures};
+use crate::status::ClientConnections;
+use crate::supervise::program::{Answer, NotReady, Proxy, Supervised, WatchdogFinding};
 use crate::sys::files::{self, WriteError};
 
 /// nginx answers on its status socket in well below a millisecond; the timeout allows for a machine under heavy load.
@@ -20,7 +19,7 @@ const READY_POLL: Duration = Duration::from_millis(10);
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// Pause between two polls of the watchdog.
 const WATCHDOG_POLL: Duration = Duration::from_secs(1);
-/// An nginx whose status page has not answered for so long is hung.
+/// An nginx that has said nothing for so long is hung. One that closes the connection is busy.
 const HUNG_AFTER: Duration = Duration::from_secs(20);
 
 /// A running nginx.
@@ -41,36 +40,40 @@ impl NginxProxy {
 impl Supervised for NginxProxy {
     fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>> {
         Box::pin(async {
-            let connections = status_page::connections(&self.status, TIMEOUT).await;
-            connections.map(|_| ()).map_err(|reason| NotReady {
-                reason,
-                retry_after: READY_POLL,
-            })
+            match status_page::connections(&self.status, TIMEOUT).await {
+                // It serves, and has no connection to spare for the question.
+                Ok(_) | Err(NoFigures::Busy(_)) => Ok(()),
+                Err(silent @ NoFigures::Silent(_)) => Err(NotReady {
+                    reason: silent.text(),
+                    retry_after: READY_POLL,
+                }),
+            }
         })
     }
 
-    fn watch(
-        &self,
-        _: Pid,
-        _: ServingProxy,
-        findings: mpsc::Sender<WatchdogFinding>,
-    ) -> Answer<'_, ()> {
+    fn watch(&self, _: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut answered = Instant::now();
+            let mut told = answered;
             loop {
                 tokio::time::sleep(WATCHDOG_POLL).await;
                 match status_page::connections(&self.status, TIMEOUT).await {
-                    Ok(_) => answered = Instant::now(),
-                    Err(_) if answered.elapsed() >= HUNG_AFTER => break,
-                    Err(_) => {}
+                    Ok(_) | Err(NoFigures::Busy(_)) => {
+                        answered = Instant::now();
+                        told = answered;
+                    }
+                    Err(NoFigures::Silent(_)) if told.elapsed() >= HUNG_AFTER => {
+                        told = Instant::now();
+                        let hung = WatchdogFinding::Hung {
+                            idle: answered.elapsed(),
+                            requests: None,
+                        };
+                        // The supervisor's loop may have ended.
+                        let _: Result<(), _> = findings.send(hung).await;
+                    }
+                    Err(NoFigures::Silent(_)) => {}
                 }
             }
-            let hung = WatchdogFinding::Hung {
-                idle: answered.elapsed(),
-                requests: None,
-            };
-            // The supervisor's loop may have ended.
-            let _: Result<(), _> = findings.send(hung).await;
         })
     }
 }
@@ -88,18 +91,15 @@ impl Proxy for NginxProxy {
         Box::pin(async {
             loop {
                 match status_page::connections(&self.status, TIMEOUT).await {
-                    Ok(connections) if connections == Connections::default() => return true,
-                    Ok(_) => tokio::time::sleep(DRAIN_POLL).await,
-                    Err(_) => return false,
+                    Ok(connections) if connections == ClientConnections::default() => return true,
+                    Ok(_) | Err(NoFigures::Busy(_)) => tokio::time::sleep(DRAIN_POLL).await,
+                    Err(NoFigures::Silent(_)) => return false,
                 }
             }
         })
     }
 
-    fn requests(&self) -> Answer<'_, Option<u64>> {
-        Box::pin(async {
-            let connections = status_page::connections(&self.status, TIMEOUT).await;
-            connections.ok().map(|connections| connections.writing)
-        })
+    fn clients(&self) -> Answer<'_, Option<ClientConnections>> {
+        Box::pin(async { status_page::connections(&self.status, TIMEOUT).await.ok() })
     }
 }

@@ -5,37 +5,57 @@ use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 
-use crate::http::client;
+use crate::http::client::{self, ClientError};
+use crate::status::ClientConnections;
 
-/// Client connections of an nginx, without the one of the request for the status page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Connections {
-    /// All of them, idle ones included.
-    pub(super) active: u64,
-    /// Connections with a request whose response nginx awaits or sends.
-    pub(super) writing: u64,
+/// Why the status page has not told the connections; the texts are for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoFigures {
+    /// nginx does something: it has answered otherwise, or closed the connection, which it does when clients have taken
+    /// all of its connections.
+    Busy(String),
+    /// nginx has said nothing.
+    Silent(String),
 }
 
-/// Reads the status page. The error is text for operators.
-pub(super) async fn connections(socket: &Path, timeout: Duration) -> Result<Connections, String> {
+impl NoFigures {
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Busy(text) | Self::Silent(text) => text,
+        }
+    }
+}
+
+/// Reads the status page.
+pub(super) async fn connections(
+    socket: &Path,
+    timeout: Duration,
+) -> Result<ClientConnections, NoFigures> {
     match client::ask(socket, Method::GET, "/status", timeout).await {
         Ok((StatusCode::OK, body)) => parse(&String::from_utf8_lossy(&body))
-            .ok_or_else(|| "its status page cannot be read".to_owned()),
-        Ok((status, _)) => Err(format!("its status page answers {status}")),
-        Err(error) => Err(error.to_string()),
+            .ok_or_else(|| NoFigures::Busy("its status page cannot be read".to_owned())),
+        Ok((status, _)) => Err(NoFigures::Busy(format!("its status page answers {status}"))),
+        Err(error @ ClientError::Broken { .. }) => Err(NoFigures::Busy(error.to_string())),
+        Err(error @ (ClientError::Connect { .. } | ClientError::Silent { .. })) => {
+            Err(NoFigures::Silent(error.to_string()))
+        }
     }
 }
 
 /// Parses "Active connections: 2 … Reading: 0 Writing: 1 Waiting: 1", of which the request itself is one.
-fn parse(text: &str) -> Option<Connections> {
+fn parse(text: &str) -> Option<ClientConnections> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let after = |name: &str| {
         let place = words.iter().position(|word| *word == name)?;
         words.get(place + 1)?.parse::<u64>().ok()
     };
-    Some(Connections {
-        active: after("connections:")?.saturating_sub(1),
-        writing: after("Writing:")?.saturating_sub(1),
+    let (reading, writing) = (after("Reading:")?, after("Writing:")?.saturating_sub(1));
+    // Of its own "Waiting", nginx leaves out connections that have just been accepted.
+    let idle = after("connections:")?.saturating_sub(1 + reading + writing);
+    Some(ClientConnections {
+        reading,
+        writing,
+        idle,
     })
 }
 
@@ -45,12 +65,13 @@ mod tests {
 
     #[test]
     fn the_connection_of_the_request_itself_does_not_count() {
-        let text = "Active connections: 3 \nserver accepts handled requests\n 9 9 12 \nReading: 0 Writing: 2 Waiting: 1 \n";
+        let text = "Active connections: 7 \nserver accepts handled requests\n 9 9 12 \nReading: 4 Writing: 2 Waiting: 1 \n";
         assert_eq!(
             parse(text),
-            Some(Connections {
-                active: 2,
-                writing: 1
+            Some(ClientConnections {
+                reading: 4,
+                writing: 1,
+                idle: 1
             })
         );
         assert_eq!(parse("nonsense"), None);

@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 use super::health::{self, HealthPath};
 use super::stats::{self, Socket};
 use super::watchdog::Watchdog;
-use crate::status::WorkerStatus;
+use crate::queue::RequestQueue;
+use crate::status::{QueueStatus, WorkerStatus};
 use crate::supervise::program::{
-    Answer, Application, Health, NotReady, ServingProxy, Supervised, WatchdogFinding,
+    Answer, Application, Health, NotReady, Supervised, WatchdogFinding,
 };
 use crate::sys::files::{self, WriteError};
 
@@ -40,6 +41,8 @@ pub(super) struct UwsgiApplication {
     /// As soon as this file exists, the workers close their WebSockets.
     pub(super) leaving: PathBuf,
     pub(super) watchdog: Watchdog,
+    /// The requests that wait on the socket that all generations share.
+    pub(super) queue: RequestQueue,
 }
 
 impl UwsgiApplication {
@@ -49,10 +52,14 @@ impl UwsgiApplication {
             retry_after: READY_POLL,
         })?;
         match &self.health {
-            Some(health) => health::answers(health).await.map_err(|reason| NotReady {
-                reason,
-                retry_after: HEALTH_POLL,
-            }),
+            Some(health) => match health::ask(health).await {
+                // Busy: its processes accept requests, and have more of them than they can serve.
+                Health::Passing | Health::Busy => Ok(()),
+                Health::Failing(reason) => Err(NotReady {
+                    reason,
+                    retry_after: HEALTH_POLL,
+                }),
+            },
             None => Ok(()),
         }
     }
@@ -77,13 +84,8 @@ impl Supervised for UwsgiApplication {
         Box::pin(self.ready())
     }
 
-    fn watch(
-        &self,
-        pid: Pid,
-        proxy: ServingProxy,
-        findings: mpsc::Sender<WatchdogFinding>,
-    ) -> Answer<'_, ()> {
-        Box::pin(self.watchdog.run(&self.stats, pid, proxy, findings))
+    fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
+        Box::pin(self.watchdog.run(&self.stats, pid, &self.queue, findings))
     }
 }
 
@@ -97,6 +99,10 @@ impl Application for UwsgiApplication {
             tracing::warn!(%error, "Cannot tell the old generation to close its WebSockets: they hold it until its time is up.");
         }
         write_to_fifo(&self.fifo, FINISH)
+    }
+
+    fn queue(&self) -> Option<QueueStatus> {
+        self.queue.status()
     }
 
     fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>> {

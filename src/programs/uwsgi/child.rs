@@ -15,6 +15,7 @@ use super::stats;
 use super::watchdog::Watchdog;
 use crate::logs::Source;
 use crate::plan::Plan;
+use crate::queue::RequestQueue;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
@@ -29,11 +30,13 @@ const REPEAT_TERM: Duration = Duration::from_millis(100);
 /// it, the workers are killed, and the master exits normally.
 const KILL_WORKERS_AT_SIGNAL: u32 = 50;
 
-/// The child plan. `application` is the application's listening socket; `env` is the environment of the service's code.
+/// The child plan. `application` is the application's listening socket, `queue` the requests that wait there; `env` is the
+/// environment of the service's code.
 pub(crate) fn child(
     plan: &Plan,
     executable: PathBuf,
     application: Arc<OwnedFd>,
+    queue: RequestQueue,
     env: &[(OsString, OsString)],
 ) -> ChildPlan {
     let layout = &plan.layout;
@@ -51,12 +54,11 @@ pub(crate) fn child(
         }
     };
     set("MICROSERVICE_REQUEST_TIMEOUT", plan.timeouts.request);
-    set("MICROSERVICE_QUEUE_TIMEOUT", plan.timeouts.queue);
     set("MICROSERVICE_WEBSOCKET_IDLE", plan.timeouts.websocket_idle);
     env.push(("MICROSERVICE_LEAVING_FILE".into(), layout.leaving().into()));
     ChildPlan {
         name: "uwsgi",
-        program: Program::Application(Rc::new(application_of(plan))),
+        program: Program::Application(Rc::new(application_of(plan, queue))),
         executable,
         args: vec!["--ini".into(), layout.uwsgi_ini().into()],
         env,
@@ -95,7 +97,7 @@ pub(crate) fn child(
 }
 
 /// The client through which the supervisor talks to the running uWSGI.
-fn application_of(plan: &Plan) -> UwsgiApplication {
+fn application_of(plan: &Plan, queue: RequestQueue) -> UwsgiApplication {
     let layout = &plan.layout;
     UwsgiApplication {
         stats: stats::Socket {
@@ -114,5 +116,6 @@ fn application_of(plan: &Plan) -> UwsgiApplication {
             request_timeout: plan.timeouts.request,
             kill_after: plan.timeouts.hard_end,
         },
+        queue,
     }
 }

@@ -1,5 +1,6 @@
 //! Health checks: requests to the application's health path, past nginx.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,17 +25,21 @@ pub(super) struct HealthPath {
     pub(super) path: String,
 }
 
-/// Succeeds when the path answers 2xx or 3xx; the error is for operators.
-pub(super) async fn answers(health: &HealthPath) -> Result<(), String> {
-    match protocol::get(&health.socket, &health.path, TIMEOUT).await {
-        Ok(status) if (200..400).contains(&status) => Ok(()),
-        Ok(status) => Err(format!("the health check {} answers {status}", health.path)),
-        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(format!(
-            "the health check {} does not answer within {} s",
-            health.path,
-            TIMEOUT.as_secs()
-        )),
-        Err(error) => Err(format!("the health check {} fails: {error}", health.path)),
+/// Requests the path once.
+pub(super) async fn ask(health: &HealthPath) -> Health {
+    let path = &health.path;
+    match protocol::get(&health.socket, path, TIMEOUT).await {
+        Ok(status) if (200..400).contains(&status) => Health::Passing,
+        Ok(status) => Health::Failing(format!("the health check {path} answers {status}")),
+        Err(error) => match error.kind() {
+            // The queue of requests is full (unix(7), EAGAIN of connect(2)).
+            ErrorKind::WouldBlock => Health::Busy,
+            ErrorKind::TimedOut => Health::Failing(format!(
+                "the health check {path} does not answer within {} s",
+                TIMEOUT.as_secs()
+            )),
+            _ => Health::Failing(format!("the health check {path} fails: {error}")),
+        },
     }
 }
 
@@ -42,10 +47,7 @@ pub(super) async fn answers(health: &HealthPath) -> Result<(), String> {
 pub(super) async fn check(health: &HealthPath, stats: &Socket) -> Health {
     tokio::select! {
         biased;
-        answer = answers(health) => match answer {
-            Ok(()) => Health::Passing,
-            Err(why) => Health::Failing(why),
-        },
+        answer = ask(health) => answer,
         () = saturated(stats) => Health::Busy,
     }
 }

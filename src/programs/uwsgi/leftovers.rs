@@ -3,7 +3,7 @@
 //! "decryption failed or bad record mac"), and a thread of the master exists in none of the workers.
 
 use crate::sys::procfs::{self, TcpState};
-use crate::sys::sock_diag;
+use crate::sys::sock_diag::unix_peers;
 
 /// The value of `child` in the log records.
 const NAME: &str = "uwsgi";
@@ -26,7 +26,7 @@ pub(super) fn find(pid: i32) -> Leftovers {
         .filter_map(|n| u32::try_from(*n).ok())
         .collect();
     // A sandbox may forbid sock_diag(7); the other warnings still hold.
-    let unix_peers = sock_diag::named_peers(&numbers).unwrap_or_default();
+    let unix_peers = unix_peers::named_peers(&numbers).unwrap_or_default();
     let connections = procfs::tcp_sockets()
         .into_iter()
         .filter(|socket| socket.state == TcpState::Established && inodes.contains(&socket.inode))

@@ -4,8 +4,8 @@
 //! becomes free in time, and that is progress. It is hung when requests wait, and none is finished and none is started
 //! for longer than any request may take.
 //!
-//! A request that nginx has and no worker serves may also be one whose body is still being received. So this is only a
-//! suspicion; the watchdog pings a worker before it acts on it.
+//! On an overloaded machine a worker may just not have got its turn. So this is only a suspicion; the watchdog pings a
+//! worker before it acts on it.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub(super) struct Observation {
     /// The workers; none when uWSGI did not answer.
     pub(super) workers: Option<Vec<Worker>>,
-    /// Requests at nginx that have no complete response yet; none when nginx did not answer.
-    pub(super) waiting: Option<u64>,
+    /// Requests that wait for a slot; none when the system does not tell.
+    pub(super) waiting: Option<u32>,
 }
 
 /// Compares each poll with the last, to detect that nothing moves.
@@ -45,7 +45,7 @@ impl Progress {
         }
     }
 
-    /// Counts from now on again: a worker has answered a ping.
+    /// Counts from now on again.
     pub(super) fn reset(&mut self, now: Duration) {
         self.last_moved = Some(now);
     }
@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    fn observed(requests: u64, current: &[&str], waiting: u64) -> Observation {
+    fn observed(requests: u64, current: &[&str], waiting: u32) -> Observation {
         Observation {
             workers: Some(vec![worker(requests, current)]),
             waiting: Some(waiting),

@@ -12,8 +12,9 @@ use super::progress::{Observation, Progress};
 use super::protocol;
 use super::stats::{self, Socket};
 use super::worker::Worker;
+use crate::queue::RequestQueue;
 use crate::supervise::in_flight::describe_oldest;
-use crate::supervise::program::{ServingProxy, WatchdogFinding};
+use crate::supervise::program::WatchdogFinding;
 
 /// Pause between two polls. A poll costs uWSGI's master a millisecond.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,12 +37,12 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Polls the master process `pid` and sends findings; returns once it has found the application hung.
+    /// Polls the master process `pid` and sends findings.
     pub(super) async fn run(
         &self,
         stats: &Socket,
         pid: Pid,
-        proxy: ServingProxy,
+        queue: &RequestQueue,
         findings: mpsc::Sender<WatchdogFinding>,
     ) {
         leftovers::find(pid.as_raw()).warn();
@@ -62,23 +63,22 @@ impl Watchdog {
             if let Some(workers) = &workers {
                 requests = describe(workers);
             }
-            let waiting = match proxy.get() {
-                Some(proxy) => proxy.requests().await,
-                None => None,
-            };
+            let waiting = queue.status().map(|queue| queue.waiting);
             let observed = Observation { workers, waiting };
             let Some(idle) = progress.check(&observed, started.elapsed()) else {
                 continue;
             };
-            if protocol::worker_accepts(&self.socket, PING_TIMEOUT).await {
-                progress.reset(started.elapsed());
-                continue;
+            // From now on again: it may stay hung, and is reported again then.
+            progress.reset(started.elapsed());
+            if !protocol::worker_accepts(&self.socket, PING_TIMEOUT).await {
+                // The supervisor's loop may have ended.
+                let _: Result<(), _> = findings
+                    .send(WatchdogFinding::Hung {
+                        idle,
+                        requests: requests.clone(),
+                    })
+                    .await;
             }
-            // The supervisor's loop may have ended.
-            let _: Result<(), _> = findings
-                .send(WatchdogFinding::Hung { idle, requests })
-                .await;
-            return;
         }
     }
 }

@@ -71,6 +71,10 @@ pub(crate) enum Notice {
     Crashed(ChildLabel, Exit, Duration),
     /// A child that the launcher killed has ended and is started again after this time.
     Restarting(ChildLabel, Duration),
+    /// A hung child is killed.
+    HungKilled(ChildLabel),
+    /// A hung child is left alone: the watchdog has killed it as often as it may.
+    HungLeft(ChildLabel),
     /// The service stops.
     Stopping(Urgency),
     /// The stop took too long (`stop_timeout`).

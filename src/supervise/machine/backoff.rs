@@ -19,6 +19,31 @@ const BUDGET: usize = 8;
 /// Sliding window of the budget.
 const WINDOW: Duration = Duration::from_secs(300);
 
+/// Kills of the watchdog within [`KILL_WINDOW`]. One that does not help is not repeated for ever.
+const KILLS: usize = 3;
+const KILL_WINDOW: Duration = Duration::from_secs(600);
+
+/// The recent kills of one child by its watchdog.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct KillBudget(VecDeque<Uptime>);
+
+impl KillBudget {
+    /// Whether one more kill is allowed; it is recorded then.
+    pub(crate) fn take(&mut self, now: Uptime) -> bool {
+        self.0.retain(|at| now.since(*at) <= KILL_WINDOW);
+        let allowed = self.0.len() < KILLS;
+        if allowed {
+            self.0.push_back(now);
+        }
+        allowed
+    }
+}
+
+/// The budget of the watchdog as text, to complete "killed …".
+pub(crate) fn kill_budget() -> String {
+    format!("{KILLS} times in {} minutes", KILL_WINDOW.as_secs() / 60)
+}
+
 /// Restart history of one child.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Backoff {
@@ -122,6 +147,15 @@ mod tests {
                 "{n}"
             );
         }
+    }
+
+    #[test]
+    fn the_watchdog_kills_three_times_and_again_ten_minutes_later() {
+        let mut kills = KillBudget::default();
+        let taken: Vec<bool> = [0, 30, 60, 90, 599, 601, 602]
+            .map(|second| kills.take(at(second)))
+            .into();
+        assert_eq!(taken, [true, true, true, false, false, true, false]);
     }
 
     #[test]

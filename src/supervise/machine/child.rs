@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, KillBudget};
 use super::identity::{ChildId, ChildLabel};
 use super::state::ChildState;
 use crate::supervise::uptime::Uptime;
@@ -59,6 +59,15 @@ pub(crate) enum Purpose {
     Retiring { kill_at: Option<Uptime> },
 }
 
+/// Why the launcher has killed a child that it starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// It was not ready in time after a restart. That counts as a crash.
+    NotReady,
+    /// The watchdog found it hung. Its kills have a budget of their own and never end the service.
+    Hung,
+}
+
 /// A child: its properties, its state and its history.
 #[derive(Clone, Debug)]
 pub(crate) struct Child {
@@ -71,8 +80,9 @@ pub(crate) struct Child {
     pub(super) last_exit: Option<Exit>,
     pub(super) backoff: Backoff,
     pub(super) ever_ready: bool,
-    /// The launcher has killed it, because it was hung or was not ready in time after a restart.
-    pub(super) given_up: bool,
+    /// Why the launcher has killed it; none when it runs, or ended by itself.
+    pub(super) given_up: Option<GivenUp>,
+    pub(super) watchdog_kills: KillBudget,
     /// Why it is not ready, from its last readiness poll.
     pub(super) not_ready: Option<String>,
     /// For survivors: the child that crashed. They are its process group without the leader, and still serve.
@@ -90,7 +100,8 @@ impl Child {
             last_exit: None,
             backoff: Backoff::default(),
             ever_ready: false,
-            given_up: false,
+            given_up: None,
+            watchdog_kills: KillBudget::default(),
             not_ready: None,
             survivors_of: None,
         }

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use super::Machine;
 use super::action::{Action, Notice};
 use super::backoff::AfterCrash;
-use super::child::Child;
+use super::child::{Child, GivenUp};
 use super::identity::{ChildId, Role};
 use super::outcome::{Outcome, Rollback};
 use super::state::{ChildState, Phase, Urgency};
@@ -76,10 +76,14 @@ impl Machine {
             return;
         };
         let healthy = child.is_running().then(|| self.now.since(child.since()));
-        match child.backoff.crashed(self.now, healthy, random) {
+        let next = match child.given_up {
+            Some(GivenUp::Hung) => AfterCrash::Restart(Duration::ZERO),
+            Some(GivenUp::NotReady) | None => child.backoff.crashed(self.now, healthy, random),
+        };
+        match next {
             AfterCrash::Restart(wait) => {
                 child.restarts += 1;
-                let notice = if child.given_up {
+                let notice = if child.given_up.is_some() {
                     Notice::Restarting(child.label(), wait)
                 } else {
                     Notice::Crashed(child.label(), exit, wait)
@@ -130,7 +134,7 @@ impl Machine {
     /// When a restarted child must be ready. The first start and a reload have deadlines of their own.
     pub(super) fn restart_deadline(&self, child: &Child) -> Option<Uptime> {
         let starting = matches!(child.state(), ChildState::Starting { .. });
-        let again = child.serves() && child.ever_ready && !child.given_up;
+        let again = child.serves() && child.ever_ready && child.given_up.is_none();
         (starting && again).then(|| child.since().after(self.start_timeout))
     }
 
@@ -144,7 +148,7 @@ impl Machine {
             if let Some(child) = self.children.get_mut(id)
                 && let Some(pid) = child.state().pid()
             {
-                child.given_up = true;
+                child.given_up = Some(GivenUp::NotReady);
                 let label = child.label();
                 self.act(Action::Announce(Notice::RestartTimedOut(label)));
                 self.act(Action::Kill(id, pid));

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use super::Machine;
 use super::action::{Action, Notice};
 use super::backoff::AfterCrash;
-use super::child::{Child, Purpose};
+use super::child::{Child, GivenUp, Purpose};
 use super::crash::SPAWN_PAUSE;
 use super::identity::ChildId;
 use super::outcome::{Outcome, Rollback};
@@ -25,7 +25,7 @@ impl Machine {
             Some(ChildState::Idle) => {
                 self.transition(id, ChildState::Starting { pid });
                 if let Some(child) = self.children.get_mut(id) {
-                    child.given_up = false;
+                    child.given_up = None;
                 }
             }
             // Its generation was given up in the meantime, because another child of it could not be started.
@@ -114,12 +114,22 @@ impl Machine {
         }
     }
 
+    /// Kills a hung child, as often as its budget allows; then it is left alone, because killing it does not help.
     pub(super) fn hung(&mut self, id: ChildId, pid: Pid) {
-        if let Some(child) = self.children.get_mut(id)
-            && child.state() == (ChildState::Running { pid })
-        {
-            child.given_up = true;
+        let now = self.now;
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if child.state() != (ChildState::Running { pid }) {
+            return;
+        }
+        let label = child.label();
+        if child.watchdog_kills.take(now) {
+            child.given_up = Some(GivenUp::Hung);
+            self.act(Action::Announce(Notice::HungKilled(label)));
             self.act(Action::Kill(id, pid));
+        } else {
+            self.act(Action::Announce(Notice::HungLeft(label)));
         }
     }
 

@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 use crate::status::GenerationInfo;
 use crate::status::StatusReport;
 use crate::supervise::machine::action::Notice;
+use crate::supervise::machine::backoff;
 use crate::supervise::machine::state::Urgency;
 
 pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
@@ -32,6 +33,15 @@ pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
             child = child.name,
             restart_in_ms = milliseconds(wait),
             "It has been killed and is started again."
+        ),
+        Notice::HungKilled(child) => {
+            tracing::warn!(child = child.name, "It is killed and started again.");
+        }
+        Notice::HungLeft(child) => tracing::error!(
+            child = child.name,
+            hint = "status --json shows what it does; restart the container if it does not recover",
+            "It is left alone: it has been killed {} already, which has not helped.",
+            backoff::kill_budget()
         ),
         Notice::Stopping(Urgency::Graceful) => {
             tracing::info!("Stopping: requests under way are finished first.");

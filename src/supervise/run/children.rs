@@ -17,7 +17,7 @@ use crate::supervise::machine::Machine;
 use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::state::ChildState;
-use crate::supervise::program::{Program, ServingProxy};
+use crate::supervise::program::Program;
 use crate::sys::files;
 use crate::sys::process;
 
@@ -88,9 +88,9 @@ impl ManagedChildren {
     }
 
     /// Starts the watchdog of a child.
-    pub(super) fn watch(&mut self, id: ChildId, pid: Pid, proxy: ServingProxy) {
+    pub(super) fn watch(&mut self, id: ChildId, pid: Pid) {
         if let Some(program) = self.program(id).cloned() {
-            let task = watchdog::watch(id, pid, program, proxy, self.events.clone());
+            let task = watchdog::watch(id, pid, program, self.events.clone());
             self.set_task(id, task);
         }
     }

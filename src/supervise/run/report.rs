@@ -1,5 +1,7 @@
 //! Makes the status report from the state of the machine. Pure.
 
+use std::collections::BTreeMap;
+
 use crate::status::{
     ChildPhase, ChildRole, ChildStatus, ErrorRecord, GenerationInfo, LogStatus, ServicePhase,
     StatusReport,
@@ -25,6 +27,7 @@ pub(super) fn report(
     launcher: &LauncherInfo,
     last_errors: Vec<ErrorRecord>,
     log: LogStatus,
+    shed: BTreeMap<String, u64>,
     now: Uptime,
 ) -> StatusReport {
     let children = machine
@@ -47,6 +50,9 @@ pub(super) fn report(
         children: children.collect(),
         workers: Vec::new(),
         waiting: None,
+        oldest_wait_seconds: None,
+        clients: None,
+        shed,
         // Includes the restarts of replaced children: their successors have taken over the count.
         restarts: machine
             .children()

@@ -25,7 +25,7 @@ use crate::supervise::machine::event::{Event, NewGeneration};
 use crate::supervise::machine::identity::{ChildId, Role};
 use crate::supervise::machine::outcome::{NotMade, Outcome};
 use crate::supervise::machine::state::{ChildState, Phase};
-use crate::supervise::program::{Program, ServingProxy, WatchdogFinding};
+use crate::supervise::program::{Program, WatchdogFinding};
 use crate::supervise::uptime::Uptime;
 use crate::sys::process;
 use crate::sys::short_programs::ShortPrograms;
@@ -38,8 +38,6 @@ pub(crate) struct Runner {
     reloads: Reloads,
     /// The serving generation in a status report.
     info: GenerationInfo,
-    /// Shared with the watchdog of the application.
-    serving_proxy: ServingProxy,
     programs: ShortPrograms,
     logs: Logs,
     started: Instant,
@@ -84,7 +82,6 @@ impl Runner {
             children,
             reloads: Reloads::new(setup.maker),
             info: setup.info,
-            serving_proxy: ServingProxy::default(),
             programs: ShortPrograms::beside_children(),
             logs,
             started: setup.started,
@@ -172,7 +169,7 @@ impl Runner {
         self.handle(Event::Ready(id, pid));
         let state = self.machine.child(id).map(Child::state);
         if state == Some(ChildState::Running { pid }) {
-            self.children.watch(id, pid, self.serving_proxy.clone());
+            self.children.watch(id, pid);
         }
     }
 
@@ -232,8 +229,6 @@ impl Runner {
     }
 
     fn after_each_event(&mut self) {
-        let proxy = self.serving_program(Role::Proxy);
-        self.serving_proxy.set(proxy.and_then(Program::proxy));
         if matches!(self.machine.phase(), Phase::Stopping { .. }) {
             self.logs.children_stopping();
             self.children.end_open_connections();
@@ -326,12 +321,14 @@ impl Runner {
     }
 
     fn snapshot(&self) -> Snapshot {
+        let counters = self.logs.counters();
         let report = report::report(
             &self.machine,
             &self.info,
             &self.launcher,
             snapshot::last_errors(&self.logs),
-            snapshot::log_status(&self.logs.counters()),
+            snapshot::log_status(&counters),
+            snapshot::shed(&counters),
             self.now(),
         );
         snapshot::snapshot(&self.machine, &self.children, report)

@@ -1,9 +1,10 @@
 //! Answers status queries: the report, and the programs that can be polled for the rest.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::children::ManagedChildren;
-use crate::logs::{Counters, Logs};
+use crate::logs::{Counters, Logs, ShedCause};
 use crate::status::{ErrorRecord, LogStatus, ServicePhase, StatusReport};
 use crate::supervise::commands::Snapshot;
 use crate::supervise::machine::Machine;
@@ -75,4 +76,12 @@ pub(super) fn log_status(counters: &Counters) -> LogStatus {
         buffered: counters.buffered().lines,
         stalled_seconds: counters.stalled.map(|time| time.as_secs_f64()),
     }
+}
+
+/// How many requests the product itself has refused, by cause; every cause is named.
+pub(super) fn shed(counters: &Counters) -> BTreeMap<String, u64> {
+    ShedCause::ALL
+        .into_iter()
+        .map(|cause| (cause.as_str().to_owned(), counters.shed[cause.index()]))
+        .collect()
 }

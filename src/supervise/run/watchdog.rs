@@ -5,21 +5,15 @@ use tokio::sync::mpsc;
 
 use super::event::{EventSender, LoopEvent};
 use crate::supervise::machine::identity::ChildId;
-use crate::supervise::program::{Program, ServingProxy, WatchdogFinding};
+use crate::supervise::program::{Program, WatchdogFinding};
 
 /// Capacity of the channel of findings; the watchdog waits when it is full.
 const QUEUE: usize = 8;
 
-/// Watches a process until it is hung or the task is aborted.
-pub(super) async fn watch(
-    id: ChildId,
-    pid: Pid,
-    program: Program,
-    proxy: ServingProxy,
-    events: EventSender,
-) {
+/// Watches a process until the task is aborted.
+pub(super) async fn watch(id: ChildId, pid: Pid, program: Program, events: EventSender) {
     let (sender, mut findings) = mpsc::channel(QUEUE);
-    let watching = program.supervised().watch(pid, proxy, sender);
+    let watching = program.supervised().watch(pid, sender);
     let forwarding = async {
         while let Some(finding) = findings.recv().await {
             events.send(LoopEvent::Found(id, pid, finding)).await;
@@ -28,14 +22,14 @@ pub(super) async fn watch(
     tokio::join!(watching, forwarding);
 }
 
-/// Logs a finding; both kinds are errors, because a process is killed.
+/// Logs a finding; both kinds are errors: a process does not do what it is there for.
 pub(super) fn log(child: &str, finding: &WatchdogFinding) {
     match finding {
         WatchdogFinding::Hung { idle, requests } => tracing::error!(
             child,
             seconds = idle.as_secs(),
             requests = requests.as_deref().unwrap_or("none that is known"),
-            "It is hung: it has made no progress for this time. It is killed and started again."
+            "It is hung: it has made no progress for this time."
         ),
         WatchdogFinding::Overdue {
             worker,

@@ -106,3 +106,25 @@ fn what_ran_before_and_cannot_be_started_is_tried_again() {
         Outcome::CannotRun(APP_LABEL, SpawnFailure::Refused)
     );
 }
+
+#[test]
+fn kills_of_the_watchdog_never_end_the_service() {
+    let mut service = serving();
+    let (mut process, mut killed_at) = (20, Vec::new());
+    for second in (0..1300).step_by(21) {
+        let now = second * 1000;
+        let hung = deeds(service.on(Event::Hung(PROXY, pid(process)), at(now)));
+        if !hung.is_empty() {
+            assert_eq!(hung, [Action::Kill(PROXY, pid(process))]);
+            killed_at.push(second);
+            let gone = Event::Exited(pid(process), Exit::Signal(9));
+            let again = deeds(service.on(gone, at(now + 1)));
+            assert!(again.contains(&Action::Spawn(PROXY)), "{again:?}");
+            process += 1;
+            service.on(Event::Spawned(PROXY, pid(process)), at(now + 2));
+            service.on(Event::Ready(PROXY, pid(process)), at(now + 3));
+        }
+        assert_eq!(*service.phase(), Phase::Serving, "{second}");
+    }
+    assert_eq!(killed_at, [0, 21, 42, 609, 630, 651, 1218, 1239, 1260]);
+}
