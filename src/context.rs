@@ -109,6 +109,7 @@ impl Context {
                 .user
                 .as_ref()
                 .map_or(DEFAULT_USER, |user| &user.value),
+            runtime: &self.runtime,
             statics: &statics,
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
             path: &path,

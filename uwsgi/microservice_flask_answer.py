@@ -20,11 +20,15 @@ import microservice_flask_records as records
 import microservice_flask_websocket as websocket
 import uwsgi
 
-_checked, _worker_id, _clock = header_rules.checked, uwsgi.worker_id, time.time
+_checked, _worker_id, _clock, _exists = header_rules.checked, uwsgi.worker_id, time.time, os.path.exists
 # RFC 9110, 15.3.5 and 15.4.5.
 _BODILESS = ("204", "304")
 # Variables of a request: nginx limits their bytes to 32 KiB, this their number. Each takes room in uWSGI's buffer.
 _MAX_ENVIRON = 1000
+# Bytes of a response that nginx keeps in memory for a slow client: proxy_buffers of nginx/proxy.conf.
+_IN_MEMORY = 16 * 16 * 1024
+# While it exists, slow clients have filled the disk space for the rest of such responses.
+_DISK_FULL = os.environ.get("MICROSERVICE_DISK_FULL_FILE", "")
 # Seconds in which nginx must take notice of a response whose request it is still sending.
 _DRAIN = 2
 _ENDED = "the response has ended: start_response and write belong to one request"
@@ -199,6 +203,11 @@ class Answer:
             else:
                 lines.append(("Transfer-Encoding", "chunked"))
                 self.chunked = True
+                if _exists(_DISK_FULL):
+                    # It may be small, or without end: nginx does not keep it, and it goes at the pace of the client.
+                    lines.append(("X-Accel-Buffering", "no"))
+        elif self._length > _IN_MEMORY and _exists(_DISK_FULL):
+            raise header_rules.NoRoom
         lines.append(self._account("-"))
         self.sent = True
         self._write = self._start(status, lines)
@@ -270,13 +279,15 @@ class Answer:
             return ()
         if self.expired:
             return self.page(504, "Gateway Timeout", "request_timeout")
+        if isinstance(error, header_rules.NoRoom):
+            return self.page(503, "Service Unavailable", "disk_full", [("Retry-After", "10")])
         if isinstance(error, header_rules.TooLarge):
             return self.page(502, "Bad Gateway", "response_headers_too_large")
         return self.page(500, "Internal Server Error", "application_failed")
 
     def _log(self, error, outcome):
-        if self.expired:
-            # The timeout is logged already.
+        if self.expired or isinstance(error, header_rules.NoRoom):
+            # The timeout is logged already; a full disk is the access record's reason.
             return
         try:
             fields = records.about(self.environ)

@@ -33,6 +33,10 @@ _CACHED_MAX = 1000
 _NAME_MAX = 256
 
 
+class NoRoom(Exception):
+    """The disk space for the responses of slow clients is full, and this one would need it."""
+
+
 class TooLarge(ValueError):
     """The headers are larger than nginx accepts."""
 

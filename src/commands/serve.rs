@@ -24,6 +24,7 @@ use crate::logs::Logs;
 use crate::plan::Plan;
 use crate::plan::layout;
 use crate::programs::nginx::config_test;
+use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::queue::RequestQueue;
 use crate::supervise::commands::{self, Commands};
 use crate::supervise::machine::outcome::Outcome;
@@ -49,6 +50,8 @@ struct Prepared {
     bound: Bound,
     /// The application's socket.
     application: UnixListener,
+    /// Bytes that were free where the runtime folder is.
+    disk_free: Option<u64>,
     /// Keeps other launchers out of the runtime folder.
     _lock: Flock<File>,
 }
@@ -65,6 +68,7 @@ pub(crate) fn serve(
         plan,
         bound,
         application,
+        disk_free,
         _lock,
     } = prepared;
     process::become_subreaper();
@@ -79,8 +83,10 @@ pub(crate) fn serve(
         clients: clients.iter().map(Arc::downgrade).collect(),
         application: Arc::downgrade(&application),
         queue: RequestQueue::new(plan.timeouts.queue),
+        disk: DiskWatch::new(&plan, files::owner(&plan)),
     };
     let watch_queue = shared.queue.clone().watch(Weak::clone(&shared.application));
+    let watch_disk = shared.disk.clone().run();
     let env = environment::variables(&context);
     let setup = Setup {
         children: vec![
@@ -91,11 +97,18 @@ pub(crate) fn serve(
         start_timeout: plan.start_timeout,
         stop_timeout: plan.stop_timeout,
         started,
-        maker: Rc::new(Maker::new(options.clone(), shared, &plan, production)?),
+        maker: Rc::new(Maker::new(
+            options.clone(),
+            shared,
+            &plan,
+            disk_free,
+            production,
+        )?),
     };
     let control = control_socket(&plan);
     let run = async {
         tokio::task::spawn_local(watch_queue);
+        tokio::task::spawn_local(watch_disk);
         supervise(setup, logs, bound.admin, control).await
     };
     let (outcome, logs) = runtime::block_on(run)??;
@@ -134,6 +147,7 @@ async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prep
         plan,
         bound,
         application,
+        disk_free: host.disk_free,
         _lock: lock,
     })
 }

@@ -59,6 +59,12 @@ section! {
         pub websocket_idle_timeout: DurationValue,
         /// Requests that may wait; further ones get 503 with Retry-After at once. Default 1024.
         pub queue_size: Count<0, 1_000_000>,
+        /// Open connections of one client address that have a request, at most; further ones get 503. 0 = no limit. Default
+        /// 256 for public addresses and no limit for private ones, behind which proxies are.
+        pub max_connections_per_client: Count<0, 65_535>,
+        /// Bytes of disk in which nginx may buffer request bodies and responses; beyond them 503. Default half of what is
+        /// free in the runtime folder at the start.
+        pub disk_buffer_size: Size,
         /// Larger request bodies get 413; 0 = no limit. Default "100m".
         pub max_body_size: Size,
         /// Seconds within which everything must be ready after the start. Default 120.

@@ -58,6 +58,10 @@ pub struct Config {
     pub health_check_path: Option<String>,
     /// None when the key is not set, which means `src/static` if it exists.
     pub statics: Option<Setting<Vec<StaticMapping>>>,
+    /// Connections of one address with a request; zero: no limit; none: the key is not set.
+    pub max_connections_per_client: Option<u32>,
+    /// Disk space for buffered bodies and responses in bytes; none when the key is not set.
+    pub disk_buffer_size: Option<Setting<u64>>,
     /// Networks whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether nginx compresses text responses.
@@ -140,6 +144,12 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             at: raw.at("queue_size"),
             set: server.queue_size.is_some(),
         },
+        max_connections_per_client: server.max_connections_per_client.map(|n| n.0),
+        disk_buffer_size: server.disk_buffer_size.as_ref().map(|size| Setting {
+            value: size.0,
+            at: raw.at("disk_buffer_size"),
+            set: true,
+        }),
         max_body_size: server
             .max_body_size
             .map_or(DEFAULT_MAX_BODY_SIZE, |size| size.0),

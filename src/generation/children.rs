@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::host::programs::{self, Python};
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
+use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::programs::{nginx, uwsgi};
 use crate::queue::RequestQueue;
 use crate::status::{GenerationInfo, PlanSummary};
@@ -32,6 +33,8 @@ pub(crate) struct SharedSockets {
     pub(crate) application: Weak<OwnedFd>,
     /// The requests that wait on the application's socket.
     pub(crate) queue: RequestQueue,
+    /// The disk space of responses.
+    pub(crate) disk: DiskWatch,
 }
 
 /// Fails when a program is missing or cannot be run. The error says how to install or repair it.

@@ -13,6 +13,7 @@ use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::context::{self, Context};
 use crate::exit::{Failure, Problems};
+use crate::host::Host;
 use crate::host::user::User;
 use crate::plan::Plan;
 use crate::programs::nginx::config_test;
@@ -32,20 +33,39 @@ pub(crate) struct Maker {
     production: bool,
     /// The user of the workers, which no reload can change.
     user: Option<User>,
+    /// The free space when the launcher started.
+    disk_free: Option<u64>,
     /// What the serving nginx was started with.
     nginx: RefCell<NginxState>,
     /// The same for the generation that was made last, when that needs a new nginx.
     next_nginx: RefCell<Option<NginxState>>,
-    /// The queue timeout of the generation that was made last.
-    next_queue_timeout: Cell<Option<Duration>>,
+    /// The limits of the generation that was made last.
+    next_limits: Cell<LauncherLimits>,
+}
+
+/// The limits that the launcher itself keeps, whatever generation serves.
+#[derive(Clone, Copy, Debug)]
+struct LauncherLimits {
+    queue_timeout: Option<Duration>,
+    responses_on_disk: u64,
+}
+
+impl LauncherLimits {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            queue_timeout: plan.timeouts.queue,
+            responses_on_disk: plan.disk.responses,
+        }
+    }
 }
 
 impl Maker {
-    /// `plan` is that of the first generation; `production` is whether `--production` was given.
+    /// `plan` is that of the first generation, `disk_free` the free space that it was made with; `production` is whether `--production` was given.
     pub(crate) fn new(
         options: ServiceOptions,
         sockets: SharedSockets,
         plan: &Plan,
+        disk_free: Option<u64>,
         production: bool,
     ) -> Result<Self, Failure> {
         Ok(Self {
@@ -53,15 +73,20 @@ impl Maker {
             sockets,
             production,
             user: plan.user.clone(),
+            disk_free,
             nginx: RefCell::new(NginxState::of(plan)?),
             next_nginx: RefCell::default(),
-            next_queue_timeout: Cell::new(plan.timeouts.queue),
+            next_limits: Cell::new(LauncherLimits::of(plan)),
         })
     }
 
     async fn prepare(&self, generation: u32, programs: &ShortPrograms) -> Result<Made, Failure> {
         let mut context = context::load(&self.options)?;
-        let host = context.host(programs).await;
+        let host = Host {
+            // As at the start: nginx would be replaced at each reload only because the free space is another.
+            disk_free: self.disk_free,
+            ..context.host(programs).await
+        };
         let layout = context.layout(generation);
         let plan = context.plan(&host, layout, self.sockets.addresses.clone());
         self.require_reloadable(&context, &plan)?;
@@ -111,7 +136,7 @@ impl Maker {
             sys::files::remove(&plan.layout.nginx())?;
         }
         self.next_nginx.replace(next_nginx);
-        self.next_queue_timeout.set(plan.timeouts.queue);
+        self.next_limits.set(LauncherLimits::of(plan));
         Ok(Made {
             canary: children::canary(plan, &env)?,
             children: list,
@@ -169,7 +194,9 @@ impl GenerationMaker for Maker {
         if let Some(nginx) = self.next_nginx.take() {
             self.nginx.replace(nginx);
         }
-        self.sockets.queue.set_limit(self.next_queue_timeout.get());
+        let next = self.next_limits.get();
+        self.sockets.queue.set_limit(next.queue_timeout);
+        self.sockets.disk.set_limit(next.responses_on_disk);
     }
 }
 

@@ -20,6 +20,7 @@ use self::access::{DeniedAccess, Permission};
 use self::programs::{Nginx, Uwsgi, Venv};
 use self::snippets::UwsgiDirective;
 use self::user::User;
+use crate::sys::files;
 use crate::sys::short_programs::ShortPrograms;
 
 /// What was found on the host.
@@ -35,6 +36,9 @@ pub struct Host {
     pub somaxconn: u32,
     /// Hard limit of `RLIMIT_NOFILE`.
     pub open_files: u64,
+    /// Bytes that are free where the runtime folder is; none when the system does not tell.
+    #[serde(default)]
+    pub disk_free: Option<u64>,
     /// Whether the launcher is root.
     pub root: bool,
     /// The user for the workers: the configured one as root, else the launcher's own. None when it does not exist.
@@ -76,6 +80,8 @@ pub(crate) struct ProbeRequest<'a> {
     pub root: &'a Path,
     /// Name of the workers' user, used when the launcher is root.
     pub user: &'a str,
+    /// The runtime folder, which may not exist yet.
+    pub runtime: &'a Path,
     /// Static folders, relative to `src`.
     pub statics: &'a [&'a str],
     /// Whether the names of uWSGI's options are needed; getting them takes some 20 ms.
@@ -139,6 +145,7 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .unwrap_or(DEFAULT_SOMAXCONN),
         open_files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
             .map_or(1024, |(_, hard)| hard),
+        disk_free: disk_free(request.runtime),
         root,
         worker_user,
         nginx,
@@ -146,6 +153,12 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         uwsgi,
         folder,
     }
+}
+
+/// The free space where a folder is, or will be made.
+fn disk_free(folder: &Path) -> Option<u64> {
+    let existing = folder.ancestors().find(|ancestor| ancestor.is_dir())?;
+    files::free_space(existing).ok()
 }
 
 fn cpus_in_affinity_mask() -> u32 {

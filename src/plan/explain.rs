@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::units::{seconds, size};
-use super::{Plan, StaticFolder};
+use super::units::{about, seconds, size};
+use super::{Plan, StaticFolder, explain_limits};
 use crate::config::Config;
 use crate::config::problem::printable;
 use crate::host::Host;
@@ -50,9 +50,19 @@ pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
         line(
             "waiting",
             format!("up to {}", plan.queue),
-            waiting_reason(plan, host),
+            explain_limits::waiting_reason(plan, host),
         ),
         line("nginx", nginx_value(plan), cpus_reason(host)),
+        line(
+            "clients",
+            explain_limits::client_limit(plan),
+            explain_limits::connections_reason(plan, host),
+        ),
+        line(
+            "disk buffer",
+            format!("up to {}", about(plan.disk.total)),
+            explain_limits::disk_reason(plan, config),
+        ),
         line("uWSGI", uwsgi_value(plan), uwsgi_reason(plan)),
         user(plan, host),
         line(
@@ -174,31 +184,6 @@ fn processes_reason(plan: &Plan, config: &Config) -> String {
         "wsgi_processes is {}: {shared}; a request that crashes its process ends the others in it too",
         plan.processes
     )
-}
-
-fn waiting_reason(plan: &Plan, host: &Host) -> String {
-    let mut why = match plan.timeouts.queue {
-        Some(limit) => format!(
-            "requests that come while all slots are busy wait up to {} for one, then get 503 (queue_timeout)",
-            seconds(limit)
-        ),
-        None => "requests that come while all slots are busy wait for one".to_owned(),
-    };
-    why.push_str("; more get 503 at once (queue_size)");
-    why.push_str("; an open WebSocket holds its slot");
-    if let Some(idle) = plan.timeouts.websocket_idle {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            why,
-            " until {} have passed without a byte (websocket_idle_timeout)",
-            seconds(idle)
-        );
-    }
-    if plan.queue == host.somaxconn {
-        // Writing to a String cannot fail.
-        let _ = write!(why, "; this system allows no more (net.core.somaxconn)");
-    }
-    why
 }
 
 fn nginx_value(plan: &Plan) -> String {

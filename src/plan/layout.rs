@@ -3,6 +3,7 @@
 //! ```text
 //! RUNTIME/app.sock              the application's socket, bound by the launcher and shared by all generations
 //! RUNTIME/control.sock          the control socket
+//! RUNTIME/disk-full             there while slow clients have filled the disk buffer for responses
 //! RUNTIME/GENERATION/nginx/     nginx.conf, mime.types, nginx.pid, nginx.sock, draining, temp folders
 //! RUNTIME/GENERATION/uwsgi/     uwsgi.ini, entry module, stats.sock, master.fifo; belongs to the workers' user
 //! ```
@@ -60,6 +61,12 @@ impl Layout {
     /// As soon as this file exists, the workers close their WebSockets.
     pub fn leaving(&self) -> PathBuf {
         self.folder().join("leaving")
+    }
+
+    /// While this file exists, the workers refuse responses that nginx would have to keep on disk. All generations share
+    /// the disk.
+    pub fn disk_full(&self) -> PathBuf {
+        self.runtime.join("disk-full")
     }
 
     /// The folder of uWSGI's files; belongs to the workers' user.

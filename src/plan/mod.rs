@@ -1,11 +1,14 @@
 //! The plan: what will run, computed from the configuration and the host by a pure function.
 //!
-//! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`timeouts`] derives the deadlines,
+//! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`disk_buffer`] divides the disk space, [`timeouts`] derives the deadlines,
 //! [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
 //! clock or the environment.
 #![forbid(unsafe_code)]
 
+pub(crate) mod client_limit;
+pub(crate) mod disk_buffer;
 pub mod explain;
+mod explain_limits;
 pub mod layout;
 pub(crate) mod sizing;
 mod snippets;
@@ -19,6 +22,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use self::client_limit::ClientLimit;
+use self::disk_buffer::DiskBuffer;
 use self::layout::Layout;
 use self::timeouts::Timeouts;
 use crate::config::Config;
@@ -79,6 +84,10 @@ pub struct Plan {
     pub nginx_connections: u32,
     /// User of the workers; none when the launcher is not root and everything runs as its own user.
     pub user: Option<User>,
+    /// Connections of one client address with a request.
+    pub client_connections: ClientLimit,
+    /// Disk space for buffered bodies and responses.
+    pub disk: DiskBuffer,
     /// In bytes; zero: no limit.
     pub max_body_size: u64,
     /// From the start until everything is ready.
@@ -172,8 +181,14 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         backlog: sizing::backlog(queue),
         client_backlog: host.somaxconn.clamp(1, MAX_CLIENT_BACKLOG),
         nginx_workers: sizing::nginx_workers(cpus),
-        nginx_connections: sizing::nginx_connections(slots, queue, host.open_files),
+        nginx_connections: sizing::nginx_connections(
+            sizing::nginx_workers(cpus),
+            host.open_files,
+            host.memory_limit,
+        ),
         user: worker_user(config, host, findings),
+        client_connections: ClientLimit::of(config.max_connections_per_client),
+        disk: disk_buffer::plan(config, host, findings),
         max_body_size: config.max_body_size,
         start_timeout: config.start_timeout,
         stop_timeout: config.stop_timeout,

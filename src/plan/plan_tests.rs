@@ -14,6 +14,7 @@ fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str
         memory_limit: None,
         somaxconn: 4096,
         open_files: 1024,
+        disk_free: None,
         root: true,
         worker_user: Some(User {
             name: "www-data".to_owned(),

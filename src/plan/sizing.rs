@@ -4,8 +4,14 @@ use crate::config::problem::Findings;
 
 /// More nginx workers do not help a single service: one forwards tens of thousands of requests per second.
 const MAX_NGINX_WORKERS: u32 = 4;
-/// Idle keep-alive connections of each nginx worker, in addition to the in-flight requests.
-const IDLE_CONNECTIONS: u32 = 1024;
+/// Connections of each nginx worker, at most. A connection costs nginx 424 bytes before it is used.
+const MAX_CONNECTIONS: u64 = 20_480;
+/// Bytes of memory that a connection with half a request costs nginx: 8 KiB of headers, 16 KiB of body, its pools.
+const MEMORY_PER_CONNECTION: u64 = 32 * 1024;
+/// However little memory there is: idle connections cost 1 KiB.
+const MIN_CONNECTIONS_BY_MEMORY: u64 = 1024;
+/// However few files may be open: nginx needs some to start.
+const MIN_CONNECTIONS: u64 = 64;
 /// File descriptors that nginx needs besides its connections: listeners, logs, channels, static files.
 const OTHER_FILES: u64 = 256;
 /// Minimum memory of a forked process of a small Flask service that is still idle, in bytes (16 use 36 MiB together).
@@ -32,13 +38,16 @@ pub(crate) fn nginx_workers(cpus: u32) -> u32 {
     cpus.clamp(1, MAX_NGINX_WORKERS)
 }
 
-/// Connections of one nginx worker. A request needs two (client and uWSGI), and one worker may get all requests.
-pub(crate) fn nginx_connections(slots: u32, backlog: u32, open_files: u64) -> u32 {
-    let wanted = 2 * (slots + backlog) + IDLE_CONNECTIONS;
-    let possible = u32::try_from(open_files.saturating_sub(OTHER_FILES))
-        .unwrap_or(u32::MAX)
-        .max(64);
-    wanted.min(possible)
+/// Connections of one nginx worker: so many that thousands of clients that send nothing leave room for others, also when
+/// one worker gets them all. As many as files may be open, and as a quarter of the memory limit has room for.
+pub(crate) fn nginx_connections(workers: u32, open_files: u64, memory_limit: Option<u64>) -> u32 {
+    let files = open_files.saturating_sub(OTHER_FILES);
+    let memory = memory_limit.map_or(u64::MAX, |limit| {
+        (limit / 4 / MEMORY_PER_CONNECTION / u64::from(workers.max(1)))
+            .max(MIN_CONNECTIONS_BY_MEMORY)
+    });
+    let possible = files.min(memory).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
+    u32::try_from(possible).unwrap_or(u32::MAX)
 }
 
 /// Requests that may wait: as many as wanted, but at least one for each slot, because a request that comes for a free
@@ -89,8 +98,13 @@ mod tests {
         assert_eq!(queue(1024, 17, 128), 128);
         assert_eq!(queue(0, 4, 4096), 4);
         assert_eq!(nginx_workers(64), 4);
-        assert_eq!(nginx_connections(17, 1024, 1_048_576), 3106);
-        assert_eq!(nginx_connections(17, 1024, 1024), 768);
+        assert_eq!(nginx_connections(2, 1_048_576, None), 20_480);
+        assert_eq!(nginx_connections(2, 20_000, None), 19_744);
+        assert_eq!(nginx_connections(2, 1024, None), 768);
+        assert_eq!(nginx_connections(2, 64, None), 64);
+        let mib = 1024 * 1024;
+        assert_eq!(nginx_connections(2, 20_000, Some(512 * mib)), 2048);
+        assert_eq!(nginx_connections(4, 20_000, Some(64 * mib)), 1024);
     }
 
     #[test]

@@ -22,3 +22,12 @@ pub(super) fn size(bytes: u64) -> String {
             |(unit, name)| format!("{} {name}", bytes / unit),
         )
 }
+
+/// Bytes with one digit behind the point, in the largest unit of which there is one.
+pub(super) fn about(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    units.iter().find(|(unit, _)| bytes >= *unit).map_or_else(
+        || format!("{bytes} bytes"),
+        |(unit, name)| format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+    )
+}

@@ -7,6 +7,8 @@ use askama::Template;
 
 use super::quote;
 use crate::host::user::User;
+use crate::plan::client_limit::ClientLimit;
+use crate::plan::disk_buffer::{BodyClass, DiskBuffer};
 use crate::plan::{Plan, StaticFolder};
 
 /// Seconds beyond the longer of stop timeout and read timeout, after which a draining nginx closes its remaining
@@ -16,8 +18,8 @@ const SHUTDOWN_MARGIN: u64 = 5;
 const OTHER_FILES: u32 = 256;
 /// Seconds in which a client must take some bytes of a response: half the stop timeout, within these bounds.
 const SEND_TIMEOUT: RangeInclusive<u64> = 10..=30;
-/// Bytes of one response that nginx keeps on disk for a slow client, at most.
-const MAX_TEMP_FILE_SIZE: u64 = 64 * 1024 * 1024;
+/// Bytes for each client address whose connections are counted, at most (ngx_http_limit_conn_module).
+const CLIENT_STATE: u64 = 128;
 
 #[derive(Template)]
 #[template(path = "nginx/nginx.conf", config = "src/render/askama.toml")]
@@ -37,6 +39,8 @@ pub(super) struct NginxConf<'a> {
     max_body_size: u64,
     temp: PathBuf,
     max_temp_file_size: u64,
+    clients: Option<ClientsView>,
+    bodies: Vec<BodyView>,
     gzip: bool,
     app_socket: String,
     http_snippets: Vec<String>,
@@ -47,6 +51,22 @@ pub(super) struct NginxConf<'a> {
     draining: String,
     statics: Vec<StaticView>,
     own_socket: String,
+}
+
+/// The limit of connections for each client address.
+struct ClientsView {
+    limit: u32,
+    /// Whether private addresses are not limited.
+    public_only: bool,
+    zone_kib: u64,
+}
+
+/// Request bodies of similar size.
+struct BodyView {
+    digits: u32,
+    /// A regular expression for Transfer-Encoding, a bar, and Content-Length.
+    lengths: String,
+    places: u32,
 }
 
 struct StaticView {
@@ -100,7 +120,9 @@ impl<'a> NginxConf<'a> {
                 .collect(),
             max_body_size: plan.max_body_size,
             temp: layout.nginx().join("temp"),
-            max_temp_file_size: MAX_TEMP_FILE_SIZE,
+            max_temp_file_size: plan.disk.response,
+            clients: clients_view(plan),
+            bodies: body_views(&plan.disk),
             gzip: plan.gzip,
             app_socket: quote::nginx(&format!("unix:{}", text(&layout.app_socket()))),
             http_snippets: plan
@@ -128,6 +150,35 @@ impl NginxConf<'_> {
     fn temp(&self, name: &str) -> String {
         quote::nginx(&text(&self.temp.join(name)))
     }
+}
+
+fn clients_view(plan: &Plan) -> Option<ClientsView> {
+    let (limit, public_only) = match plan.client_connections {
+        ClientLimit::None => return None,
+        ClientLimit::Public(limit) => (limit, true),
+        ClientLimit::All(limit) => (limit, false),
+    };
+    let connections = u64::from(plan.nginx_workers) * u64::from(plan.nginx_connections);
+    Some(ClientsView {
+        limit,
+        public_only,
+        // With less, nginx would refuse everybody once it is full.
+        zone_kib: (connections * CLIENT_STATE / 1024).max(64),
+    })
+}
+
+fn body_views(disk: &DiskBuffer) -> Vec<BodyView> {
+    let last = disk.bodies.len().saturating_sub(1);
+    let view = |(n, class): (usize, &BodyClass)| BodyView {
+        digits: class.digits,
+        lengths: if n == last {
+            format!("~^([^|]+[|]|[|][0-9]{{{},}}$)", class.digits)
+        } else {
+            format!("~^[|][0-9]{{{}}}$", class.digits)
+        },
+        places: class.places,
+    };
+    disk.bodies.iter().enumerate().map(view).collect()
 }
 
 fn static_view(folder: &StaticFolder) -> StaticView {

@@ -203,6 +203,12 @@ pub(crate) fn is_writable(path: &Path) -> bool {
         .is_some_and(|parent| !parent.as_os_str().is_empty() && is_writable(parent))
 }
 
+/// Bytes that an unprivileged user may still write to the file system of a folder (statvfs(3)).
+pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
+    let space = nix::sys::statvfs::statvfs(folder)?;
+    Ok(space.blocks_available() * space.fragment_size())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -233,6 +233,20 @@ fn children_of(pid: Pid) -> Vec<Pid> {
     numbers.map(Pid::from_raw).collect()
 }
 
+/// The launcher's children with this command name, and their children with it.
+pub(crate) fn children_named(name: &str) -> Vec<Pid> {
+    let own = children_of(nix::unistd::getpid());
+    let theirs = own.iter().flat_map(|child| children_of(*child));
+    let all: Vec<Pid> = own.iter().copied().chain(theirs).collect();
+    all.into_iter()
+        .filter(|pid| {
+            // A process that has ended meanwhile has no name.
+            let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            comm.trim_end() == name
+        })
+        .collect()
+}
+
 /// Whether `pid` is a child of `parent`.
 pub(crate) fn is_child_of(pid: Pid, parent: Pid) -> bool {
     children_of(parent).contains(&pid)

@@ -15,6 +15,8 @@ use nix::sys::socket::{
     self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, setsockopt, sockopt,
 };
 
+use super::socket_options;
+
 /// Backlog of the TCP sockets; the kernel limits it to net.core.somaxconn.
 const TCP_BACKLOG: i32 = 4096;
 
@@ -113,6 +115,10 @@ fn bind_tcp(address: SocketAddr) -> nix::Result<OwnedFd> {
         None,
     )?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    if let Err(error) = socket_options::keep_little_unsent(&fd) {
+        // A sandbox without this option: slow clients cost more memory.
+        tracing::debug!(%error, "Cannot limit what a connection holds unsent.");
+    }
     match address {
         SocketAddr::V4(v4) => socket::bind(fd.as_raw_fd(), &SockaddrIn::from(v4))?,
         SocketAddr::V6(v6) => {

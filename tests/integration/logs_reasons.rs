@@ -94,13 +94,16 @@ fn a_repeated_request_that_succeeds_has_no_reason() {
     assert_eq!(reasons(&mut running, 200), [""]);
 }
 
+/// nginx's access log does not tell a socket that is gone from a full queue; its error log does.
 #[test]
 fn an_application_that_cannot_be_reached() {
     let mut running = Launcher::new(&Service::with_slots(1)).start_ready();
     fs::remove_file(running.runtime().join("app.sock")).unwrap();
-    let status = running.send(&get("/")).unwrap().status;
-    assert!([502, 503].contains(&status), "{status}");
-    assert_eq!(reasons(&mut running, status), ["not_connected"]);
+    assert_eq!(running.send(&get("/")).unwrap().status, 503);
+    assert_eq!(reasons(&mut running, 503), ["queue_full"]);
+    let told =
+        |line: &&Line| line.is_from("nginx.error") && line.message().contains("No such file");
+    assert!(running.log.lines().iter().any(|line| told(&line)));
 }
 
 #[test]

@@ -112,7 +112,11 @@ impl LineHandler {
                     pid,
                     ..Origin::default()
                 };
-                let text = nginx_error::without_queries(text);
+                let mut text = nginx_error::without_queries(text);
+                if let Some(hint) = nginx_error::hint(&text) {
+                    text.to_mut().extend_from_slice(b"; hint: ");
+                    text.to_mut().extend_from_slice(hint.as_bytes());
+                }
                 let record = Record {
                     at: now.wall,
                     level,

@@ -17,6 +17,7 @@
 //!
 //! Time comes in as a value and nothing waits, so a test can pass any bytes in any reads at any moment.
 
+mod access_reason;
 pub(crate) mod crash;
 pub mod frame;
 pub(crate) mod grouping;

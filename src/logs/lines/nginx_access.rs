@@ -6,9 +6,10 @@
 //!
 //! Before the brace there is what nginx cannot write as JSON (lists, seconds) and what the launcher
 //! decides by: `h` in place of `-` marks a health check; the entry module's header with the worker, the
-//! wait for it and its reason; `$upstream_connect_time`; `$limit_conn_status`. The object is only
-//! checked, never rebuilt: a torn or foreign line must not be taken for a record.
+//! wait for it and its reason; `$upstream_connect_time`; `$limit_conn_status` with the size class of a
+//! body that goes to disk. The object is only checked, never rebuilt: a torn or foreign line must not be taken for a record.
 
+use super::access_reason::{WorkerAnswer, reason};
 use crate::logs::record::AccessRecord;
 use crate::logs::writing::json_scan;
 
@@ -55,59 +56,6 @@ pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
         *place = json_scan::string(value).unwrap_or_default();
     })?;
     Some(record)
-}
-
-/// What the entry module says in its header `Microservice-Answer` (uwsgi/microservice_flask_answer.py).
-struct WorkerAnswer<'a> {
-    /// None when the launcher has answered, because no worker was free in time.
-    worker: Option<u32>,
-    /// Milliseconds of waiting for a slot; none without a worker.
-    queue: Option<u64>,
-    /// Why the answer is not the application's; empty when it is.
-    cause: &'a [u8],
-}
-
-impl<'a> WorkerAnswer<'a> {
-    fn parse(text: &'a [u8]) -> Option<Self> {
-        let mut words = std::str::from_utf8(text).ok()?.split(' ');
-        let (worker, queue, cause) = (words.next()?, words.next()?, words.next()?);
-        let is_word =
-            cause.len() <= 40 && cause.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        Some(Self {
-            worker: match worker {
-                "-" => None,
-                number => Some(number.parse().ok()?),
-            },
-            queue: match queue {
-                "-" => None,
-                number => Some(number.parse().ok()?),
-            },
-            cause: if is_word { cause.as_bytes() } else { b"" },
-        })
-    }
-}
-
-/// Why the product itself has made the answer; empty when it did not, or when nginx's status says it all (400, 413 …).
-fn reason<'a>(
-    status: u16,
-    answer: Option<&WorkerAnswer<'a>>,
-    connect: &[u8],
-    limit: &[u8],
-) -> &'a [u8] {
-    if let Some(answer) = answer {
-        return answer.cause;
-    }
-    // One item for each attempt, `-` for one that could not connect; empty when the application was not asked.
-    let asked = !connect.is_empty();
-    let connected = connect.iter().any(u8::is_ascii_digit);
-    match status {
-        503 if limit == b"REJECTED" => b"too_many_connections",
-        502 | 503 if asked && !connected => b"queue_full",
-        502 | 503 if asked => b"worker_died",
-        504 if asked => b"request_timeout",
-        431 => b"request_headers_too_large",
-        _ => b"",
-    }
 }
 
 /// Splits after a quoted text and a space. What nginx writes there contains no quote.
@@ -318,6 +266,11 @@ mod tests {
             seen("503", r#""" "" "REJECTED""#),
             nobody("too_many_connections")
         );
+        for limit in ["REJECTED9", "PASSED9", "9"] {
+            let fields = format!(r#""" "" "{limit}""#);
+            assert_eq!(seen("503", &fields), nobody("disk_full"));
+        }
+        assert_eq!(seen("503", r#""" "-" "PASSED9""#), nobody("queue_full"));
         assert_eq!(seen("503", r#""" "" "PASSED""#), nobody(""));
         assert_eq!(seen("503", r#""" "-, -" """#), nobody("queue_full"));
         assert_eq!(

@@ -96,6 +96,24 @@ fn severity(text: &[u8]) -> Option<(Level, Detail<'static>, &[u8])> {
     ))
 }
 
+/// What to do about an error of the system that nginx reports; none when there is nothing to add.
+pub fn hint(text: &[u8]) -> Option<&'static str> {
+    // What a client has sent comes behind this.
+    let end = memchr::memmem::find(text, b", client: ").unwrap_or(text.len());
+    let has = |words: &[u8]| memchr::memmem::find(&text[..end], words).is_some();
+    if has(b"(28: No space left on device)") {
+        return Some(
+            "disk full: free space where the runtime folder is (--runtime-dir), or lower disk_buffer_size",
+        );
+    }
+    if has(b"(24: Too many open files)") || has(b"worker_connections are not enough") {
+        return Some(
+            "nginx has no connection or file left: raise the limit of open files (ulimit -n, docker run --ulimit nofile=20480)",
+        );
+    }
+    None
+}
+
 /// Whether the line says that the listen queue of the application's socket is full (EAGAIN of connect(2), unix(7)). The
 /// access record of the request says so too, and one more record for each would hide what else went wrong.
 pub fn is_full_queue(text: &[u8]) -> bool {
@@ -141,8 +159,24 @@ pub fn without_queries(text: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorLine, is_full_queue, parse, without_queries};
+    use super::{ErrorLine, hint, is_full_queue, parse, without_queries};
     use crate::logs::record::{Detail, Level};
+
+    #[test]
+    fn a_lack_of_disk_or_files_has_a_hint() {
+        let line = |what: &str, path: &str| {
+            format!("*7 {what}, client: 10.0.0.1, request: \"GET {path}\"")
+        };
+        let full =
+            "pwrite() \"/run/1/nginx/temp/body/0000000001\" failed (28: No space left on device)";
+        assert!(hint(line(full, "/").as_bytes()).is_some_and(|hint| hint.contains("disk full")));
+        let files = "socket() failed (24: Too many open files) while connecting to upstream";
+        assert!(hint(line(files, "/").as_bytes()).is_some_and(|hint| hint.contains("ulimit")));
+        assert_eq!(
+            hint(line("open() failed (2: No such file)", full).as_bytes()),
+            None
+        );
+    }
 
     #[test]
     fn only_a_full_queue_is_said_elsewhere() {

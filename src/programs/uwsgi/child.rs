@@ -56,6 +56,10 @@ pub(crate) fn child(
     set("MICROSERVICE_REQUEST_TIMEOUT", plan.timeouts.request);
     set("MICROSERVICE_WEBSOCKET_IDLE", plan.timeouts.websocket_idle);
     env.push(("MICROSERVICE_LEAVING_FILE".into(), layout.leaving().into()));
+    env.push((
+        "MICROSERVICE_DISK_FULL_FILE".into(),
+        layout.disk_full().into(),
+    ));
     ChildPlan {
         name: "uwsgi",
         program: Program::Application(Rc::new(application_of(plan, queue))),

@@ -1,0 +1,91 @@
+//! The size of files that a process has open and that have no name any more: no look into folders shows them (proc(5),
+//! `/proc/PID/fd`).
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
+
+use super::files::Owner;
+
+/// Bytes on disk of the unnamed regular files that these processes have open below a path that contains `place`. `owner` is
+/// their user, none: the launcher's own. Processes that have ended meanwhile have none.
+pub(crate) fn unnamed_bytes(pids: &[Pid], place: &str, owner: Option<Owner>) -> io::Result<u64> {
+    let _as_owner = owner.map(FileUser::become_owner);
+    let mut sum = 0;
+    for pid in pids {
+        let descriptors = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(descriptors) => descriptors,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        // A descriptor that is closed meanwhile holds nothing.
+        for link in descriptors.filter_map(Result::ok).map(|entry| entry.path()) {
+            let unnamed = std::fs::metadata(&link)
+                .ok()
+                .filter(|file| file.is_file() && file.nlink() == 0);
+            if let Some(file) = unnamed
+                && std::fs::read_link(&link)
+                    .is_ok_and(|path| path.to_string_lossy().contains(place))
+            {
+                // As stat(2) counts them: units of 512 bytes.
+                sum += file.blocks() * 512;
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// This thread as another user towards files, until it is dropped. Without the capability SYS_PTRACE, which containers
+/// lack, root may not look at the descriptors of other users (ptrace(2), "Ptrace access mode checking"), but they may.
+struct FileUser {
+    uid: Uid,
+    gid: Gid,
+}
+
+impl FileUser {
+    fn become_owner((uid, gid): Owner) -> Self {
+        // The group first: without root's rights it cannot be changed.
+        let gid = setfsgid(Gid::from_raw(gid));
+        let uid = setfsuid(Uid::from_raw(uid));
+        Self { uid, gid }
+    }
+}
+
+impl Drop for FileUser {
+    fn drop(&mut self) {
+        setfsuid(self.uid);
+        setfsgid(self.gid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn only_unnamed_files_in_their_place_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("temp/proxy");
+        std::fs::create_dir_all(&place).unwrap();
+        let open = |path: std::path::PathBuf| {
+            let mut file = std::fs::File::create(&path).unwrap();
+            file.write_all(&[1; 40_960]).unwrap();
+            file.sync_all().unwrap();
+            (file, path)
+        };
+        let (_named, _) = open(place.join("named"));
+        let (_unnamed, path) = open(place.join("unnamed"));
+        std::fs::remove_file(path).unwrap();
+        let (_elsewhere, path) = open(folder.path().join("elsewhere"));
+        std::fs::remove_file(path).unwrap();
+        let place = format!("{}/", place.display());
+        let own = [nix::unistd::getpid()];
+        assert_eq!(unnamed_bytes(&own, &place, None).unwrap(), 40_960);
+        let gone = [Pid::from_raw(i32::MAX)];
+        assert_eq!(unnamed_bytes(&gone, &place, None).unwrap(), 0);
+    }
+}
