@@ -82,7 +82,7 @@ pub(crate) fn serve(
         addresses,
         clients: clients.iter().map(Arc::downgrade).collect(),
         application: Arc::downgrade(&application),
-        queue: RequestQueue::new(plan.timeouts.queue),
+        queue: RequestQueue::new(children::queue_limits(&plan)),
         disk: DiskWatch::new(&plan, files::owner(&plan)),
     };
     let watch_queue = shared.queue.clone().watch(Weak::clone(&shared.application));
@@ -142,7 +142,7 @@ async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prep
         return Err(Failure::NginxRefuses);
     }
     let path = plan.layout.app_socket();
-    let application = sockets::unix(&path, plan.backlog, 0o660, files::owner(&plan))?;
+    let application = sockets::unix(&path, plan.queue_places, 0o660, files::owner(&plan))?;
     Ok(Prepared {
         plan,
         bound,

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::plan::layout::Layout;
 use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::programs::{nginx, uwsgi};
-use crate::queue::RequestQueue;
+use crate::queue::{QueueLimits, RequestQueue};
 use crate::status::{GenerationInfo, PlanSummary};
 use crate::supervise::child::ChildPlan;
 use crate::sys::sockets;
@@ -124,12 +124,21 @@ pub(crate) fn canary(
     files::write(&plan)?;
     let path = plan.layout.app_socket();
     let socket = sockets::unix(&path, CANARY_BACKLOG, 0o660, files::owner(&plan))?;
-    // Nobody but the launcher knows this socket.
-    let queue = RequestQueue::new(None);
+    // Nobody but the launcher knows this socket, so that nobody looks at its queue.
+    let queue = RequestQueue::new(queue_limits(&plan));
     let mut child = uwsgi(&plan, Arc::new(socket.into()), &queue, env)?;
     child.name = "uwsgi (canary)";
     child.folder = plan.layout.folder();
     Ok(Some(child))
+}
+
+/// What may wait for a slot.
+pub(crate) fn queue_limits(plan: &Plan) -> QueueLimits {
+    QueueLimits {
+        size: plan.queue,
+        places: plan.queue_places,
+        timeout: plan.timeouts.queue,
+    }
 }
 
 /// A generation in a status report.

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use super::children::{self, SharedSockets};
 use super::nginx_state::NginxState;
@@ -17,12 +16,12 @@ use crate::host::Host;
 use crate::host::user::User;
 use crate::plan::Plan;
 use crate::programs::nginx::config_test;
+use crate::queue::QueueLimits;
 use crate::supervise::generation::{GenerationMaker, Made, Settings};
 use crate::supervise::machine::outcome::NotMade;
 use crate::supervise::program::Answer;
 use crate::sys;
 use crate::sys::short_programs::ShortPrograms;
-use crate::sys::sockets;
 
 /// Makes generations with the options of the command line.
 #[derive(Debug)]
@@ -46,14 +45,14 @@ pub(crate) struct Maker {
 /// The limits that the launcher itself keeps, whatever generation serves.
 #[derive(Clone, Copy, Debug)]
 struct LauncherLimits {
-    queue_timeout: Option<Duration>,
+    queue: QueueLimits,
     responses_on_disk: u64,
 }
 
 impl LauncherLimits {
     fn of(plan: &Plan) -> Self {
         Self {
-            queue_timeout: plan.timeouts.queue,
+            queue: children::queue_limits(plan),
             responses_on_disk: plan.disk.responses,
         }
     }
@@ -114,10 +113,6 @@ impl Maker {
         }
         let env = environment::variables(context);
         let application = upgrade(&self.sockets.application)?;
-        sockets::set_backlog(&application, plan.backlog).map_err(|source| Failure::System {
-            what: "set the backlog of the application's socket",
-            source,
-        })?;
         let mut list = vec![children::uwsgi(
             plan,
             application,
@@ -195,7 +190,7 @@ impl GenerationMaker for Maker {
             self.nginx.replace(nginx);
         }
         let next = self.next_limits.get();
-        self.sockets.queue.set_limit(next.queue_timeout);
+        self.sockets.queue.set_limits(next.queue);
         self.sockets.disk.set_limit(next.responses_on_disk);
     }
 }

@@ -70,10 +70,10 @@ pub struct Plan {
     pub processes: u32,
     /// Threads of each uWSGI process.
     pub threads: u32,
-    /// Requests that may wait for a free slot.
+    /// Requests that may wait while every slot is busy.
     pub queue: u32,
-    /// Backlog of the application's socket.
-    pub backlog: u32,
+    /// Connections that the application's socket takes while slots are free.
+    pub queue_places: u32,
     /// Backlog of the sockets for clients.
     pub client_backlog: u32,
     /// Deadlines of a request.
@@ -136,7 +136,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
     let slots = config.slots.value;
     let cpus = sizing::effective_cpus(host.cpus, host.cpu_quota);
     let threads = (slots / processes.max(1)).max(1);
-    let queue = sizing::queue(config.queue_size.value, slots, host.somaxconn);
+    let (queue, queue_places) = sizing::queue(config.queue_size.value, slots, host.somaxconn);
     if config.queue_size.set && queue < config.queue_size.value {
         findings.warning(
             &config.queue_size.at,
@@ -178,7 +178,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
             },
             rounds,
         ),
-        backlog: sizing::backlog(queue),
+        queue_places,
         client_backlog: host.somaxconn.clamp(1, MAX_CLIENT_BACKLOG),
         nginx_workers: sizing::nginx_workers(cpus),
         nginx_connections: sizing::nginx_connections(

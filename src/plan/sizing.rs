@@ -50,17 +50,12 @@ pub(crate) fn nginx_connections(workers: u32, open_files: u64, memory_limit: Opt
     u32::try_from(possible).unwrap_or(u32::MAX)
 }
 
-/// Requests that may wait: as many as wanted, but at least one for each slot, because a request that comes for a free
-/// slot also waits for the moment until a process takes it. At most `somaxconn`: the kernel silently truncates a larger
-/// backlog (listen(2)), and uWSGI refuses to start with one.
-pub(crate) fn queue(wanted: u32, slots: u32, somaxconn: u32) -> u32 {
-    wanted.max(slots).min(somaxconn.max(1))
-}
-
-/// The backlog with which a Unix socket lets this many connections wait: it counts from zero (`unix_recvq_full` in
-/// net/unix/af_unix.c).
-pub(crate) fn backlog(waiting: u32) -> u32 {
-    waiting.saturating_sub(1)
+/// Requests that may wait while every slot is busy, and the connections that the application's socket takes as long as
+/// slots are free: requests that come for them are in its queue until the processes take them. At most `somaxconn`: the
+/// kernel silently truncates a larger backlog (listen(2)), and uWSGI refuses to start with one.
+pub(crate) fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
+    let somaxconn = somaxconn.max(1);
+    (wanted.min(somaxconn), (wanted + slots).min(somaxconn))
 }
 
 /// Warns when the processes exceed the memory limit (in bytes) even with a minimal application.
@@ -94,9 +89,9 @@ mod tests {
 
     #[test]
     fn system_limits_are_respected() {
-        assert_eq!(queue(1024, 17, 4096), 1024);
-        assert_eq!(queue(1024, 17, 128), 128);
-        assert_eq!(queue(0, 4, 4096), 4);
+        assert_eq!(queue(1024, 17, 4096), (1024, 1041));
+        assert_eq!(queue(1024, 17, 128), (128, 128));
+        assert_eq!(queue(0, 4, 4096), (0, 4));
         assert_eq!(nginx_workers(64), 4);
         assert_eq!(nginx_connections(2, 1_048_576, None), 20_480);
         assert_eq!(nginx_connections(2, 20_000, None), 19_744);

@@ -1,9 +1,14 @@
 //! The queue of requests that wait for a slot: the listen queue of the application's socket.
 //!
-//! nginx connects to that socket only when it has a whole request, and the kernel serves it in order. The launcher, which
-//! owns the socket, looks at it ten times a second: `waits` knows since when each connection waits, and what has
-//! waited for too long is accepted by the launcher itself and answered in `shed`. A request that a worker has accepted is
-//! out of its reach.
+//! nginx connects to that socket only when it has a whole request, and the kernel serves it in order and refuses what is
+//! beyond its backlog. The launcher, which owns the socket, looks at it often: `waits` knows since when each connection
+//! waits, and what has waited for too long is accepted by the launcher itself and answered in `shed`. A request that a
+//! worker has accepted is out of its reach.
+//!
+//! The backlog follows the load. Requests that come for free slots are in the queue, too, until the workers take them: as
+//! long as there are free slots, the backlog has room for one request for each slot besides those that may wait. As soon
+//! as the oldest request has not been taken at once, every slot is busy, and only as many as may wait can stay: of a burst
+//! that has come just before, the oldest are refused, because only they can be reached.
 
 mod shed;
 mod waits;
@@ -15,12 +20,27 @@ use std::rc::Rc;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use self::shed::Cause;
 use self::waits::Waits;
 use crate::status::QueueStatus;
 use crate::sys::sock_diag::listen_queue::ListenQueue;
+use crate::sys::sockets;
 
 /// Interval between two looks at the queue. A look costs 10 µs.
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(25);
+/// A request that has been in the queue for so long has found every slot busy: a free one takes it within a millisecond.
+const ALL_BUSY_AFTER: Duration = INTERVAL;
+
+/// What may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueLimits {
+    /// How many requests may wait while every slot is busy.
+    pub(crate) size: u32,
+    /// How many connections the socket takes while slots are free.
+    pub(crate) places: u32,
+    /// How long a request may wait; none: without limit.
+    pub(crate) timeout: Option<Duration>,
+}
 
 /// The queue, shared by those who ask about it and the task that looks at it.
 #[derive(Clone, Debug)]
@@ -29,27 +49,29 @@ pub(crate) struct RequestQueue(Rc<WatchedQueue>);
 #[derive(Debug)]
 struct WatchedQueue {
     started: Instant,
-    /// How long a request may wait; none: without limit.
-    limit: Cell<Option<Duration>>,
+    limits: Cell<QueueLimits>,
+    /// The connections that the socket takes now; none: not known.
+    places: Cell<Option<u32>>,
     waits: RefCell<Waits>,
     /// Whether the last look succeeded.
     seen: Cell<bool>,
 }
 
 impl RequestQueue {
-    /// A queue that nobody looks at yet. `limit`: how long a request may wait; none: without limit.
-    pub(crate) fn new(limit: Option<Duration>) -> Self {
+    /// A queue that nobody looks at yet.
+    pub(crate) fn new(limits: QueueLimits) -> Self {
         Self(Rc::new(WatchedQueue {
             started: Instant::now(),
-            limit: Cell::new(limit),
+            limits: Cell::new(limits),
+            places: Cell::new(None),
             waits: RefCell::default(),
             seen: Cell::new(false),
         }))
     }
 
-    /// Changes how long a request may wait, also for those that wait already.
-    pub(crate) fn set_limit(&self, limit: Option<Duration>) {
-        self.0.limit.set(limit);
+    /// Changes the limits, also for the requests that wait already.
+    pub(crate) fn set_limits(&self, limits: QueueLimits) {
+        self.0.limits.set(limits);
     }
 
     /// How many requests wait, and since when; none when the system does not tell.
@@ -85,28 +107,43 @@ impl RequestQueue {
     }
 
     fn look(&self, socket: &OwnedFd, queue: &mut Option<ListenQueue>) -> io::Result<()> {
+        let limits = self.0.limits.get();
         let queue = match queue {
             Some(queue) => queue,
             None => queue.insert(ListenQueue::of(socket)?),
         };
         loop {
-            let waiting = queue.waiting()?;
             let mut waits = self.0.waits.borrow_mut();
-            waits.update(&waiting, self.now());
+            waits.update(&queue.waiting()?, self.now());
             let oldest = waits.oldest(self.now());
-            if waits.count() == 0 || self.0.limit.get().is_none_or(|limit| oldest < limit) {
+            let all_busy = oldest >= ALL_BUSY_AFTER;
+            self.set_places(socket, if all_busy { limits.size } else { limits.places })?;
+            let cause = if waits.count() > 0 && limits.timeout.is_some_and(|limit| oldest >= limit)
+            {
+                Cause::QueueTimeout
+            } else if all_busy && waits.count() > limits.size {
+                Cause::QueueFull
+            } else {
                 return Ok(());
-            }
+            };
             // One at a time, with a look in between: a worker may take the oldest at any moment.
-            if !shed::shed_oldest(socket)? {
+            if !shed::shed_oldest(socket, cause)? {
                 return Ok(());
             }
         }
     }
 
+    fn set_places(&self, socket: &OwnedFd, places: u32) -> io::Result<()> {
+        if self.0.places.get() != Some(places) {
+            sockets::set_places(socket, places)?;
+            self.0.places.set(Some(places));
+        }
+        Ok(())
+    }
+
     fn until_next_look(&self) -> Duration {
         let waits = self.0.waits.borrow();
-        match self.0.limit.get() {
+        match self.0.limits.get().timeout {
             Some(limit) if waits.count() > 0 => {
                 limit.saturating_sub(waits.oldest(self.now())).min(INTERVAL)
             }

@@ -15,31 +15,49 @@ use crate::sys::sockets;
 /// Time in which nginx must take the answer and close the connection.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The header `Microservice-Answer` is for the access log, as the entry module's: no worker, no wait for it, the reason.
-const RESPONSE: &str = "HTTP/1.1 503 Service Unavailable\r\nX-Accel-Redirect: @queue_timeout\r\n\
-    Microservice-Answer: - - queue_timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It has waited for too long.
+    QueueTimeout,
+    /// Too many wait.
+    QueueFull,
+}
 
 /// Accepts the oldest connection and answers it, in a task of its own. False when a worker was faster.
-pub(super) fn shed_oldest(listener: &OwnedFd) -> io::Result<bool> {
+pub(super) fn shed_oldest(listener: &OwnedFd, cause: Cause) -> io::Result<bool> {
     let Some(stream) = sockets::accept(listener)? else {
         return Ok(false);
     };
     let stream = UnixStream::from_std(stream)?;
     tokio::task::spawn_local(async move {
         // A connection that breaks is one whose client has left.
-        let _: Result<io::Result<()>, _> = tokio::time::timeout(TIMEOUT, answer(stream)).await;
+        let _: Result<io::Result<()>, _> =
+            tokio::time::timeout(TIMEOUT, answer(stream, cause)).await;
     });
     Ok(true)
 }
 
 /// Answers, and reads what nginx still sends: closing a connection with unread bytes would reset it, and nginx would try
 /// the request again.
-async fn answer(mut stream: UnixStream) -> io::Result<()> {
-    stream.write_all(RESPONSE.as_bytes()).await?;
+async fn answer(mut stream: UnixStream, cause: Cause) -> io::Result<()> {
+    stream.write_all(response(cause).as_bytes()).await?;
     stream.shutdown().await?;
     let mut unread = vec![0; 64 * 1024];
     while stream.read(&mut unread).await? > 0 {}
     Ok(())
+}
+
+/// The header `Microservice-Answer` is for the access log, as the entry module's: no worker, no wait for it, the reason.
+fn response(cause: Cause) -> String {
+    let reason = match cause {
+        Cause::QueueTimeout => "queue_timeout",
+        Cause::QueueFull => "queue_full",
+    };
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nX-Accel-Redirect: @refused\r\nMicroservice-Answer: - - {reason}\r\n\
+         Content-Length: 0\r\nConnection: close\r\n\r\n"
+    )
 }
 
 #[cfg(test)]
@@ -69,12 +87,12 @@ mod tests {
         });
         tokio::task::LocalSet::new()
             .run_until(async {
-                assert!(shed_oldest(&listener).unwrap());
-                assert!(!shed_oldest(&listener).unwrap());
+                assert!(shed_oldest(&listener, Cause::QueueTimeout).unwrap());
+                assert!(!shed_oldest(&listener, Cause::QueueTimeout).unwrap());
                 let text = tokio::task::spawn_blocking(|| client.join().unwrap())
                     .await
                     .unwrap();
-                assert_eq!(text, RESPONSE);
+                assert_eq!(text, response(Cause::QueueTimeout));
             })
             .await;
     }

@@ -22,7 +22,7 @@ pub(super) struct UwsgiIni {
     fork_hooks: bool,
     procname: String,
     folder: String,
-    backlog: u32,
+    queue_places: u32,
     stats: String,
     fifo: String,
     options: Vec<(String, String)>,
@@ -49,7 +49,7 @@ impl UwsgiIni {
             procname: name.clone(),
             name,
             folder: path(&plan.layout.uwsgi())?,
-            backlog: plan.backlog,
+            queue_places: plan.queue_places,
             stats: path(&plan.layout.uwsgi_stats())?,
             fifo: path(&plan.layout.uwsgi_fifo())?,
             options: plan

@@ -141,7 +141,7 @@ fn first_unprivileged_port() -> u16 {
 /// Binds and listens on a path. Removes a file at that path, which an earlier run has left.
 pub(crate) fn unix(
     path: &Path,
-    backlog: u32,
+    places: u32,
     mode: u32,
     owner: Option<(u32, u32)>,
 ) -> Result<UnixListener, BindError> {
@@ -162,7 +162,7 @@ pub(crate) fn unix(
     let listener = UnixListener::bind(path).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
     // The standard library has called listen with a backlog of 128.
-    set_backlog(&listener, backlog).map_err(refused)?;
+    set_places(&listener, places).map_err(refused)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(refused)?;
     if let Some((uid, gid)) = owner {
         std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(refused)?;
@@ -182,10 +182,11 @@ pub(crate) fn accept(listener: &OwnedFd) -> io::Result<Option<UnixStream>> {
     }
 }
 
-/// Changes the backlog of a listening socket, by a second listen(2).
-pub(crate) fn set_backlog(listener: &impl AsFd, backlog: u32) -> io::Result<()> {
-    let backlog = Backlog::new(i32::try_from(backlog).unwrap_or(i32::MAX))
-        .or_else(|_| Backlog::new(TCP_BACKLOG))?;
+/// Changes how many connections may wait on a listening Unix socket, by a second listen(2); at least one can. The backlog
+/// counts from zero (`unix_recvq_full` in net/unix/af_unix.c). Those that wait already stay.
+pub(crate) fn set_places(listener: &impl AsFd, places: u32) -> io::Result<()> {
+    let backlog = i32::try_from(places.saturating_sub(1)).unwrap_or(i32::MAX);
+    let backlog = Backlog::new(backlog).or_else(|_| Backlog::new(TCP_BACKLOG))?;
     Ok(socket::listen(&listener.as_fd(), backlog)?)
 }
 
