@@ -26,7 +26,7 @@ _BODILESS = ("204", "304")
 # Variables of a request: nginx limits their bytes to 32 KiB, this their number. Each takes room in uWSGI's buffer.
 _MAX_ENVIRON = 1000
 # Bytes of a response that nginx keeps in memory for a slow client: proxy_buffers of nginx/proxy.conf.
-_IN_MEMORY = 16 * 16 * 1024
+_IN_MEMORY = 4 * 64 * 1024
 # While it exists, slow clients have filled the disk space for the rest of such responses.
 _DISK_FULL = os.environ.get("MICROSERVICE_DISK_FULL_FILE", "")
 # Seconds in which nginx must take notice of a response whose request it is still sending.

@@ -2,10 +2,10 @@
 //!
 //! nginx has no limit for all of its temporary files together, so it is composed:
 //!
-//! - Bodies get three quarters. Each reserves room for the largest body of its size class ([`PLACE_BYTES`]), and each class
-//!   has as many places as fit into its share (limit_conn by class).
-//! - Responses get one quarter. From one eighth on, which the launcher notices within 100 ms, no further large response is
-//!   accepted; the ones that are being produced, one in each slot, may fill the other eighth.
+//! - Bodies get one half. Each reserves room for the largest body of its size class ([`CLASSES`]), and each class has as many
+//!   places as fit into its share (limit_conn by class).
+//! - Responses get one half. From an eighth on, which the launcher notices within 100 ms, no further large response is
+//!   accepted; the ones that are being produced, one in each slot, may fill the other three eighths.
 
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ const UNLIMITED_BODY: u64 = 1 << 30;
 const MAX_PLACES: u32 = 65_535;
 /// Digits of the lengths in the first class. Shorter bodies stay in memory, or take no more than that of it.
 const FIRST_DIGITS: u32 = 5;
+/// The default, however much is free: slow clients have to be very many for more.
+const LARGEST_DEFAULT: u64 = 16 << 30;
 /// The default when the free space is not known.
 const UNKNOWN: u64 = 1 << 30;
 /// Bytes of one response on disk, at most: beyond that the application waits for the client.
@@ -78,14 +80,15 @@ pub(super) fn plan(config: &Config, host: &Host, findings: &mut Findings) -> Dis
     buffer
 }
 
-/// `wanted` in bytes, else half of what is free. `largest_body` in bytes, 0: no limit.
+/// `wanted` in bytes, else half of what is free, within a limit. `largest_body` in bytes, 0: no limit.
 fn disk_buffer(
     wanted: Option<u64>,
     free: Option<u64>,
     largest_body: u64,
     slots: u32,
 ) -> DiskBuffer {
-    let total = wanted.unwrap_or_else(|| free.map_or(UNKNOWN, |free| free / 2));
+    let total =
+        wanted.unwrap_or_else(|| free.map_or(UNKNOWN, |free| (free / 2).min(LARGEST_DEFAULT)));
     let largest = if largest_body == 0 {
         UNLIMITED_BODY
     } else {
@@ -93,7 +96,7 @@ fn disk_buffer(
     };
     let mut sizes: Vec<u64> = CLASSES.into_iter().filter(|size| *size < largest).collect();
     sizes.push(largest);
-    let share = total / 4 * 3 / sizes.len() as u64;
+    let share = total / 2 / sizes.len() as u64;
     let bodies = (FIRST_DIGITS..)
         .zip(sizes)
         .map(|(digits, bytes)| BodyClass {
@@ -105,7 +108,7 @@ fn disk_buffer(
         })
         .collect();
     let responses = total / 8;
-    let response = (responses / u64::from(slots.max(1))).min(LARGEST_RESPONSE);
+    let response = (responses * 3 / u64::from(slots.max(1))).min(LARGEST_RESPONSE);
     DiskBuffer {
         total,
         bodies,
@@ -156,17 +159,18 @@ mod tests {
     fn each_size_has_places_down_to_one() {
         let usual = disk_buffer(None, Some(20 * GB), 100 * MIB, 17);
         let expected = [
-            (5, 100_000, 15_000),
-            (6, 1_000_000, 1500),
-            (7, 10_000_000, 150),
-            (8, 100_000_000, 15),
-            (9, 104_857_600, 14),
+            (5, 100_000, 10_000),
+            (6, 1_000_000, 1000),
+            (7, 10_000_000, 100),
+            (8, 100_000_000, 10),
+            (9, 104_857_600, 9),
         ];
         assert_eq!(places(&usual), expected);
         assert_eq!(usual.response, 64 * MIB);
         let small = disk_buffer(Some(16 * MIB), None, 1_500_000, 17);
-        let expected = [(5, 100_000, 41), (6, 1_000_000, 4), (7, 1_500_000, 2)];
+        let expected = [(5, 100_000, 27), (6, 1_000_000, 2), (7, 1_500_000, 1)];
         assert_eq!(places(&small), expected);
-        assert_eq!(small.response, 0);
+        assert_eq!(small.response, 370_085);
+        assert_eq!(disk_buffer(Some(8 * MIB), None, 1, 17).response, 0);
     }
 }

@@ -9,12 +9,17 @@ use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
 
 use super::files::Owner;
 
-/// Bytes on disk of the unnamed regular files that these processes have open below a path that contains `place`. `owner` is
-/// their user, none: the launcher's own. Processes that have ended meanwhile have none.
+/// Bytes on disk of the unnamed regular files below a path that contains `place` which those of these processes have open
+/// that run as `owner`; none: all, which run as the launcher's own user. Processes that have ended meanwhile have none.
 pub(crate) fn unnamed_bytes(pids: &[Pid], place: &str, owner: Option<Owner>) -> io::Result<u64> {
     let _as_owner = owner.map(FileUser::become_owner);
+    let is_theirs = |pid: &&Pid| {
+        let of = std::fs::metadata(format!("/proc/{pid}"));
+        // One that has ended meanwhile is no error below.
+        owner.is_none_or(|(uid, _)| of.is_ok_and(|process| process.uid() == uid))
+    };
     let mut sum = 0;
-    for pid in pids {
+    for pid in pids.iter().filter(is_theirs) {
         let descriptors = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
             Ok(descriptors) => descriptors,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
