@@ -25,6 +25,7 @@ use crate::plan::Plan;
 use crate::plan::layout;
 use crate::programs::nginx::config_test;
 use crate::programs::nginx::disk_watch::DiskWatch;
+use crate::programs::nginx::slow_watch;
 use crate::queue::RequestQueue;
 use crate::supervise::commands::{self, Commands};
 use crate::supervise::machine::outcome::Outcome;
@@ -75,7 +76,8 @@ pub(crate) fn serve(
     let logs = log::start(log::format(options, &context), &plan)?;
     announce(&context, &plan);
     let application: Arc<OwnedFd> = Arc::new(application.into());
-    let addresses = bound.clients.iter().map(|socket| socket.address).collect();
+    let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
+    let ports = addresses.iter().map(SocketAddr::port).collect();
     let into_fd = |socket: Tcp| Arc::new(OwnedFd::from(socket.into_listener()));
     let clients: Vec<Arc<OwnedFd>> = bound.clients.into_iter().map(into_fd).collect();
     let shared = SharedSockets {
@@ -109,7 +111,7 @@ pub(crate) fn serve(
     let run = async {
         tokio::task::spawn_local(watch_queue);
         tokio::task::spawn_local(watch_disk);
-        supervise(setup, logs, bound.admin, control).await
+        supervise(setup, logs, ports, bound.admin, control).await
     };
     let (outcome, logs) = runtime::block_on(run)??;
     process::kill_everything_else();
@@ -204,12 +206,14 @@ fn control_socket(plan: &Plan) -> Option<UnixListener> {
 async fn supervise(
     setup: Setup,
     logs: Logs,
+    ports: Vec<u16>,
     admin: Option<Tcp>,
     control: Option<UnixListener>,
 ) -> Result<(Outcome, Logs), Failure> {
     let refused = |what| move |source| Failure::System { what, source };
     let signals = Signals::new().map_err(refused("handle signals"))?;
     let (commands, receiver) = commands::channel();
+    tokio::task::spawn_local(slow_watch::run(ports, commands.clone()));
     if let Some(admin) = admin {
         let listener = tokio::net::TcpListener::from_std(admin.into_listener())
             .map_err(refused("listen for the admin"))?;

@@ -16,6 +16,8 @@ pub(crate) enum LoopCommand {
     Report(oneshot::Sender<Snapshot>),
     /// Command: reload configuration and code.
     Reload(oneshot::Sender<ReloadAnswer>),
+    /// Command: count this many clients as disconnected because they were too slow.
+    CountTooSlow(u64),
     /// Command: kill this worker process of the application. The answer is false when it is not one.
     RestartWorker(Pid, oneshot::Sender<bool>),
 }
@@ -55,6 +57,12 @@ impl Commands {
     pub(crate) async fn restart_worker(&self, pid: Pid) -> bool {
         let restart = |answer| LoopCommand::RestartWorker(pid, answer);
         self.ask(restart).await.unwrap_or(false)
+    }
+
+    /// Counts clients that were disconnected because they were too slow.
+    pub(crate) async fn count_too_slow(&self, clients: u64) {
+        // The loop may have ended.
+        let _: Result<(), _> = self.0.send(LoopCommand::CountTooSlow(clients)).await;
     }
 
     /// Queries the state of the service.

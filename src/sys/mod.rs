@@ -2,10 +2,12 @@
 //!
 //! [`process`] starts children and signals them, [`reap`] alone waits for them, [`short_programs`] runs programs to their
 //! end, [`runtime`] runs the event loop, [`signals`] turns signals into their meaning, [`sockets`] binds the listeners,
-//! [`socket_filter`] stops new connections on one, `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`open_files`] files without a name, [`files`] writes
+//! [`socket_filter`] stops new connections on one, `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`open_files`] files without a name, [`foreign_sockets`] ends connections of
+//! another process, [`files`] writes
 //! files and takes locks, [`ports`] finds the process that holds a port, [`terminal`] changes the foreground process group.
 
 pub(crate) mod files;
+pub(crate) mod foreign_sockets;
 pub(crate) mod open_files;
 pub(crate) mod ports;
 pub(crate) mod process;

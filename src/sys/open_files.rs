@@ -78,7 +78,7 @@ mod tests {
         std::fs::create_dir_all(&place).unwrap();
         let open = |path: std::path::PathBuf| {
             let mut file = std::fs::File::create(&path).unwrap();
-            file.write_all(&[1; 40_960]).unwrap();
+            file.write_all(&vec![1; 40_960]).unwrap();
             file.sync_all().unwrap();
             (file, path)
         };

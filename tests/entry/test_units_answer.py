@@ -114,6 +114,36 @@ class Answers(Pipe):
         self.assertEqual(record["message"], "Request timed out after 0.1 s: GET /big; its response had begun and is cut")
         self.assertEqual(self.retired, [])
 
+    def test_a_full_disk_refuses_what_would_need_it(self):
+        closed = []
+
+        class Body(list):
+            def close(self):
+                closed.append(True)
+
+        def application(environ, start_response):
+            length = environ["QUERY_STRING"]
+            start_response("200 OK", [("Content-Length", length)] if length else [])
+            return Body([b"x" * int(length or 7)])
+
+        self.addCleanup(setattr, answers, "_DISK_FULL", answers._DISK_FULL)
+        for path, expected in ((__file__, "503 Service Unavailable"), ("/not/there", "200 OK")):
+            answers._DISK_FULL = path
+            sent = self.call(application, QUERY_STRING="262145", HTTP_ACCEPT="application/json")
+            ((status, headers),) = sent.started
+            self.assertEqual(status, expected)
+            self.assertRegex(dict(headers)["Microservice-Answer"], "disk_full$" if path == __file__ else "-$")
+            self.assertEqual(dict(headers).get("Retry-After"), "10" if path == __file__ else None)
+            for small in ("262144", ""):
+                self.assertEqual(self.call(application, QUERY_STRING=small).started[0][0], "200 OK")
+            head = self.call(application, QUERY_STRING="262145", REQUEST_METHOD="HEAD")
+            self.assertEqual(head.started[0][0], "200 OK")
+            # Of unknown length: nginx does not keep it.
+            headers = dict(self.call(application, QUERY_STRING="").started[0][1])
+            self.assertEqual(headers.get("X-Accel-Buffering"), "no" if path == __file__ else None)
+        self.assertEqual(len(closed), 10)
+        self.assertEqual(self.records(), [])
+
     def test_close_is_called_once(self):
         closed = []
 

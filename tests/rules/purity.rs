@@ -13,6 +13,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("plan/", &[]),
     ("render/", &[]),
     ("programs/nginx/disk_fill.rs", &[]),
+    ("programs/nginx/slow_senders.rs", &[]),
     ("programs/uwsgi/progress.rs", &[]),
     ("programs/uwsgi/worker.rs", &[]),
     ("queue/waits.rs", &[]),
@@ -43,6 +44,10 @@ const VALUES: &[(&str, &str)] = &[
     ("render/", "crate::host::user::User"),
     ("render/", "crate::host::programs::Python"),
     ("render/", "crate::host::programs::Version"),
+    (
+        "programs/nginx/slow_senders.rs",
+        "crate::sys::sock_diag::tcp::TcpConnection",
+    ),
     ("supervise/machine/", "crate::sys::process::SpawnFailure"),
     ("supervise/machine/", "crate::sys::reap::Exit"),
     ("supervise/machine/", "nix::unistd::Pid"),

@@ -50,6 +50,7 @@ pub(super) fn reason<'a>(
         502 | 503 if asked && !connected => b"queue_full",
         502 | 503 if asked => b"worker_died",
         504 if asked => b"request_timeout",
+        408 if !asked => b"too_slow",
         431 => b"request_headers_too_large",
         _ => b"",
     }

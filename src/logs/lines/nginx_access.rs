@@ -289,6 +289,7 @@ mod tests {
             seen("431", r#""" "" "PASSED""#),
             nobody("request_headers_too_large")
         );
+        assert_eq!(seen("408", r#""" "" """#), nobody("too_slow"));
         assert_eq!(seen("413", r#""" "" "PASSED""#), nobody(""));
     }
 

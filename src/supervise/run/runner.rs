@@ -40,6 +40,8 @@ pub(crate) struct Runner {
     info: GenerationInfo,
     programs: ShortPrograms,
     logs: Logs,
+    /// Clients that were disconnected because they were too slow.
+    too_slow: u64,
     started: Instant,
     launcher: LauncherInfo,
     sender: EventSender,
@@ -84,6 +86,7 @@ impl Runner {
             info: setup.info,
             programs: ShortPrograms::beside_children(),
             logs,
+            too_slow: 0,
             started: setup.started,
             launcher: LauncherInfo {
                 pid: std::process::id(),
@@ -141,6 +144,7 @@ impl Runner {
         match command {
             LoopCommand::Report(answer) => drop(answer.send(self.snapshot())),
             LoopCommand::Reload(answer) => self.request_reload(Some(answer)),
+            LoopCommand::CountTooSlow(clients) => self.too_slow += clients,
             LoopCommand::RestartWorker(pid, answer) => {
                 let known = processes::kill_worker(&self.machine, pid);
                 announce::worker_killed(pid, known);
@@ -328,7 +332,7 @@ impl Runner {
             &self.launcher,
             snapshot::last_errors(&self.logs),
             snapshot::log_status(&counters),
-            snapshot::shed(&counters),
+            snapshot::shed(&counters, self.too_slow),
             self.now(),
         );
         snapshot::snapshot(&self.machine, &self.children, report)

@@ -78,10 +78,19 @@ pub(super) fn log_status(counters: &Counters) -> LogStatus {
     }
 }
 
-/// How many requests the product itself has refused, by cause; every cause is named.
-pub(super) fn shed(counters: &Counters) -> BTreeMap<String, u64> {
-    ShedCause::ALL
-        .into_iter()
-        .map(|cause| (cause.as_str().to_owned(), counters.shed[cause.index()]))
-        .collect()
+/// How many requests the product itself has refused, by cause; every cause is named. `too_slow`: those whose access record
+/// does not say so, because the client was disconnected.
+pub(super) fn shed(counters: &Counters, too_slow: u64) -> BTreeMap<String, u64> {
+    let count = |cause: ShedCause| {
+        let more = if cause == ShedCause::TooSlow {
+            too_slow
+        } else {
+            0
+        };
+        (
+            cause.as_str().to_owned(),
+            counters.shed[cause.index()] + more,
+        )
+    };
+    ShedCause::ALL.into_iter().map(count).collect()
 }

@@ -13,7 +13,7 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 const BY_FAMILY: u16 = 20;
 const ERROR: u16 = 2;
 const REQUEST: u16 = 0x001;
-const DUMP: u16 = 0x300;
+pub(super) const DUMP: u16 = 0x300;
 pub(super) const ESTABLISHED: u32 = 1 << 1;
 pub(super) const LISTEN: u32 = 1 << 10;
 /// Instead of a cookie: any socket with this inode.
@@ -54,6 +54,19 @@ impl Netlink {
     }
 }
 
+/// A message with this request behind a netlink header.
+pub(super) fn message(flags: u16, request: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER + request.len()).unwrap_or(u32::MAX);
+    let mut message = Vec::with_capacity(HEADER + request.len());
+    message.extend(length.to_ne_bytes());
+    message.extend(BY_FAMILY.to_ne_bytes());
+    message.extend((REQUEST | flags).to_ne_bytes());
+    // Sequence number and sender, which are not needed here.
+    message.extend([0; 8]);
+    message.extend(request);
+    message
+}
+
 /// Which Unix sockets, and what of each.
 pub(super) struct UnixRequest {
     /// All sockets, or the one of `inode`.
@@ -68,20 +81,20 @@ pub(super) struct UnixRequest {
 impl UnixRequest {
     /// The bytes of a `struct unix_diag_req` behind a netlink header.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        let family = u8::try_from(AddressFamily::Unix as i32).unwrap_or_default();
-        let mut request = Vec::with_capacity(40);
-        request.extend(40_u32.to_ne_bytes());
-        request.extend(BY_FAMILY.to_ne_bytes());
-        request.extend((REQUEST | if self.dump { DUMP } else { 0 }).to_ne_bytes());
-        // Sequence number and sender, which are not needed here; then family, protocol and padding.
-        request.extend([0; 8]);
-        request.extend([family, 0, 0, 0]);
+        let mut request = Vec::with_capacity(24);
+        // Protocol and padding are zero.
+        request.extend([family(AddressFamily::Unix), 0, 0, 0]);
         request.extend(self.states.to_ne_bytes());
         request.extend(self.inode.to_ne_bytes());
         request.extend(self.show.to_ne_bytes());
         request.extend(NO_COOKIE);
-        request
+        message(if self.dump { DUMP } else { 0 }, &request)
     }
+}
+
+/// The number of an address family in a request.
+pub(super) fn family(family: AddressFamily) -> u8 {
+    u8::try_from(family as i32).unwrap_or_default()
 }
 
 /// One message of an answer.
@@ -118,7 +131,12 @@ pub(super) fn inode(message: &[u8]) -> Option<u32> {
 
 /// The attributes behind a `struct unix_diag_msg`: kind and value.
 pub(super) fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = message.get(MESSAGE..).unwrap_or_default();
+    attributes_behind(message, MESSAGE)
+}
+
+/// The attributes behind a message of this size: kind and value.
+pub(super) fn attributes_behind(message: &[u8], size: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = message.get(size..).unwrap_or_default();
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(rest, 0)?);
         let kind = u16_at(rest, 2)?;
