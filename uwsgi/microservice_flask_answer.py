@@ -10,7 +10,6 @@ Few calls and few attributes: what runs here runs with cold caches, at several t
 """
 
 import os
-import select
 import time
 from threading import get_ident as _get_ident
 
@@ -29,8 +28,6 @@ _MAX_ENVIRON = 1000
 _IN_MEMORY = 4 * 64 * 1024
 # While it exists, slow clients have filled the disk space for the rest of such responses.
 _DISK_FULL = os.environ.get("MICROSERVICE_DISK_FULL_FILE", "")
-# Seconds in which nginx must take notice of a response whose request it is still sending.
-_DRAIN = 2
 _ENDED = "the response has ended: start_response and write belong to one request"
 
 # Whether this is a process that the application has forked in a request: it has a copy of the request, and must not
@@ -99,6 +96,8 @@ def server(application, guard, errors):
                             break
                         if chunk:
                             if not answer.sent:
+                                if answer.holds(chunk):
+                                    continue
                                 answer.send_headers()
                             if answer.bodiless:
                                 break
@@ -107,6 +106,8 @@ def server(application, guard, errors):
                         _leave(0)
                     if not answer.sent:
                         answer.send_headers(empty=True)
+                        if answer.held and not answer.bodiless:
+                            yield bytes(answer.held)
                     if answer.chunked:
                         yield b"0\r\n\r\n"
                     answer.complete = True
@@ -133,12 +134,12 @@ class Answer:
     # The request. `socket` is its WebSocket, if it asks for one.
     __slots__ += ("environ", "thread", "socket", "result", "_guard", "_start", "_begun", "_input")
     # The response: what the application has given, and how much of it uWSGI has.
-    __slots__ += ("_status", "_headers", "_length", "_write", "sent", "chunked", "bodiless", "complete")
+    __slots__ += ("_status", "_headers", "_length", "_write", "held", "sent", "chunked", "bodiless", "complete")
 
     def __init__(self, guard, environ, start):
         self.expired = self.told = self.sent = self.chunked = self.bodiless = self.complete = False
         self.postponed = 0
-        self.socket = self.result = self._status = self._write = None
+        self.socket = self.result = self._status = self._length = self._write = self.held = None
         self.environ = environ
         self.thread = _get_ident()
         self._guard = guard
@@ -182,6 +183,18 @@ class Answer:
         except (KeyError, TypeError, ValueError):
             return 0.0
 
+    def holds(self, chunk):
+        """Keeps back a chunk of a response of unknown length while the disk is full: it begins when all of it is small."""
+        if self.held is None:
+            whole = self._length is not None or self._status is None or self.environ.get("REQUEST_METHOD") == "HEAD"
+            if whole or not _exists(_DISK_FULL) or header_rules.is_unbuffered(self._headers):
+                return False
+            self.held = bytearray()
+        self.held += chunk
+        if len(self.held) > _IN_MEMORY:
+            raise header_rules.NoRoom
+        return True
+
     def send_headers(self, empty=False):
         """Gives uWSGI the headers, which it sends with the first chunk, or at the end."""
         if self.socket is not None and self.socket.taken:
@@ -199,13 +212,10 @@ class Answer:
                 lines = [line for line in lines if line[0].lower() != "content-length"]
         elif self._length is None:
             if empty:
-                lines.append(("Content-Length", "0"))
+                lines.append(("Content-Length", str(len(self.held or ""))))
             else:
                 lines.append(("Transfer-Encoding", "chunked"))
                 self.chunked = True
-                if _exists(_DISK_FULL):
-                    # It may be small, or without end: nginx does not keep it, and it goes at the pace of the client.
-                    lines.append(("X-Accel-Buffering", "no"))
         elif self._length > _IN_MEMORY and _exists(_DISK_FULL):
             raise header_rules.NoRoom
         lines.append(self._account("-"))
@@ -252,7 +262,7 @@ class Answer:
             if self._input is not environs.NO_BODY:
                 unread = self._input.end()
                 if unread and self._write is not None:
-                    _drain(self._write, unread)
+                    environs.drain(self._write, unread)
             if self.expired:
                 self._guard.retire(self)
 
@@ -321,25 +331,3 @@ class Answer:
 
 def _wrong_chunk(chunk):
     return TypeError("a response consists of bytes, not of %s %.100r" % (type(chunk).__name__, chunk))
-
-
-def _drain(write, unread):
-    """Reads what nginx still sends of a body that nobody has read, so that closing the connection does not reset it.
-
-    nginx stops sending, and closes, as soon as it has the whole response.
-    """
-    # Headers alone are sent only now (uwsgi_response_write_headers_do in core/writer.c).
-    write(b"")
-    connection = uwsgi.connection_fd()
-    end = time.monotonic() + _DRAIN
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    try:
-        while unread > 0 and time.monotonic() < end and poll.poll(_DRAIN * 1000):
-            data = os.read(connection, 65536)
-            if not data:
-                break
-            unread -= len(data)
-    except OSError:
-        # nginx has closed the connection.
-        pass

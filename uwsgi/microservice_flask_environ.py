@@ -9,8 +9,13 @@ nginx passes what it knows of the connection in one header (nginx/proxy.conf). I
 ends with a field that absorbs what a client might append: a client can neither set nor change it.
 """
 
+import os
 import re
+import select
 import threading
+import time
+
+import uwsgi
 
 # The CGI variables that nginx knows, in the header Microservice-Request.
 _PASSED = "HTTP_MICROSERVICE_REQUEST"
@@ -21,9 +26,11 @@ _FORWARDED = frozenset(
 )
 _is_host = re.compile(r"[A-Za-z0-9._:\[\]-]+").fullmatch
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+# Seconds in which nginx must take notice of a response whose request it is still sending.
+_DRAIN = 2
 _PIECE = 256 * 1024
 # nginx keeps a body of this size in memory (client_body_buffer_size) and sends it with its headers.
-_AT_ONCE = 64 * 1024
+_AT_ONCE = 16 * 1024
 
 
 def own(raw):
@@ -231,3 +238,25 @@ class Input:
                     pass
                 return 0
             return self._left
+
+
+def drain(write, unread):
+    """Reads what nginx still sends of a body that nobody has read, so that closing the connection does not reset it.
+
+    nginx stops sending, and closes, as soon as it has the whole response.
+    """
+    # Headers alone are sent only now (uwsgi_response_write_headers_do in core/writer.c).
+    write(b"")
+    connection = uwsgi.connection_fd()
+    end = time.monotonic() + _DRAIN
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    try:
+        while unread > 0 and time.monotonic() < end and poll.poll(_DRAIN * 1000):
+            data = os.read(connection, 65536)
+            if not data:
+                break
+            unread -= len(data)
+    except OSError:
+        # nginx has closed the connection.
+        pass

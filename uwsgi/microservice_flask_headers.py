@@ -84,6 +84,11 @@ def _without_special(lines):
     return kept
 
 
+def is_unbuffered(lines):
+    """Whether nginx passes the response on as it comes, at the pace of the client."""
+    return any(_kind(name) is _BUFFERING and value.lower() == "no" for name, value in lines)
+
+
 def _is_events(media_type):
     """Whether it is that of server-sent events; case does not matter (RFC 9110, 8.3.1)."""
     return media_type[:17].lower() == "text/event-stream"

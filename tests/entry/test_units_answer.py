@@ -134,15 +134,33 @@ class Answers(Pipe):
             self.assertEqual(status, expected)
             self.assertRegex(dict(headers)["Microservice-Answer"], "disk_full$" if path == __file__ else "-$")
             self.assertEqual(dict(headers).get("Retry-After"), "10" if path == __file__ else None)
-            for small in ("262144", ""):
-                self.assertEqual(self.call(application, QUERY_STRING=small).started[0][0], "200 OK")
+            self.assertEqual(self.call(application, QUERY_STRING="262144").started[0][0], "200 OK")
             head = self.call(application, QUERY_STRING="262145", REQUEST_METHOD="HEAD")
             self.assertEqual(head.started[0][0], "200 OK")
-            # Of unknown length: nginx does not keep it.
-            headers = dict(self.call(application, QUERY_STRING="").started[0][1])
-            self.assertEqual(headers.get("X-Accel-Buffering"), "no" if path == __file__ else None)
-        self.assertEqual(len(closed), 10)
+        self.assertEqual(len(closed), 6)
         self.assertEqual(self.records(), [])
+
+    def test_with_a_full_disk_a_stream_begins_when_it_is_known_to_be_small(self):
+        def application(environ, start_response):
+            start_response(environ["status"], environ["headers"])
+            return (b"x" * 1000 for _ in range(int(environ["QUERY_STRING"])))
+
+        self.addCleanup(setattr, answers, "_DISK_FULL", answers._DISK_FULL)
+        answers._DISK_FULL = __file__
+        ask = {"status": "200 OK", "headers": []}
+        small = self.call(application, QUERY_STRING="262", **ask)
+        self.assertEqual(dict(small.started[0][1])["Content-Length"], "262000")
+        self.assertEqual(small.body, [b"x" * 262000])
+        large = self.call(application, QUERY_STRING="263", **ask)
+        self.assertEqual((len(large.started), large.started[0][0]), (1, "503 Service Unavailable"))
+        self.assertRegex(dict(large.started[0][1])["Microservice-Answer"], "disk_full$")
+        empty = self.call(application, QUERY_STRING="0", **ask)
+        self.assertEqual((dict(empty.started[0][1])["Content-Length"], empty.body), ("0", []))
+        # What nginx does not keep on disk in any case.
+        events = self.call(application, QUERY_STRING="263", status="200 OK", headers=[("Content-Type", "text/event-stream")])
+        self.assertEqual((events.started[0][0], len(events.body)), ("200 OK", 264))
+        none = self.call(application, QUERY_STRING="3", status="304 Not Modified", headers=[])
+        self.assertEqual((none.started[0][0], none.body), ("304 Not Modified", []))
 
     def test_close_is_called_once(self):
         closed = []
