@@ -54,6 +54,7 @@ mod request_body;
 mod restart;
 mod roles;
 mod shutdown;
+mod slow_senders;
 mod socketio;
 mod startup;
 mod static_files;

@@ -59,6 +59,14 @@ def refuse():
     return "not you", 403
 
 
+@sock.route("/count")
+def count(ws):
+    messages = 0
+    while ws.receive() != "end":
+        messages += 1
+    ws.send(str(messages))
+
+
 @sock.route("/stuck")
 def stuck(ws):
     ws.send(str(os.getpid()))
