@@ -46,7 +46,7 @@ pub(super) fn disk_reason(plan: &Plan, config: &Config) -> String {
         .disk
         .bodies
         .iter()
-        .map(|class| format!("{} of {}", class.places, about(class.bytes)))
+        .map(|class| format!("{} of {}", class.places, decimal(class.bytes)))
         .collect();
     format!(
         "{origin}: nginx buffers request bodies and responses of slow clients there; so many bodies at once: {}; more get 503",
@@ -77,4 +77,13 @@ pub(super) fn waiting_reason(plan: &Plan, host: &Host) -> String {
         let _ = write!(why, "; this system allows no more (net.core.somaxconn)");
     }
     why
+}
+
+/// Bytes in powers of ten, as the size classes are.
+fn decimal(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes.is_multiple_of(1_000_000) => format!("{} MB", bytes / 1_000_000),
+        bytes if bytes.is_multiple_of(1000) => format!("{} kB", bytes / 1000),
+        bytes => about(bytes),
+    }
 }

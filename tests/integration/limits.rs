@@ -121,7 +121,7 @@ fn response_headers_are_served_whole_or_refused_with_a_reason() {
         for record in running.log.filter(access) {
             let reason = record.str("reason");
             assert!(
-                !["worker_died", "not_connected"].contains(&reason),
+                !["worker_died", "queue_full"].contains(&reason),
                 "{path}: the worker lives, and not: {reason}"
             );
         }
