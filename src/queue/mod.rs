@@ -20,6 +20,8 @@ use std::rc::Rc;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+pub(crate) use self::shed::is_refusal;
+
 use self::shed::Cause;
 use self::waits::Waits;
 use crate::status::QueueStatus;
@@ -99,7 +101,7 @@ impl RequestQueue {
             {
                 tracing::warn!(
                     %error,
-                    hint = "queue_timeout has no effect and the number of waiting requests is unknown: the kernel needs CONFIG_UNIX_DIAG, the sandbox AF_NETLINK",
+                    hint = "queue_timeout has no effect, the number of waiting requests is unknown, and a hung uWSGI is not noticed: the kernel needs CONFIG_UNIX_DIAG, the sandbox AF_NETLINK",
                     "Cannot look at the queue of requests."
                 );
             }

@@ -15,6 +15,9 @@ use crate::sys::sockets;
 /// Time in which nginx must take the answer and close the connection.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The line after the status: where nginx continues.
+const MARK: &str = "\r\nX-Accel-Redirect: @refused\r\n";
+
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -48,6 +51,11 @@ async fn answer(mut stream: UnixStream, cause: Cause) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a response is one of these, and not the application's.
+pub(crate) fn is_refusal(response: &[u8]) -> bool {
+    memchr::memmem::find(response, MARK.as_bytes()).is_some()
+}
+
 /// The header `Microservice-Answer` is for the access log, as the entry module's: no worker, no wait for it, the reason.
 fn response(cause: Cause) -> String {
     let reason = match cause {
@@ -55,7 +63,7 @@ fn response(cause: Cause) -> String {
         Cause::QueueFull => "queue_full",
     };
     format!(
-        "HTTP/1.1 503 Service Unavailable\r\nX-Accel-Redirect: @refused\r\nMicroservice-Answer: - - {reason}\r\n\
+        "HTTP/1.1 503 Service Unavailable{MARK}Microservice-Answer: - - {reason}\r\n\
          Content-Length: 0\r\nConnection: close\r\n\r\n"
     )
 }
@@ -93,6 +101,7 @@ mod tests {
                     .await
                     .unwrap();
                 assert_eq!(text, response(Cause::QueueTimeout));
+                assert!(is_refusal(text.as_bytes()) && !is_refusal(b"HTTP/1.1 503 Busy\r\n\r\n"));
             })
             .await;
     }

@@ -277,8 +277,20 @@ fn usr1_prints_the_status_to_the_log() {
 
 #[test]
 fn a_saturated_service_is_a_warning_within_time() {
-    let section =
-        serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/version"});
+    saturated_is_a_warning(serde_json::json!({}));
+}
+
+/// The health check is refused like any other request, which is no failure of the application.
+#[test]
+fn a_saturated_service_that_sheds_is_a_warning() {
+    saturated_is_a_warning(serde_json::json!({"queue_timeout": "300ms"}));
+    saturated_is_a_warning(serde_json::json!({"queue_size": 0}));
+}
+
+#[track_caller]
+fn saturated_is_a_warning(mut section: serde_json::Value) {
+    section["wsgi_worker_threads_count"] = 2.into();
+    section["health_check_path"] = "/version".into();
     let service = Service::new().nginx_config(&section);
     let running = Launcher::new(&service).start_ready();
     let hang = Request::get("/hang?note=hung").timeout(Duration::from_secs(30));

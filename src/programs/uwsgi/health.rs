@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::protocol;
+use super::protocol::{self, StatusLine};
 use super::stats::{self, Socket};
 use super::worker::Worker;
 use crate::supervise::program::Health;
@@ -29,8 +29,12 @@ pub(super) struct HealthPath {
 pub(super) async fn ask(health: &HealthPath) -> Health {
     let path = &health.path;
     match protocol::get(&health.socket, path, TIMEOUT).await {
-        Ok(status) if (200..400).contains(&status) => Health::Passing,
-        Ok(status) => Health::Failing(format!("the health check {path} answers {status}")),
+        // It has waited for queue_timeout.
+        Ok(StatusLine { refused: true, .. }) => Health::Busy,
+        Ok(StatusLine { status, .. }) if (200..400).contains(&status) => Health::Passing,
+        Ok(StatusLine { status, .. }) => {
+            Health::Failing(format!("the health check {path} answers {status}"))
+        }
         Err(error) => match error.kind() {
             // The queue of requests is full (unix(7), EAGAIN of connect(2)).
             ErrorKind::WouldBlock => Health::Busy,

@@ -7,21 +7,36 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
+use crate::queue;
+
 /// Bytes of the response that are read at most; only its status line is needed.
 const MAX_RESPONSE: u64 = 4096;
 
 /// The request id of health checks. It distinguishes them from clients' requests in the statistics and in the log.
 pub(super) const REQUEST_ID: &str = "health-check";
 
-/// Sends `GET path` and returns the status code of the response; an error of the kind `TimedOut` after `timeout`.
-pub(super) async fn get(socket: &Path, path: &str, timeout: Duration) -> io::Result<u16> {
+/// The beginning of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StatusLine {
+    /// The status code.
+    pub(super) status: u16,
+    /// Whether the launcher has taken the request out of the queue, and not the application answered.
+    pub(super) refused: bool,
+}
+
+/// Sends `GET path` and reads the beginning of the response; an error of the kind `TimedOut` after `timeout`.
+pub(super) async fn get(socket: &Path, path: &str, timeout: Duration) -> io::Result<StatusLine> {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;
         stream.write_all(request(path).as_bytes()).await?;
         let mut response = Vec::new();
         stream.take(MAX_RESPONSE).read_to_end(&mut response).await?;
-        status(&response).ok_or_else(|| {
+        let status = status(&response).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "no HTTP status in the answer")
+        })?;
+        Ok(StatusLine {
+            status,
+            refused: queue::is_refusal(&response),
         })
     };
     tokio::time::timeout(timeout, exchange)
