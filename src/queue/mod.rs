@@ -57,6 +57,8 @@ struct WatchedQueue {
     waits: RefCell<Waits>,
     /// Whether the last look succeeded.
     seen: Cell<bool>,
+    /// Requests that were taken out.
+    refused: Cell<u64>,
 }
 
 impl RequestQueue {
@@ -68,6 +70,7 @@ impl RequestQueue {
             places: Cell::new(None),
             waits: RefCell::default(),
             seen: Cell::new(false),
+            refused: Cell::new(0),
         }))
     }
 
@@ -83,6 +86,11 @@ impl RequestQueue {
             waiting: waits.count(),
             oldest_seconds: waits.oldest(self.now()).as_secs_f64(),
         })
+    }
+
+    /// How many requests the launcher has taken out of it since it started.
+    pub(crate) fn refused(&self) -> u64 {
+        self.0.refused.get()
     }
 
     /// Looks at the socket until it is closed. Needs a `LocalSet`.
@@ -132,6 +140,7 @@ impl RequestQueue {
             if !shed::shed_oldest(socket, cause)? {
                 return Ok(());
             }
+            self.0.refused.set(self.0.refused.get() + 1);
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Observation {
     pub(super) workers: Option<Vec<Worker>>,
     /// Requests that wait for a slot; none when the system does not tell.
     pub(super) waiting: Option<u32>,
+    /// Requests that have been taken out of the queue since the start, because no slot took them.
+    pub(super) refused: u64,
 }
 
 /// Compares each poll with the last, to detect that nothing moves.
@@ -33,6 +35,9 @@ pub(super) struct Progress {
     last: Option<Vec<(i32, u64, Vec<String>)>>,
     /// When progress was seen last.
     last_moved: Option<Duration>,
+    refused: u64,
+    /// Whether requests have been refused since then: that none waits is no progress then.
+    starving: bool,
 }
 
 impl Progress {
@@ -42,12 +47,15 @@ impl Progress {
             request_timeout,
             last: None,
             last_moved: None,
+            refused: 0,
+            starving: false,
         }
     }
 
     /// Counts from now on again.
     pub(super) fn reset(&mut self, now: Duration) {
         self.last_moved = Some(now);
+        self.starving = false;
     }
 
     /// Takes the result of a poll. Returns how long nothing has moved, if that is so long that the application seems
@@ -77,7 +85,9 @@ impl Progress {
         if current.is_some() {
             self.last = current;
         }
-        if moved || nothing_waits || busy {
+        let refused = observed.refused > std::mem::replace(&mut self.refused, observed.refused);
+        self.starving = !moved && (self.starving || refused);
+        if moved || busy || (nothing_waits && !self.starving) {
             self.last_moved = Some(now);
             return None;
         }
@@ -115,6 +125,7 @@ mod tests {
         Observation {
             workers: Some(vec![worker(requests, current)]),
             waiting: Some(waiting),
+            refused: 0,
         }
     }
 
@@ -154,11 +165,32 @@ mod tests {
     }
 
     #[test]
+    fn who_is_refused_instead_of_waiting_shows_a_hung_application_too() {
+        let mut progress = Progress::new(Some(seconds(1)));
+        let refused = |requests, refused| Observation {
+            refused,
+            ..observed(requests, &[], 0)
+        };
+        assert_eq!(progress.check(&refused(3, 0), seconds(0)), None);
+        // One is refused, and then nobody comes for a while.
+        assert_eq!(progress.check(&refused(3, 1), seconds(1)), None);
+        assert_eq!(progress.check(&refused(3, 1), seconds(19)), None);
+        assert_eq!(
+            progress.check(&refused(3, 1), seconds(20)),
+            Some(seconds(20))
+        );
+        // A request is finished.
+        assert_eq!(progress.check(&refused(4, 2), seconds(21)), None);
+        assert_eq!(progress.check(&refused(4, 2), seconds(99)), None);
+    }
+
+    #[test]
     fn a_uwsgi_that_does_not_answer_has_twenty_seconds_at_least() {
         let mut progress = Progress::new(Some(seconds(1)));
         let silent = Observation {
             workers: None,
             waiting: Some(1),
+            refused: 0,
         };
         assert_eq!(progress.check(&silent, seconds(0)), None);
         assert_eq!(progress.check(&silent, seconds(19)), None);

@@ -50,10 +50,14 @@ pub(super) async fn worker_accepts(socket: &Path, timeout: Duration) -> bool {
     let exchange = async {
         let mut stream = UnixStream::connect(socket).await?;
         stream.shutdown().await?;
-        stream.read(&mut [0; 4]).await
+        let mut response = Vec::new();
+        let mut stream = stream.take(MAX_RESPONSE);
+        stream.read_to_end(&mut response).await?;
+        Ok::<bool, io::Error>(queue::is_refusal(&response))
     };
     match tokio::time::timeout(timeout, exchange).await {
-        Ok(Ok(_)) => true,
+        // The launcher itself may take it out of the queue.
+        Ok(Ok(refused)) => !refused,
         // A worker closed the connection before it was read.
         Ok(Err(error)) => matches!(
             error.kind(),

@@ -64,7 +64,11 @@ impl Watchdog {
                 requests = describe(workers);
             }
             let waiting = queue.status().map(|queue| queue.waiting);
-            let observed = Observation { workers, waiting };
+            let observed = Observation {
+                workers,
+                waiting,
+                refused: queue.refused(),
+            };
             let Some(idle) = progress.check(&observed, started.elapsed()) else {
                 continue;
             };
