@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
@@ -118,14 +117,8 @@ pub(super) fn no_descriptors_left(scene: &mut Scene) {
     assert_keeps_serving(scene);
 }
 
-/// The runtime folder in the launcher's mount namespace.
-fn runtime_of(scene: &Scene) -> PathBuf {
-    let root = format!("/proc/{}/root", scene.running.pid());
-    PathBuf::from(root).join(scene.running.runtime().strip_prefix("/").unwrap())
-}
-
 pub(super) fn disk_full(scene: &mut Scene) {
-    let filler = runtime_of(scene).join("filler");
+    let filler = scene.running.own_runtime().join("filler");
     let mut file = fs::File::create(&filler).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     assert_keeps_serving(scene);
@@ -142,7 +135,7 @@ pub(super) fn disk_full(scene: &mut Scene) {
     let reload = scene
         .running
         .command(&["reload"])
-        .runtime_dir(&runtime_of(scene))
+        .runtime_dir(&scene.running.own_runtime())
         .output();
     assert!(
         matches!(reload.exit.code, Some(73 | 75)),
