@@ -9,7 +9,7 @@ use crate::http::Request;
 use crate::launcher::Launcher;
 use crate::load::{background, parallel};
 use crate::refusals::{
-    assert_refused, begin, counted_as, finish, in_nginx, reasons_after_stop, upload,
+    assert_refused, begin, counted_as, finish, reasons_after_stop, upload, wait_for_calm,
 };
 use crate::running::Running;
 use crate::service::Service;
@@ -58,9 +58,7 @@ fn further_requests_of_one_address_are_refused_until_one_ends() {
     for connection in &mut idle {
         assert_eq!(connection.send(&Request::get("/")).unwrap().status, 200);
     }
-    until(Duration::from_secs(20), "all requests are over", || {
-        (in_nginx(&running) == Some(0)).then_some(())
-    });
+    wait_for_calm(&running);
     let held: Vec<_> = (0..3)
         .map(|_| background(running.address, get("/until/go?note=held")))
         .collect();

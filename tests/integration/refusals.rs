@@ -14,23 +14,26 @@ pub(crate) fn upload(length: usize) -> Request {
     Request::new("POST", "/post").header("Content-Length", length.to_string())
 }
 
-/// Sends a request up to the first byte of the body that it announces.
+/// Sends a request up to the first byte of the body that it announces, when nginx has given it a place and reads the body.
 pub(crate) fn try_begin(running: &Running, request: &Request) -> Result<Connection, Failure> {
+    let deadline = Instant::now() + TIMEOUT;
     let mut connection = Connection::open(&Target::from(running.address), TIMEOUT)?;
-    let begun = format!("{}x", request.head());
-    connection.write(begun.as_bytes(), Instant::now() + TIMEOUT)?;
+    let head = request.clone().header("Expect", "100-continue").head();
+    connection.write(head.as_bytes(), deadline)?;
+    let answer = connection.read_until("\r\n\r\n", deadline)?;
+    if !answer.starts_with("HTTP/1.1 100 ") {
+        return Err(Failure::Malformed(answer));
+    }
+    // Also the beginning of a chunk.
+    connection.write(b"1", deadline)?;
     Ok(connection)
 }
 
-/// So many of these requests, each on its own connection, when nginx has the headers of all of them.
+/// So many of these requests, each on its own connection.
 #[track_caller]
 pub(crate) fn begin(running: &Running, request: &Request, count: usize) -> Vec<Connection> {
-    let before = in_nginx(running).unwrap_or_default();
-    let begun: Vec<_> = (0..count)
-        .map(|_| try_begin(running, request).unwrap())
-        .collect();
-    wait_in_nginx(running, before + count as u64);
-    begun
+    let begin = |_| try_begin(running, request).unwrap();
+    (0..count).map(begin).collect()
 }
 
 /// Sends the remaining bytes of the body, which has this length in all.
@@ -56,13 +59,11 @@ pub(crate) fn in_nginx(running: &Running) -> Option<u64> {
     status["clients"]["writing"].as_u64()
 }
 
+/// Waits until nginx has answered all requests.
 #[track_caller]
-pub(crate) fn wait_in_nginx(running: &Running, count: u64) {
-    let mut seen = None;
-    let what = format!("{count} requests in nginx");
-    until(Duration::from_secs(20), &what, || {
-        seen = in_nginx(running);
-        (seen == Some(count)).then_some(())
+pub(crate) fn wait_for_calm(running: &Running) {
+    until(Duration::from_secs(20), "all requests are over", || {
+        (in_nginx(running) == Some(0)).then_some(())
     });
 }
 
