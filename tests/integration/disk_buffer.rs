@@ -3,7 +3,9 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -17,7 +19,7 @@ use crate::refusals::{
 };
 use crate::running::Running;
 use crate::service::Service;
-use crate::wait::until;
+use crate::wait::{pass_time, until};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -121,9 +123,11 @@ fn deaf_client(running: &Running, path: &str) -> Connection {
     connection
 }
 
+/// On a file system of its own, where nobody else writes.
 #[test]
 fn large_responses_are_refused_while_slow_clients_fill_the_disk_buffer() {
-    let mut running = Launcher::new(&service()).start_ready();
+    let launcher = Launcher::new(&service()).on_a_disk_of(64);
+    let mut running = launcher.start_ready();
     let large = Request::get("/big/1000000").header("Connection", "close");
     assert_eq!(running.send_ok(&large).body.len(), 1_000_000);
     // An eighth of 16 MiB is full after the first of them, or the second.
@@ -151,10 +155,44 @@ fn large_responses_are_refused_while_slow_clients_fill_the_disk_buffer() {
     assert_eq!(reasons.keys().collect::<Vec<_>>(), ["disk_full"]);
 }
 
+/// The application, the log and others may use the same file system.
+#[test]
+fn what_others_write_to_the_disk_refuses_no_response() {
+    let launcher = Launcher::new(&service()).on_a_disk_of(64);
+    let mut running = launcher.start_ready();
+    let path = running.own_runtime().join("of-another");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // More than an eighth of the disk buffer, again and again.
+            while !stop.load(Ordering::Relaxed) {
+                fs::write(&path, vec![b'x'; 8_000_000]).unwrap();
+                pass_time(Duration::from_millis(70));
+                fs::remove_file(&path).unwrap();
+                pass_time(Duration::from_millis(70));
+            }
+        });
+        let large = Request::get("/big/300000").header("Connection", "close");
+        let statuses: Vec<_> = (0..200)
+            .map(|_| {
+                running
+                    .send(&large)
+                    .map(|answer| answer.status)
+                    .unwrap_or(0)
+            })
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        let refused = statuses.iter().filter(|status| **status != 200).count();
+        assert_eq!(refused, 0, "of {}", statuses.len());
+    });
+    running.stop(SOON);
+    assert!(!running.log.contains("Slow clients have filled"));
+}
+
 /// Takes all space of a file system, and gives it back when it is dropped.
 struct Filler {
     file: File,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 impl Filler {
