@@ -46,6 +46,7 @@ mod harness;
 mod headers;
 mod imports;
 mod isolation;
+mod killed_workers;
 mod limits;
 mod logs;
 mod logs_access;
