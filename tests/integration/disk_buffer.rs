@@ -174,12 +174,7 @@ fn what_others_write_to_the_disk_refuses_no_response() {
         });
         let large = Request::get("/big/300000").header("Connection", "close");
         let statuses: Vec<_> = (0..200)
-            .map(|_| {
-                running
-                    .send(&large)
-                    .map(|answer| answer.status)
-                    .unwrap_or(0)
-            })
+            .map(|_| running.send(&large).map_or(0, |answer| answer.status))
             .collect();
         stop.store(true, Ordering::Relaxed);
         let refused = statuses.iter().filter(|status| **status != 200).count();
@@ -240,4 +235,26 @@ fn requests_that_need_a_full_disk_get_503_and_others_go_on() {
         .log
         .filter(|line| line.is_from("nginx.error") && line.message().contains("hint: disk full"));
     assert!(!hints.is_empty());
+}
+
+/// On a disk that was large enough for them when the service started.
+#[test]
+fn a_full_disk_cuts_no_response() {
+    let launcher = Launcher::new(&Service::with_slots(2)).on_a_disk_of(64);
+    let running = launcher.start_ready();
+    let filler = Filler::in_folder(&running.own_runtime());
+    let large = Request::get("/big/3000000").header("Connection", "close");
+    for _ in 0..10 {
+        let answer = running.send(&large).unwrap();
+        if answer.status == 200 {
+            assert_eq!(answer.body.len(), 3_000_000);
+        } else {
+            assert_refused(&answer);
+        }
+    }
+    filler.remove();
+    until(SOON, "a large response", || {
+        let answer = running.send(&large).ok()?;
+        (answer.status == 200).then_some(())
+    });
 }
