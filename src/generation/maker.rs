@@ -1,6 +1,6 @@
 //! Makes the generation of a reload: reads, validates and plans it, writes its files and tests them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
@@ -15,6 +15,7 @@ use crate::exit::{Failure, Problems};
 use crate::host::Host;
 use crate::host::user::User;
 use crate::plan::Plan;
+use crate::plan::disk_buffer::DiskBuffer;
 use crate::programs::nginx::config_test;
 use crate::queue::QueueLimits;
 use crate::supervise::generation::{GenerationMaker, Made, Settings};
@@ -39,21 +40,21 @@ pub(crate) struct Maker {
     /// The same for the generation that was made last, when that needs a new nginx.
     next_nginx: RefCell<Option<NginxState>>,
     /// The limits of the generation that was made last.
-    next_limits: Cell<LauncherLimits>,
+    next_limits: RefCell<LauncherLimits>,
 }
 
 /// The limits that the launcher itself keeps, whatever generation serves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct LauncherLimits {
     queue: QueueLimits,
-    responses_on_disk: u64,
+    disk: DiskBuffer,
 }
 
 impl LauncherLimits {
     fn of(plan: &Plan) -> Self {
         Self {
             queue: children::queue_limits(plan),
-            responses_on_disk: plan.disk.responses,
+            disk: plan.disk.clone(),
         }
     }
 }
@@ -75,7 +76,7 @@ impl Maker {
             disk_free,
             nginx: RefCell::new(NginxState::of(plan)?),
             next_nginx: RefCell::default(),
-            next_limits: Cell::new(LauncherLimits::of(plan)),
+            next_limits: RefCell::new(LauncherLimits::of(plan)),
         })
     }
 
@@ -131,7 +132,7 @@ impl Maker {
             sys::files::remove(&plan.layout.nginx())?;
         }
         self.next_nginx.replace(next_nginx);
-        self.next_limits.set(LauncherLimits::of(plan));
+        self.next_limits.replace(LauncherLimits::of(plan));
         Ok(Made {
             canary: children::canary(plan, &env)?,
             children: list,
@@ -189,9 +190,9 @@ impl GenerationMaker for Maker {
         if let Some(nginx) = self.next_nginx.take() {
             self.nginx.replace(nginx);
         }
-        let next = self.next_limits.get();
+        let next = self.next_limits.borrow();
         self.sockets.queue.set_limits(next.queue);
-        self.sockets.disk.set_limit(next.responses_on_disk);
+        self.sockets.disk.set_limits(&next.disk);
     }
 }
 

@@ -122,6 +122,9 @@ pub(crate) enum WatchdogFinding {
         /// The requests in its workers at the last poll that succeeded, as text for operators.
         requests: Option<String>,
     },
+    /// It serves, and has lost something that only a start brings back: what a killed process of it had counted in shared
+    /// memory.
+    Damaged,
     /// A request is overdue and could not be interrupted, so its worker has to be killed.
     Overdue {
         /// The number of the worker.

@@ -226,7 +226,7 @@ pub(crate) fn group_exists(group: Pid) -> bool {
 }
 
 /// Children of a process, zombies included (proc(5), `children`).
-fn children_of(pid: Pid) -> Vec<Pid> {
+pub(crate) fn children_of(pid: Pid) -> Vec<Pid> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let text = text.unwrap_or_default();
     let numbers = text.split_whitespace().filter_map(|word| word.parse().ok());

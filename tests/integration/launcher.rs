@@ -158,11 +158,17 @@ impl Launcher {
 
     /// With a runtime folder on a private file system of 1 MiB.
     pub(crate) fn on_a_small_disk(self) -> Self {
+        self.on_a_disk_of(1)
+    }
+
+    /// With a runtime folder on a private file system of so many MiB.
+    pub(crate) fn on_a_disk_of(self, mebibytes: u32) -> Self {
         let runtime = self.runtime.path();
         fs::create_dir(&runtime).unwrap();
         let runtime = runtime.display().to_string();
-        let mount = "mount -t tmpfs -o size=1m,mode=755 none \"$0\" && exec \"$@\"";
-        self.through(&["unshare", "--mount", "sh", "-c", mount, &runtime])
+        let options = format!("size={mebibytes}m,mode=755");
+        let mount = format!("mount -t tmpfs -o {options} none \"$0\" && exec \"$@\"");
+        self.through(&["unshare", "--mount", "sh", "-c", &mount, &runtime])
     }
 
     pub(crate) fn listen(mut self, address: &str) -> Self {

@@ -2,8 +2,9 @@
 //!
 //! The harness: `service` makes the folder of a service, `launcher` starts the binary, `running` controls it, `output`
 //! is the output of a command; `http` and `connection` are the client, `load` runs many of them, `account` counts what
-//! their requests have logged; `websocket` is a client of its own; `family` finds processes, `log` collects output, `wait` polls with a deadline. `harness`
-//! tests these. Each of the other modules tests one subject.
+//! their requests have logged, `refusals` holds requests open and reads what others get instead; `websocket` is a client
+//! of its own; `family` finds processes, `log` collects output, `wait` polls with a deadline. `harness` tests these. Each
+//! of the other modules tests one subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod account;
@@ -16,6 +17,7 @@ mod load;
 mod log;
 mod output;
 mod port;
+mod refusals;
 mod running;
 mod runtime_folder;
 mod service;
@@ -24,15 +26,18 @@ mod websocket;
 
 mod admin;
 mod check;
+mod client_limits;
 mod commands;
 mod concurrency;
 mod cut_streams;
 mod dev;
+mod disk_buffer;
 mod environ;
 mod event_streams;
 mod failures;
 mod fakes;
 mod faults;
+mod few_files;
 mod forks;
 mod forwarded;
 mod framing;
@@ -41,6 +46,7 @@ mod harness;
 mod headers;
 mod imports;
 mod isolation;
+mod killed_workers;
 mod limits;
 mod logs;
 mod logs_access;
@@ -54,6 +60,7 @@ mod request_body;
 mod restart;
 mod roles;
 mod shutdown;
+mod slow_clients;
 mod slow_senders;
 mod socketio;
 mod startup;

@@ -298,6 +298,12 @@ impl Running {
     pub(crate) fn runtime(&self) -> &Path {
         &self.runtime
     }
+
+    /// The runtime folder as the launcher sees it, which may be on a private file system.
+    pub(crate) fn own_runtime(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
+        root.join(self.runtime.strip_prefix("/").unwrap())
+    }
 }
 
 impl Drop for Running {

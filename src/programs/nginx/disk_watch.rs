@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::disk_fill::DiskFill;
+use super::disk_fill::{DiskFill, ResponseLimits};
 use crate::plan::Plan;
+use crate::plan::disk_buffer::DiskBuffer;
 use crate::sys::files::{self, Owner};
 use crate::sys::{open_files, process};
 
@@ -15,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// The folder of nginx's files for responses, as nginx.conf has it (`proxy_temp_path`).
 const PLACE: &str = "/nginx/temp/proxy/";
 
-/// The watch, shared by the task and those who change its limit.
+/// The watch, shared by the task and those who change its limits.
 #[derive(Clone, Debug)]
 pub(crate) struct DiskWatch {
     runtime: PathBuf,
@@ -23,8 +24,7 @@ pub(crate) struct DiskWatch {
     flag: PathBuf,
     /// The user of nginx's workers.
     user: Option<Owner>,
-    /// Bytes of all responses from which on it is full.
-    limit: Rc<Cell<u64>>,
+    limits: Rc<Cell<ResponseLimits>>,
 }
 
 impl DiskWatch {
@@ -33,13 +33,13 @@ impl DiskWatch {
             runtime: plan.layout.runtime.clone(),
             flag: plan.layout.disk_full(),
             user,
-            limit: Rc::new(Cell::new(plan.disk.responses)),
+            limits: Rc::new(Cell::new(limits(&plan.disk))),
         }
     }
 
-    /// Changes the bytes from which on it is full.
-    pub(crate) fn set_limit(&self, bytes: u64) {
-        self.limit.set(bytes);
+    /// Changes the limits to those of another plan.
+    pub(crate) fn set_limits(&self, disk: &DiskBuffer) {
+        self.limits.set(limits(disk));
     }
 
     /// Watches until the task is aborted.
@@ -54,8 +54,8 @@ impl DiskWatch {
             let Ok(free) = files::free_space(&self.runtime) else {
                 continue;
             };
-            let (was_full, limit) = (fill.is_full(), self.limit.get());
-            if fill.look(free, limit, started.elapsed()) {
+            let (was_full, limits) = (fill.is_full(), self.limits.get());
+            if fill.look(free, limits, started.elapsed()) {
                 let measured = self.measure();
                 if let Err(error) = &measured
                     && !std::mem::replace(&mut told, true)
@@ -66,10 +66,10 @@ impl DiskWatch {
                         "Cannot measure what nginx keeps on disk for slow clients."
                     );
                 }
-                fill.measured(measured.unwrap_or(0), free, limit, started.elapsed());
+                fill.measured(measured.unwrap_or(0), free, limits, started.elapsed());
             }
             if fill.is_full() != was_full {
-                self.tell(fill.is_full(), limit);
+                self.tell(&fill, free);
             }
         }
     }
@@ -78,11 +78,19 @@ impl DiskWatch {
         open_files::unnamed_bytes(&process::children_named("nginx"), PLACE, self.user)
     }
 
-    fn tell(&self, is_full: bool, limit: u64) {
-        let told = if is_full {
+    fn tell(&self, fill: &DiskFill, free: u64) {
+        let told = if fill.is_scarce() {
             tracing::warn!(
-                bytes = limit,
-                hint = "disk_buffer_size is half of the free space of the runtime folder unless it is set",
+                free_bytes = free,
+                hint = "disk full: free space where the runtime folder is (--runtime-dir)",
+                "The disk is full: large responses are refused until it has room (disk_full)."
+            );
+            files::write(&self.flag, "", 0o644)
+        } else if fill.is_full() {
+            tracing::warn!(
+                bytes = self.limits.get().all,
+                hint =
+                    "raise disk_buffer_size, or give the runtime folder more space (--runtime-dir)",
                 "Slow clients have filled the disk buffer for responses: until they have taken theirs, large responses are refused (disk_full)."
             );
             files::write(&self.flag, "", 0o644)
@@ -93,5 +101,20 @@ impl DiskWatch {
         if let Err(error) = told {
             tracing::warn!(%error, "Cannot tell the workers of the application whether the disk buffer is full.");
         }
+    }
+}
+
+fn limits(disk: &DiskBuffer) -> ResponseLimits {
+    if disk.response == 0 {
+        // None goes to disk.
+        return ResponseLimits {
+            all: u64::MAX,
+            reserve: 0,
+        };
+    }
+    ResponseLimits {
+        all: disk.responses,
+        // For a few that are being produced.
+        reserve: (disk.response * 4).min(disk.responses),
     }
 }

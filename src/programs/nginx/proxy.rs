@@ -10,6 +10,7 @@ use super::status_page::{self, NoFigures};
 use crate::status::ClientConnections;
 use crate::supervise::program::{Answer, NotReady, Proxy, Supervised, WatchdogFinding};
 use crate::sys::files::{self, WriteError};
+use crate::sys::process;
 
 /// nginx answers on its status socket in well below a millisecond; the timeout allows for a machine under heavy load.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,6 +22,10 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 const WATCHDOG_POLL: Duration = Duration::from_secs(1);
 /// An nginx that has said nothing for so long is hung. One that closes the connection is busy.
 const HUNG_AFTER: Duration = Duration::from_secs(20);
+
+/// nginx is not replaced earlier than this after its start because it has lost a worker: several may be lost one after the
+/// other.
+const REPLACE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A running nginx.
 #[derive(Clone, Debug)]
@@ -51,30 +56,87 @@ impl Supervised for NginxProxy {
         })
     }
 
-    fn watch(&self, _: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
+    fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
         Box::pin(async move {
-            let mut answered = Instant::now();
-            let mut told = answered;
+            let (mut silence, mut workers) = (Silence::new(), Workers::new(pid));
             loop {
                 tokio::time::sleep(WATCHDOG_POLL).await;
-                match status_page::connections(&self.status, TIMEOUT).await {
-                    Ok(_) | Err(NoFigures::Busy(_)) => {
-                        answered = Instant::now();
-                        told = answered;
-                    }
-                    Err(NoFigures::Silent(_)) if told.elapsed() >= HUNG_AFTER => {
-                        told = Instant::now();
-                        let hung = WatchdogFinding::Hung {
-                            idle: answered.elapsed(),
-                            requests: None,
-                        };
-                        // The supervisor's loop may have ended.
-                        let _: Result<(), _> = findings.send(hung).await;
-                    }
-                    Err(NoFigures::Silent(_)) => {}
+                let answer = status_page::connections(&self.status, TIMEOUT).await;
+                let hung = silence.check(matches!(answer, Err(NoFigures::Silent(_))));
+                let damaged = workers.lost_one().then_some(WatchdogFinding::Damaged);
+                for finding in hung.into_iter().chain(damaged) {
+                    // The supervisor's loop may have ended.
+                    let _: Result<(), _> = findings.send(finding).await;
                 }
             }
         })
+    }
+}
+
+/// How long nginx has said nothing.
+struct Silence {
+    answered: Instant,
+    /// When it was reported last, or was over.
+    told: Instant,
+}
+
+impl Silence {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            answered: now,
+            told: now,
+        }
+    }
+
+    /// Takes the result of a poll; a finding each time that it has said nothing for long enough.
+    fn check(&mut self, silent: bool) -> Option<WatchdogFinding> {
+        let now = Instant::now();
+        if !silent {
+            (self.answered, self.told) = (now, now);
+        }
+        if now.duration_since(self.told) < HUNG_AFTER {
+            return None;
+        }
+        self.told = now;
+        Some(WatchdogFinding::Hung {
+            idle: now.duration_since(self.answered),
+            requests: None,
+        })
+    }
+}
+
+/// nginx's worker processes, which end only when they are killed or crash: nginx has no other reason until it is stopped.
+/// Then what they had counted stays counted (limit_conn and stub_status count in shared memory).
+struct Workers {
+    master: Pid,
+    seen: Vec<Pid>,
+    /// When nginx may be replaced for the next lost one.
+    next: Instant,
+    lost: bool,
+}
+
+impl Workers {
+    fn new(master: Pid) -> Self {
+        Self {
+            master,
+            seen: process::children_of(master),
+            next: Instant::now() + REPLACE_INTERVAL,
+            lost: false,
+        }
+    }
+
+    /// Whether one was lost since the last time that this was true, and nginx may be replaced for it.
+    fn lost_one(&mut self) -> bool {
+        let now = process::children_of(self.master);
+        self.lost |= self.seen.iter().any(|worker| !now.contains(worker));
+        self.seen = now;
+        if !self.lost || Instant::now() < self.next {
+            return false;
+        }
+        self.lost = false;
+        self.next = Instant::now() + REPLACE_INTERVAL;
+        true
     }
 }
 

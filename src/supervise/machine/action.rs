@@ -22,6 +22,8 @@ pub(crate) enum Action {
     StopFast(ChildId, Pid),
     /// Send SIGKILL to a child's process group.
     Kill(ChildId, Pid),
+    /// Send SIGKILL to a child's main process alone.
+    KillMain(ChildId, Pid),
     /// Send SIGKILL to the processes that a child has started, because it waits for one that missed its signal.
     KillWorkers(ChildId, Pid),
     /// Close the launcher's copies of a child's sockets: the child is not started again, and clients in the queues

@@ -64,6 +64,8 @@ pub(crate) enum Purpose {
 pub(crate) enum GivenUp {
     /// It was not ready in time after a restart. That counts as a crash.
     NotReady,
+    /// Its main process was killed because it is damaged; the rest of it serves on until the new one does.
+    Damaged,
     /// The watchdog found it hung. Its kills have a budget of their own and never end the service.
     Hung,
 }

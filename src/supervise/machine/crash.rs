@@ -77,7 +77,7 @@ impl Machine {
         };
         let healthy = child.is_running().then(|| self.now.since(child.since()));
         let next = match child.given_up {
-            Some(GivenUp::Hung) => AfterCrash::Restart(Duration::ZERO),
+            Some(GivenUp::Hung | GivenUp::Damaged) => AfterCrash::Restart(Duration::ZERO),
             Some(GivenUp::NotReady) | None => child.backoff.crashed(self.now, healthy, random),
         };
         match next {

@@ -28,6 +28,8 @@ pub(crate) enum Event {
     Drained(ChildId, Pid),
     /// The watchdog found a child hung.
     Hung(ChildId, Pid),
+    /// The watchdog found a child damaged.
+    Damaged(ChildId, Pid),
     /// A process ended. It may be any process: a child, or an orphan that was reaped.
     Exited(Pid, Exit),
     /// The process group of these survivors has no member left.

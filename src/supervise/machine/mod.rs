@@ -195,6 +195,7 @@ impl Machine {
             Event::Ready(id, pid) => self.ready(id, pid),
             Event::Drained(id, pid) => self.drained(id, pid),
             Event::Hung(id, pid) => self.hung(id, pid),
+            Event::Damaged(id, pid) => self.damaged(id, pid),
             Event::Exited(pid, exit) => self.exited(pid, exit),
             Event::SurvivorsGone(id) => self.survivors_gone(id),
             Event::StopRequested => self.stop_requested(),

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use super::Machine;
 use super::action::{Action, Notice};
 use super::backoff::AfterCrash;
-use super::child::{Child, GivenUp, Purpose};
+use super::child::{Child, GivenUp, Purpose, SurvivorPolicy};
 use super::crash::SPAWN_PAUSE;
 use super::identity::ChildId;
 use super::outcome::{Outcome, Rollback};
@@ -111,6 +111,17 @@ impl Machine {
         if self.all_serve() && matches!(self.phase, Phase::Starting { .. }) {
             self.phase = Phase::Serving;
             self.act(Action::Announce(Notice::ServiceReady(self.now.0)));
+        }
+    }
+
+    /// Replaces the main process of a damaged child, as after a crash; its other processes finish their requests.
+    pub(super) fn damaged(&mut self, id: ChildId, pid: Pid) {
+        if let Some(child) = self.children.get_mut(id)
+            && child.state() == (ChildState::Running { pid })
+            && child.spec.survivors == SurvivorPolicy::Finish
+        {
+            child.given_up = Some(GivenUp::Damaged);
+            self.act(Action::KillMain(id, pid));
         }
     }
 

@@ -183,6 +183,7 @@ impl Runner {
         }
         match finding {
             WatchdogFinding::Hung { .. } => self.handle(Event::Hung(id, pid)),
+            WatchdogFinding::Damaged => self.handle(Event::Damaged(id, pid)),
             WatchdogFinding::Overdue { pid: worker, .. } => {
                 processes::kill_worker(&self.machine, *worker);
             }
@@ -247,6 +248,7 @@ impl Runner {
             Action::StopGracefully(id, pid) => self.stop_gracefully(id, pid),
             Action::StopFast(id, pid) => self.children.signal_fast(id, pid),
             Action::Kill(_, pid) => process::signal_group(pid, OsSignal::SIGKILL),
+            Action::KillMain(_, pid) => process::signal(pid, OsSignal::SIGKILL),
             Action::KillWorkers(_, pid) => process::kill_children_of(pid),
             Action::CloseSockets(id) => self.children.close_sockets(id),
             Action::Retire(id, pid) => {

@@ -22,7 +22,7 @@ pub(super) async fn watch(id: ChildId, pid: Pid, program: Program, events: Event
     tokio::join!(watching, forwarding);
 }
 
-/// Logs a finding; both kinds are errors: a process does not do what it is there for.
+/// Logs a finding: a process does not do what it is there for.
 pub(super) fn log(child: &str, finding: &WatchdogFinding) {
     match finding {
         WatchdogFinding::Hung { idle, requests } => tracing::error!(
@@ -30,6 +30,10 @@ pub(super) fn log(child: &str, finding: &WatchdogFinding) {
             seconds = idle.as_secs(),
             requests = requests.as_deref().unwrap_or("none that is known"),
             "It is hung: it has made no progress for this time."
+        ),
+        WatchdogFinding::Damaged => tracing::warn!(
+            child,
+            "One of its processes was killed or has crashed, and what it had counted (connections, request bodies) stays counted: the main process is replaced, the others finish their requests."
         ),
         WatchdogFinding::Overdue {
             worker,

@@ -1,6 +1,6 @@
 //! Faults: killed and stopped processes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -12,6 +12,8 @@ use super::Scene;
 
 /// How long a process is stopped.
 const STILL: Duration = Duration::from_secs(3);
+/// Long enough to be noticed, and too short to be taken for a hang.
+const LONG: Duration = Duration::from_secs(10);
 
 fn kill(victims: &[Process]) {
     assert!(!victims.is_empty(), "nobody to kill");
@@ -78,6 +80,11 @@ pub(super) fn kill_nginx_worker(scene: &mut Scene) {
     kill(&scene.running.nginx_workers()[..1]);
 }
 
+pub(super) fn kill_all_nginx_workers(scene: &mut Scene) {
+    kill(&scene.running.nginx_workers());
+    wait_ready(scene);
+}
+
 pub(super) fn stop_uwsgi_master(scene: &mut Scene) {
     stop_for_a_while(&scene.running.uwsgi_master());
 }
@@ -92,6 +99,20 @@ pub(super) fn stop_uwsgi_worker(scene: &mut Scene) {
 
 pub(super) fn stop_nginx_worker(scene: &mut Scene) {
     stop_for_a_while(&scene.running.nginx_workers()[0]);
+}
+
+/// New connections go to the workers that run.
+pub(super) fn stop_nginx_worker_for_long(scene: &mut Scene) {
+    let workers = scene.running.nginx_workers();
+    assert!(workers.len() > 1, "no other worker");
+    workers[0].signal(Signal::SIGSTOP);
+    let begun = Instant::now();
+    while begun.elapsed() < LONG {
+        let answer = scene.running.get_ok("/version");
+        assert!(answer.took < LONG / 2, "{:?}", answer.took);
+        pass_time(Duration::from_millis(50));
+    }
+    workers[0].signal(Signal::SIGCONT);
 }
 
 pub(super) fn stop_launcher(scene: &mut Scene) {

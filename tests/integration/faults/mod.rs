@@ -7,6 +7,7 @@
 mod clients;
 mod crash;
 mod ends;
+mod flood;
 mod hang;
 mod reload;
 mod table;

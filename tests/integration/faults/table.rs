@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::launcher::Launcher;
 use crate::service::{Service, importing};
 
 use super::hang::{HARD, SOFT, T};
 use super::{
-    After, Begin, CLIENTS, Failed, Fault, Longest, SLOTS, Scene, clients, crash, ends, hang, reload,
+    After, Begin, CLIENTS, Failed, Fault, Longest, SLOTS, Scene, clients, crash, ends, flood, hang,
+    reload,
 };
 
 /// A fault that fails no request and may only delay some.
@@ -48,6 +51,16 @@ fn slow_import() -> Service {
     slots().with_prelude(&importing("time.sleep(120)"))
 }
 
+fn with_a_file() -> Service {
+    slots().file("src/static/flood.bin", &"x".repeat(flood::FILE))
+}
+
+/// With room for two bodies of up to 1,000,000 bytes.
+fn small_buffer() -> Service {
+    Service::new().nginx_config(&json!({
+        "wsgi_worker_threads_count": SLOTS, "disk_buffer_size": "16m", "max_body_size": 1_500_000}))
+}
+
 fn as_it_is(launcher: Launcher) -> Launcher {
     launcher
 }
@@ -70,6 +83,10 @@ pub(super) const FAULTS: &[Fault] = &[
         failed: Failed::Hit(CLIENTS),
         ..row("kill -9 an nginx worker", crash::kill_nginx_worker)
     },
+    Fault {
+        failed: Failed::Hit(CLIENTS),
+        ..row("kill -9 all nginx workers", crash::kill_all_nginx_workers)
+    },
     row("SIGSTOP uWSGI master, 3 s", crash::stop_uwsgi_master),
     row("SIGSTOP nginx master, 3 s", crash::stop_nginx_master),
     row("SIGSTOP launcher, 3 s", crash::stop_launcher),
@@ -80,6 +97,13 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         longest: STANDS_STILL,
         ..row("SIGSTOP an nginx worker, 3 s", crash::stop_nginx_worker)
+    },
+    Fault {
+        longest: Longest::AtMost(Duration::from_secs(13)),
+        ..row(
+            "SIGSTOP an nginx worker, 10 s",
+            crash::stop_nginx_worker_for_long,
+        )
     },
     // request_timeout + 10 s, at least 20 s; the requests that the workers had are lost.
     Fault {
@@ -193,6 +217,20 @@ pub(super) const FAULTS: &[Fault] = &[
     row("clients that hang up", clients::clients_that_hang_up),
     row("POST body nobody reads", clients::a_body_nobody_reads),
     row("header of 20 kB", clients::a_header_of_20_kb),
+    row("10,000 connections, dropped", flood::opened_and_dropped),
+    row("600 half requests", flood::half_requests),
+    Fault {
+        service: with_a_file,
+        ..row("300 pipelined requests", flood::pipelined)
+    },
+    Fault {
+        service: with_a_file,
+        ..row("thousands of ranges of a file", flood::range_flood)
+    },
+    Fault {
+        service: small_buffer,
+        ..row("200 uploads that break off", flood::broken_uploads)
+    },
     Fault {
         failed: Failed::OnlyRefused,
         after: After::Ended,

@@ -128,3 +128,33 @@ fn kills_of_the_watchdog_never_end_the_service() {
     }
     assert_eq!(killed_at, [0, 21, 42, 609, 630, 651, 1218, 1239, 1260]);
 }
+
+#[test]
+fn a_damaged_proxy_is_replaced_while_its_workers_finish_and_that_is_no_crash() {
+    let mut service = serving();
+    for n in 0..20 {
+        let (old, new) = (pid(20 + n), pid(21 + n));
+        let now = u64::try_from(n).unwrap() * 1000;
+        let damaged = deeds(service.on(Event::Damaged(PROXY, old), at(now)));
+        assert_eq!(damaged, [Action::KillMain(PROXY, old)]);
+        let gone = deeds(service.on(Event::Exited(old, Exit::Signal(9)), at(now + 1)));
+        assert!(
+            matches!(
+                gone.as_slice(),
+                [
+                    Action::AdoptSurvivors { of: PROXY, .. },
+                    Action::Spawn(PROXY)
+                ]
+            ),
+            "{gone:?}"
+        );
+        service.on(Event::Spawned(PROXY, new), at(now + 2));
+        service.on(Event::Ready(PROXY, new), at(now + 3));
+        assert!(service.is_ready());
+    }
+    // The application has no processes that could finish.
+    assert_eq!(
+        deeds(service.on(Event::Damaged(APP, pid(10)), at(99_000))),
+        []
+    );
+}
