@@ -3,7 +3,7 @@
 //! ```text
 //! RUNTIME/app.sock              the application's socket, bound by the launcher and shared by all generations
 //! RUNTIME/control.sock          the control socket
-//! RUNTIME/disk-full             there while slow clients have filled the disk buffer for responses
+//! RUNTIME/disk-full             there while large responses are refused for lack of disk, else disk-not-full
 //! RUNTIME/GENERATION/nginx/     nginx.conf, mime.types, nginx.pid, nginx.sock, draining, temp folders
 //! RUNTIME/GENERATION/uwsgi/     uwsgi.ini, entry module, stats.sock, master.fifo; belongs to the workers' user
 //! ```
@@ -67,6 +67,11 @@ impl Layout {
     /// the disk.
     pub fn disk_full(&self) -> PathBuf {
         self.runtime.join("disk-full")
+    }
+
+    /// The name of that file otherwise.
+    pub fn disk_not_full(&self) -> PathBuf {
+        self.runtime.join("disk-not-full")
     }
 
     /// The folder of uWSGI's files; belongs to the workers' user.

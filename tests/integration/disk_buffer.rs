@@ -243,6 +243,14 @@ fn a_full_disk_cuts_no_response() {
     let launcher = Launcher::new(&Service::with_slots(2)).on_a_disk_of(64);
     let running = launcher.start_ready();
     let filler = Filler::in_folder(&running.own_runtime());
+    // The launcher looks ten times a second.
+    until(SOON, "the launcher to notice", || {
+        running
+            .own_runtime()
+            .join("disk-full")
+            .exists()
+            .then_some(())
+    });
     let large = Request::get("/big/3000000").header("Connection", "close");
     for _ in 0..10 {
         let answer = running.send(&large).unwrap();

@@ -22,6 +22,8 @@ pub(crate) struct DiskWatch {
     runtime: PathBuf,
     /// While this file exists, the workers refuse large responses.
     flag: PathBuf,
+    /// Its name otherwise: a full disk may have no room for a new file, but it is enough to rename one.
+    unset: PathBuf,
     /// The user of nginx's workers.
     user: Option<Owner>,
     limits: Rc<Cell<ResponseLimits>>,
@@ -32,6 +34,7 @@ impl DiskWatch {
         Self {
             runtime: plan.layout.runtime.clone(),
             flag: plan.layout.disk_full(),
+            unset: plan.layout.disk_not_full(),
             user,
             limits: Rc::new(Cell::new(limits(&plan.disk))),
         }
@@ -45,8 +48,10 @@ impl DiskWatch {
     /// Watches until the task is aborted.
     pub(crate) async fn run(self) {
         let (started, mut fill, mut told) = (Instant::now(), DiskFill::default(), false);
-        if let Err(error) = files::remove(&self.flag) {
-            tracing::warn!(%error, "Cannot remove a file of an earlier run: large responses are refused.");
+        let prepared =
+            files::remove(&self.flag).and_then(|()| files::write(&self.unset, "", 0o644));
+        if let Err(error) = prepared {
+            tracing::warn!(%error, "Cannot prepare for a full disk: large responses may be cut then.");
         }
         loop {
             tokio::time::sleep(INTERVAL).await;
@@ -85,7 +90,7 @@ impl DiskWatch {
                 hint = "disk full: free space where the runtime folder is (--runtime-dir)",
                 "The disk is full: large responses are refused until it has room (disk_full)."
             );
-            files::write(&self.flag, "", 0o644)
+            std::fs::rename(&self.unset, &self.flag)
         } else if fill.is_full() {
             tracing::warn!(
                 bytes = self.limits.get().all,
@@ -93,10 +98,10 @@ impl DiskWatch {
                     "raise disk_buffer_size, or give the runtime folder more space (--runtime-dir)",
                 "Slow clients have filled the disk buffer for responses: until they have taken theirs, large responses are refused (disk_full)."
             );
-            files::write(&self.flag, "", 0o644)
+            std::fs::rename(&self.unset, &self.flag)
         } else {
             tracing::info!("The disk buffer for responses has room again.");
-            files::remove(&self.flag)
+            std::fs::rename(&self.flag, &self.unset)
         };
         if let Err(error) = told {
             tracing::warn!(%error, "Cannot tell the workers of the application whether the disk buffer is full.");
