@@ -190,9 +190,9 @@ class Answer:
             if whole or not _exists(_DISK_FULL) or header_rules.is_unbuffered(self._headers):
                 return False
             self.held = bytearray()
-        self.held += chunk
-        if len(self.held) > _IN_MEMORY:
+        if len(self.held) + len(chunk) > _IN_MEMORY:
             raise header_rules.NoRoom
+        self.held += chunk
         return True
 
     def send_headers(self, empty=False):
@@ -216,7 +216,7 @@ class Answer:
             else:
                 lines.append(("Transfer-Encoding", "chunked"))
                 self.chunked = True
-        elif self._length > _IN_MEMORY and _exists(_DISK_FULL):
+        elif self._length > _IN_MEMORY and _exists(_DISK_FULL) and not header_rules.is_unbuffered(lines):
             raise header_rules.NoRoom
         lines.append(self._account("-"))
         self.sent = True

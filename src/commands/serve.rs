@@ -77,7 +77,9 @@ pub(crate) fn serve(
     announce(&context, &plan);
     let application: Arc<OwnedFd> = Arc::new(application.into());
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
-    let ports = addresses.iter().map(SocketAddr::port).collect();
+    let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
+    ports.sort_unstable();
+    ports.dedup();
     let into_fd = |socket: Tcp| Arc::new(OwnedFd::from(socket.into_listener()));
     let clients: Vec<Arc<OwnedFd>> = bound.clients.into_iter().map(into_fd).collect();
     let shared = SharedSockets {

@@ -21,7 +21,7 @@ const CLASSES: [u64; 4] = [100_000, 1_000_000, 10_000_000, 100_000_000];
 const UNLIMITED_BODY: u64 = 1 << 30;
 /// The largest number that limit_conn takes (`ngx_http_limit_conn` in ngx_http_limit_conn_module.c).
 const MAX_PLACES: u32 = 65_535;
-/// Digits of the lengths in the first class. Shorter bodies stay in memory, or take no more than that of it.
+/// Digits of the lengths in the first class. Shorter bodies fit into nginx's buffer in memory and are not counted.
 const FIRST_DIGITS: u32 = 5;
 /// The default, however much is free: slow clients have to be very many for more.
 const LARGEST_DEFAULT: u64 = 16 << 30;
@@ -65,16 +65,17 @@ pub(super) fn plan(config: &Config, host: &Host, findings: &mut Findings) -> Dis
         config.max_body_size,
         config.slots.value,
     );
-    let room = buffer.bodies.last().map_or(0, |largest| largest.bytes);
-    if buffer.total < room {
+    let reserved = |class: &BodyClass| class.bytes * u64::from(class.places);
+    let room = buffer.bodies.iter().map(reserved).sum::<u64>();
+    if room > buffer.total / 2 {
         findings.warning(
             set.map_or("/nginx_config/disk_buffer_size", |setting| &setting.at),
             format!(
-                "request bodies of up to {} are allowed, and {} of disk are there to buffer them",
-                units::size(room),
-                units::about(buffer.total)
+                "one request body of each size needs {} of disk, and {} are there for bodies, the half of disk_buffer_size",
+                units::about(room),
+                units::about(buffer.total / 2)
             ),
-            "lower max_body_size, or give the runtime folder more space (--runtime-dir); what does not fit gets 503",
+            "lower max_body_size, or give the runtime folder more space (--runtime-dir); what the disk has no room for gets 503",
         );
     }
     buffer

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Plan;
 use super::client_limit::ClientLimit;
+use super::sizing::OTHER_FILES;
 use super::units::{about, seconds};
 use crate::config::Config;
 use crate::host::Host;
@@ -22,7 +23,7 @@ pub(super) fn client_limit(plan: &Plan) -> String {
 
 pub(super) fn connections_reason(plan: &Plan, host: &Host) -> String {
     let connections = u64::from(plan.nginx_connections);
-    let limit = if connections + 256 >= host.open_files {
+    let limit = if connections + OTHER_FILES >= host.open_files {
         format!(
             " (the limit of open files, {}, allows no more: ulimit -n)",
             host.open_files
@@ -40,7 +41,7 @@ pub(super) fn disk_reason(plan: &Plan, config: &Config) -> String {
     let origin = if config.disk_buffer_size.is_some() {
         "disk_buffer_size"
     } else {
-        "half of what is free in the runtime folder (disk_buffer_size)"
+        "half of what is free in the runtime folder, at most 16 GiB (disk_buffer_size)"
     };
     let places: Vec<String> = plan
         .disk

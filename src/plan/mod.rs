@@ -138,10 +138,21 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
     let threads = (slots / processes.max(1)).max(1);
     let (queue, queue_places) = sizing::queue(config.queue_size.value, slots, host.somaxconn);
     if config.queue_size.set && queue < config.queue_size.value {
+        let (why, hint) = if queue == sizing::MAX_QUEUE {
+            ("the launcher can watch no more", "lower queue_size")
+        } else {
+            (
+                "net.core.somaxconn allows no more",
+                "raise net.core.somaxconn (docker run --sysctl net.core.somaxconn=…), or lower queue_size",
+            )
+        };
         findings.warning(
             &config.queue_size.at,
-            format!("{} requests cannot wait here, only {queue}: net.core.somaxconn allows no more", config.queue_size.value),
-            "raise net.core.somaxconn (docker run --sysctl net.core.somaxconn=…), or lower queue_size",
+            format!(
+                "{} requests cannot wait here, only {queue}: {why}",
+                config.queue_size.value
+            ),
+            hint,
         );
     }
     let rounds = queue.div_ceil(slots) + 1;

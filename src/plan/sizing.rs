@@ -10,10 +10,12 @@ const MAX_CONNECTIONS: u64 = 20_480;
 const MEMORY_PER_CONNECTION: u64 = 32 * 1024;
 /// However little memory there is: idle connections cost 1 KiB.
 const MIN_CONNECTIONS_BY_MEMORY: u64 = 1024;
+/// The launcher can see no more connections in a listen queue: the kernel lists them in one message of 32 KiB.
+pub(crate) const MAX_QUEUE: u32 = 8000;
 /// However few files may be open: nginx needs some to start.
 const MIN_CONNECTIONS: u64 = 64;
 /// File descriptors that nginx needs besides its connections: listeners, logs, channels, static files.
-const OTHER_FILES: u64 = 256;
+pub(crate) const OTHER_FILES: u64 = 256;
 /// Minimum memory of a forked process of a small Flask service that is still idle, in bytes (16 use 36 MiB together).
 const MIN_MEMORY_PER_PROCESS: u64 = 4 * 1024 * 1024;
 /// Memory of the launcher, nginx and uWSGI's master with a small application, in bytes.
@@ -52,10 +54,10 @@ pub(crate) fn nginx_connections(workers: u32, open_files: u64, memory_limit: Opt
 
 /// Requests that may wait while every slot is busy, and the connections that the application's socket takes as long as
 /// slots are free: requests that come for them are in its queue until the processes take them. At most `somaxconn`: the
-/// kernel silently truncates a larger backlog (listen(2)), and uWSGI refuses to start with one.
+/// kernel silently truncates a larger backlog (listen(2)), and uWSGI refuses to start with one. At most [`MAX_QUEUE`], too.
 pub(crate) fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
-    let somaxconn = somaxconn.max(1);
-    (wanted.min(somaxconn), (wanted + slots).min(somaxconn))
+    let most = somaxconn.clamp(1, MAX_QUEUE);
+    (wanted.min(most), (wanted + slots).min(most))
 }
 
 /// Warns when the processes exceed the memory limit (in bytes) even with a minimal application.
@@ -92,6 +94,7 @@ mod tests {
         assert_eq!(queue(1024, 17, 4096), (1024, 1041));
         assert_eq!(queue(1024, 17, 128), (128, 128));
         assert_eq!(queue(0, 4, 4096), (0, 4));
+        assert_eq!(queue(20_000, 17, 65_535), (8000, 8000));
         assert_eq!(nginx_workers(64), 4);
         assert_eq!(nginx_connections(2, 1_048_576, None), 20_480);
         assert_eq!(nginx_connections(2, 20_000, None), 19_744);

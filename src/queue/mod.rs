@@ -33,6 +33,9 @@ const INTERVAL: Duration = Duration::from_millis(25);
 /// A request that has been in the queue for so long has found every slot busy: a free one takes it within a millisecond.
 const ALL_BUSY_AFTER: Duration = INTERVAL;
 
+/// Requests that are refused in one look; the next one follows at once.
+const MOST_AT_ONCE: usize = 64;
+
 /// What may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueLimits {
@@ -97,13 +100,17 @@ impl RequestQueue {
     pub(crate) async fn watch(self, socket: Weak<OwnedFd>) {
         let mut queue = None;
         let mut told = false;
+        let mut pause = INTERVAL;
         loop {
-            tokio::time::sleep(self.until_next_look()).await;
+            tokio::time::sleep(pause).await;
             let Some(socket) = socket.upgrade() else {
                 return;
             };
             let looked = self.look(&socket, &mut queue);
             self.0.seen.set(looked.is_ok());
+            pause = looked
+                .as_ref()
+                .map_or(INTERVAL, |()| self.until_next_look());
             if let Err(error) = looked
                 && !std::mem::replace(&mut told, true)
             {
@@ -122,7 +129,8 @@ impl RequestQueue {
             Some(queue) => queue,
             None => queue.insert(ListenQueue::of(socket)?),
         };
-        loop {
+        // The connections that are refused have to be answered, too, before there are too many of them.
+        for _ in 0..MOST_AT_ONCE {
             let mut waits = self.0.waits.borrow_mut();
             waits.update(&queue.waiting()?, self.now());
             let oldest = waits.oldest(self.now());
@@ -142,6 +150,7 @@ impl RequestQueue {
             }
             self.0.refused.set(self.0.refused.get() + 1);
         }
+        Ok(())
     }
 
     fn set_places(&self, socket: &OwnedFd, places: u32) -> io::Result<()> {
@@ -154,7 +163,8 @@ impl RequestQueue {
 
     fn until_next_look(&self) -> Duration {
         let waits = self.0.waits.borrow();
-        match self.0.limits.get().timeout {
+        let limits = self.0.limits.get();
+        match limits.timeout {
             Some(limit) if waits.count() > 0 => {
                 limit.saturating_sub(waits.oldest(self.now())).min(INTERVAL)
             }

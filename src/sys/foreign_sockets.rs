@@ -19,8 +19,9 @@ pub(crate) fn shut_down(pids: &[Pid], inodes: &HashSet<u32>) -> io::Result<usize
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let process = pidfd(*pid)?;
-        // A descriptor that is closed meanwhile needs no end.
+        let Some(process) = unless_gone(pidfd(*pid))? else {
+            continue;
+        };
         for entry in descriptors.filter_map(Result::ok) {
             let inode = std::fs::read_link(entry.path()).ok().and_then(|target| {
                 let inode = target.to_str()?.strip_prefix("socket:[")?;
@@ -36,7 +37,9 @@ pub(crate) fn shut_down(pids: &[Pid], inodes: &HashSet<u32>) -> io::Result<usize
             if !inodes.contains(&inode) {
                 continue;
             }
-            let socket = copy(&process, number)?;
+            let Some(socket) = unless_gone(copy(&process, number))? else {
+                continue;
+            };
             // The descriptor may be another one's by now.
             if nix::sys::stat::fstat(&socket).is_ok_and(|stat| stat.st_ino == u64::from(inode))
                 && shutdown(socket.as_raw_fd(), Shutdown::Both).is_ok()
@@ -46,6 +49,16 @@ pub(crate) fn shut_down(pids: &[Pid], inodes: &HashSet<u32>) -> io::Result<usize
         }
     }
     Ok(ended)
+}
+
+/// None where the process or the descriptor has ended meanwhile: then there is nothing to end.
+fn unless_gone(opened: io::Result<OwnedFd>) -> io::Result<Option<OwnedFd>> {
+    match opened {
+        Err(error) if [Some(libc::ESRCH), Some(libc::EBADF)].contains(&error.raw_os_error()) => {
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
 }
 
 fn pidfd(pid: Pid) -> io::Result<OwnedFd> {

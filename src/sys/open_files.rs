@@ -9,8 +9,8 @@ use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
 
 use super::files::Owner;
 
-/// Bytes on disk of the unnamed regular files below a path that contains `place` which those of these processes have open
-/// that run as `owner`; none: all, which run as the launcher's own user. Processes that have ended meanwhile have none.
+/// Bytes on disk of unnamed regular files that these processes have open, and whose path contained `place`. Only processes
+/// that run as `owner` are looked at; without an owner, all of them. Processes that have ended meanwhile have no files.
 pub(crate) fn unnamed_bytes(pids: &[Pid], place: &str, owner: Option<Owner>) -> io::Result<u64> {
     let _as_owner = owner.map(FileUser::become_owner);
     let is_theirs = |pid: &&Pid| {

@@ -226,7 +226,7 @@ pub(crate) fn group_exists(group: Pid) -> bool {
 }
 
 /// Children of a process, zombies included (proc(5), `children`).
-pub(crate) fn children_of(pid: Pid) -> Vec<Pid> {
+fn children_of(pid: Pid) -> Vec<Pid> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let text = text.unwrap_or_default();
     let numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
@@ -245,6 +245,23 @@ pub(crate) fn children_named(name: &str) -> Vec<Pid> {
             comm.trim_end() == name
         })
         .collect()
+}
+
+/// The children of a process with their titles, the command line without arguments behind a NUL; none when that cannot be
+/// read.
+pub(crate) fn titles_of_children(pid: Pid) -> Option<Vec<(Pid, String)>> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let numbers = list.split_whitespace().filter_map(|word| word.parse().ok());
+    let title = |pid: i32| {
+        // One that has ended meanwhile has none.
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let title = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        (
+            Pid::from_raw(pid),
+            String::from_utf8_lossy(title).trim_end().to_owned(),
+        )
+    };
+    Some(numbers.map(title).collect())
 }
 
 /// Whether `pid` is a child of `parent`.

@@ -157,6 +157,9 @@ class Answers(Pipe):
         empty = self.call(application, QUERY_STRING="0", **ask)
         self.assertEqual((dict(empty.started[0][1])["Content-Length"], empty.body), ("0", []))
         # What nginx does not keep on disk in any case.
+        unbuffered = [("X-Accel-Buffering", "no"), ("Content-Length", "263000")]
+        whole = self.call(application, QUERY_STRING="263", status="200 OK", headers=unbuffered)
+        self.assertEqual((whole.started[0][0], len(whole.body)), ("200 OK", 263))
         events = self.call(application, QUERY_STRING="263", status="200 OK", headers=[("Content-Type", "text/event-stream")])
         self.assertEqual((events.started[0][0], len(events.body)), ("200 OK", 264))
         none = self.call(application, QUERY_STRING="3", status="304 Not Modified", headers=[])

@@ -136,7 +136,15 @@ fn behind_a_trusted_proxy_the_clients_count_and_not_the_proxy() {
     // The limit that is set holds for private addresses, too.
     let private = begin(&running, &from(upload(100), "10.1.2.3"), 2);
     assert_refused(&running.send(&from(get("/version"), "10.1.2.3")).unwrap());
-    drop((of_client, unnamed, private));
+    // The network of a client of IPv6 counts.
+    let network = begin(&running, &from(upload(100), "2001:db8:0:1::a"), 2);
+    assert_refused(
+        &running
+            .send(&from(get("/version"), "2001:db8:0:1:b::c"))
+            .unwrap(),
+    );
+    assert_served(&running, &from(get("/version"), "2001:db8:0:2::a"));
+    drop((of_client, unnamed, private, network));
 }
 
 #[test]

@@ -145,13 +145,13 @@ impl RecordQueue {
     }
 
     /// The accounts, by [`Source::index`].
+    pub(crate) fn tallies(&self) -> [Tally; 6] {
+        self.tallies
+    }
+
     /// Refused requests, by [`ShedCause::index`].
     pub(crate) fn shed(&self) -> [u64; ShedCause::ALL.len()] {
         self.shed
-    }
-
-    pub(crate) fn tallies(&self) -> [Tally; 6] {
-        self.tallies
     }
 
     fn drop_record(&mut self, source: Source, len: usize, now: u64) {

@@ -33,13 +33,14 @@ pub(super) struct DiskFill {
 impl DiskFill {
     /// Takes the free space, in bytes. True when the responses should be measured. Times are monotonic.
     pub(super) fn look(&mut self, free: u64, limits: ResponseLimits, now: Duration) -> bool {
-        self.scarce = free < limits.reserve;
+        // Twice as much again, so that it does not come and go.
+        self.scarce = free < limits.reserve * if self.scarce { 2 } else { 1 };
         self.without_responses = self.without_responses.max(free);
         let used = self.without_responses - free;
         let due = self
             .measured_at
             .is_none_or(|at| now.saturating_sub(at) >= MEASURE_INTERVAL);
-        used >= limits.all || (due && (self.full || used >= limits.all / 2))
+        (used >= limits.all && !self.full) || (due && (self.full || used >= limits.all / 2))
     }
 
     /// Takes a measurement: the bytes of all responses. One that has failed is one of zero bytes: others may have used the
@@ -122,7 +123,9 @@ mod tests {
         fill.look(100, LIMIT, at(0));
         fill.look(9, LIMIT, at(100));
         assert!(fill.is_full() && fill.is_scarce());
-        fill.look(11, LIMIT, at(200));
+        fill.look(19, LIMIT, at(200));
+        assert!(fill.is_full());
+        fill.look(20, LIMIT, at(300));
         assert!(!fill.is_full());
     }
 

@@ -83,6 +83,16 @@ impl DiskWatch {
         open_files::unnamed_bytes(&process::children_named("nginx"), PLACE, self.user)
     }
 
+    fn set(&self) -> std::io::Result<()> {
+        match std::fs::rename(&self.unset, &self.flag) {
+            // There was no room for it at the start; perhaps there is now.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::File::create(&self.flag).map(drop)
+            }
+            done => done,
+        }
+    }
+
     fn tell(&self, fill: &DiskFill, free: u64) {
         let told = if fill.is_scarce() {
             tracing::warn!(
@@ -90,7 +100,7 @@ impl DiskWatch {
                 hint = "disk full: free space where the runtime folder is (--runtime-dir)",
                 "The disk is full: large responses are refused until it has room (disk_full)."
             );
-            std::fs::rename(&self.unset, &self.flag)
+            self.set()
         } else if fill.is_full() {
             tracing::warn!(
                 bytes = self.limits.get().all,
@@ -98,7 +108,7 @@ impl DiskWatch {
                     "raise disk_buffer_size, or give the runtime folder more space (--runtime-dir)",
                 "Slow clients have filled the disk buffer for responses: until they have taken theirs, large responses are refused (disk_full)."
             );
-            std::fs::rename(&self.unset, &self.flag)
+            self.set()
         } else {
             tracing::info!("The disk buffer for responses has room again.");
             std::fs::rename(&self.flag, &self.unset)
@@ -119,7 +129,7 @@ fn limits(disk: &DiskBuffer) -> ResponseLimits {
     }
     ResponseLimits {
         all: disk.responses,
-        // For a few that are being produced.
-        reserve: (disk.response * 4).min(disk.responses),
+        // For one that is being produced.
+        reserve: disk.response.min(disk.responses),
     }
 }

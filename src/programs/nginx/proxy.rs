@@ -23,6 +23,8 @@ const WATCHDOG_POLL: Duration = Duration::from_secs(1);
 /// An nginx that has said nothing for so long is hung. One that closes the connection is busy.
 const HUNG_AFTER: Duration = Duration::from_secs(20);
 
+/// The title of a worker process that has not been asked to finish (`ngx_worker_process_cycle`).
+const WORKER: &str = "nginx: worker process";
 /// nginx is not replaced earlier than this after its start because it has lost a worker: several may be lost one after the
 /// other.
 const REPLACE_INTERVAL: Duration = Duration::from_secs(10);
@@ -76,7 +78,7 @@ impl Supervised for NginxProxy {
 /// How long nginx has said nothing.
 struct Silence {
     answered: Instant,
-    /// When it was reported last, or was over.
+    /// When it was reported last; when nginx spoke again, if that was later.
     told: Instant,
 }
 
@@ -106,12 +108,12 @@ impl Silence {
     }
 }
 
-/// nginx's worker processes, which end only when they are killed or crash: nginx has no other reason until it is stopped.
-/// Then what they had counted stays counted (limit_conn and stub_status count in shared memory).
+/// nginx's worker processes. One that is gone, and was not asked to finish its requests, was killed or has crashed. Then what
+/// it had counted stays counted: limit_conn and stub_status count in shared memory.
 struct Workers {
     master: Pid,
     seen: Vec<Pid>,
-    /// When nginx may be replaced for the next lost one.
+    /// Not earlier is one reported, or reported again.
     next: Instant,
     lost: bool,
 }
@@ -120,22 +122,29 @@ impl Workers {
     fn new(master: Pid) -> Self {
         Self {
             master,
-            seen: process::children_of(master),
+            seen: Vec::new(),
             next: Instant::now() + REPLACE_INTERVAL,
             lost: false,
         }
     }
 
-    /// Whether one was lost since the last time that this was true, and nginx may be replaced for it.
+    /// True once in a while from the loss of a worker on: nginx may not be replaced at the moment.
     fn lost_one(&mut self) -> bool {
-        let now = process::children_of(self.master);
-        self.lost |= self.seen.iter().any(|worker| !now.contains(worker));
-        self.seen = now;
-        if !self.lost || Instant::now() < self.next {
+        // nginx has other processes, too, which end by themselves (cache loader).
+        if let Some(children) = process::titles_of_children(self.master) {
+            let is_there = |worker: &Pid| children.iter().any(|(pid, _)| pid == worker);
+            self.lost |= !self.seen.iter().all(is_there);
+            self.seen = children
+                .iter()
+                .filter(|(_, title)| title == WORKER)
+                .map(|(pid, _)| *pid)
+                .collect();
+        }
+        let now = Instant::now();
+        if !self.lost || now < self.next {
             return false;
         }
-        self.lost = false;
-        self.next = Instant::now() + REPLACE_INTERVAL;
+        self.next = now + REPLACE_INTERVAL;
         true
     }
 }

@@ -76,12 +76,15 @@ impl Progress {
         });
         let moved = current.is_some() && current != self.last;
         let nothing_waits = observed.waiting.unwrap_or(0) == 0;
-        // Requests without a time limit may keep every slot for ever: the application is busy, not hung.
-        let busy = self.request_timeout.is_none()
-            && observed
-                .workers
-                .as_ref()
-                .is_some_and(|workers| workers.iter().any(|worker| !worker.in_flight.is_empty()));
+        // What has no time limit may keep every slot for ever: the application is busy, not hung.
+        let mut in_flight = observed
+            .workers
+            .iter()
+            .flatten()
+            .flat_map(|worker| &worker.in_flight)
+            .peekable();
+        let busy = in_flight.peek().is_some()
+            && (self.request_timeout.is_none() || in_flight.all(|request| request.websocket));
         if current.is_some() {
             self.last = current;
         }
@@ -162,6 +165,18 @@ mod tests {
             progress.check(&observed(3, &["a"], 4), seconds(70)),
             Some(seconds(70))
         );
+    }
+
+    #[test]
+    fn slots_that_websockets_hold_are_busy() {
+        let mut progress = Progress::new(Some(seconds(1)));
+        let mut sockets = observed(3, &["a"], 4);
+        if let Some(worker) = sockets.workers.iter_mut().flatten().next() {
+            worker.in_flight[0].websocket = true;
+        }
+        for second in 0..100 {
+            assert_eq!(progress.check(&sockets, seconds(second)), None);
+        }
     }
 
     #[test]

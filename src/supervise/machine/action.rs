@@ -73,6 +73,8 @@ pub(crate) enum Notice {
     Crashed(ChildLabel, Exit, Duration),
     /// A child that the launcher killed has ended and is started again after this time.
     Restarting(ChildLabel, Duration),
+    /// The main process of a damaged child is replaced.
+    Replacing(ChildLabel),
     /// A hung child is killed.
     HungKilled(ChildLabel),
     /// A hung child is left alone: the watchdog has killed it as often as it may.

@@ -85,6 +85,8 @@ pub(crate) struct Child {
     /// Why the launcher has killed it; none when it runs, or ended by itself.
     pub(super) given_up: Option<GivenUp>,
     pub(super) watchdog_kills: KillBudget,
+    /// Of its main process, because it was damaged.
+    pub(super) replacements: KillBudget,
     /// Why it is not ready, from its last readiness poll.
     pub(super) not_ready: Option<String>,
     /// For survivors: the child that crashed. They are its process group without the leader, and still serve.
@@ -104,6 +106,7 @@ impl Child {
             ever_ready: false,
             given_up: None,
             watchdog_kills: KillBudget::default(),
+            replacements: KillBudget::default(),
             not_ready: None,
             survivors_of: None,
         }

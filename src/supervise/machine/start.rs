@@ -114,13 +114,22 @@ impl Machine {
         }
     }
 
-    /// Replaces the main process of a damaged child, as after a crash; its other processes finish their requests.
+    /// Replaces the main process of a damaged child, as after a crash and as often as its budget allows; its other processes
+    /// finish their requests. A child that does not serve is left alone: it is found again when it does.
     pub(super) fn damaged(&mut self, id: ChildId, pid: Pid) {
-        if let Some(child) = self.children.get_mut(id)
+        let now = self.now;
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        let replaceable = child.serves() && child.spec.survivors == SurvivorPolicy::Finish;
+        if replaceable
             && child.state() == (ChildState::Running { pid })
-            && child.spec.survivors == SurvivorPolicy::Finish
+            && child.given_up.is_none()
+            && child.replacements.take(now)
         {
             child.given_up = Some(GivenUp::Damaged);
+            let label = child.label();
+            self.act(Action::Announce(Notice::Replacing(label)));
             self.act(Action::KillMain(id, pid));
         }
     }

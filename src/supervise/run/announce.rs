@@ -34,6 +34,10 @@ pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
             restart_in_ms = milliseconds(wait),
             "It has been killed and is started again."
         ),
+        Notice::Replacing(child) => tracing::warn!(
+            child = child.name,
+            "One of its processes was killed or has crashed, and what it had counted (connections, request bodies) stays counted: the main process is replaced, the others finish their requests."
+        ),
         Notice::HungKilled(child) => {
             tracing::warn!(child = child.name, "It is killed and started again.");
         }

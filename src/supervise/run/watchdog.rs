@@ -31,10 +31,8 @@ pub(super) fn log(child: &str, finding: &WatchdogFinding) {
             requests = requests.as_deref().unwrap_or("none that is known"),
             "It is hung: it has made no progress for this time."
         ),
-        WatchdogFinding::Damaged => tracing::warn!(
-            child,
-            "One of its processes was killed or has crashed, and what it had counted (connections, request bodies) stays counted: the main process is replaced, the others finish their requests."
-        ),
+        // The machine tells when it acts on it.
+        WatchdogFinding::Damaged => {}
         WatchdogFinding::Overdue {
             worker,
             pid,

@@ -16,7 +16,6 @@ const LOCAL_PORT: usize = 4;
 const REMOTE_PORT: usize = 6;
 const REMOTE_ADDRESS: usize = 24;
 const COOKIE: usize = 44;
-const SEND_QUEUE: usize = 60;
 const INODE: usize = 68;
 const INFO: u16 = 2;
 const SHOW_INFO: u8 = 1 << (INFO - 1);
@@ -35,8 +34,6 @@ pub(crate) struct TcpConnection {
     pub(crate) received: u64,
     /// Bytes that the client has got.
     pub(crate) acked: u64,
-    /// Bytes that it has not got yet.
-    pub(crate) unsent: u32,
 }
 
 /// The established connections of a local port, of IPv4 and IPv6.
@@ -93,7 +90,6 @@ fn connection(body: &[u8], version: AddressFamily) -> Option<(u16, TcpConnection
         client: SocketAddr::new(ip, port(REMOTE_PORT)?),
         received: u64_at(info, BYTES_RECEIVED)?,
         acked: u64_at(info, BYTES_ACKED)?,
-        unsent: u32_at(body, SEND_QUEUE)?,
     };
     Some((port(LOCAL_PORT)?, connection))
 }

@@ -132,29 +132,36 @@ fn kills_of_the_watchdog_never_end_the_service() {
 #[test]
 fn a_damaged_proxy_is_replaced_while_its_workers_finish_and_that_is_no_crash() {
     let mut service = serving();
-    for n in 0..20 {
-        let (old, new) = (pid(20 + n), pid(21 + n));
-        let now = u64::try_from(n).unwrap() * 1000;
-        let damaged = deeds(service.on(Event::Damaged(PROXY, old), at(now)));
-        assert_eq!(damaged, [Action::KillMain(PROXY, old)]);
-        let gone = deeds(service.on(Event::Exited(old, Exit::Signal(9)), at(now + 1)));
-        assert!(
-            matches!(
-                gone.as_slice(),
-                [
-                    Action::AdoptSurvivors { of: PROXY, .. },
-                    Action::Spawn(PROXY)
-                ]
-            ),
-            "{gone:?}"
-        );
-        service.on(Event::Spawned(PROXY, new), at(now + 2));
-        service.on(Event::Ready(PROXY, new), at(now + 3));
+    let (mut process, mut replaced_at) = (20, Vec::new());
+    for second in (0..700).step_by(10) {
+        let now = second * 1000;
+        let damaged = deeds(service.on(Event::Damaged(PROXY, pid(process)), at(now)));
+        if !damaged.is_empty() {
+            assert_eq!(damaged, [Action::KillMain(PROXY, pid(process))]);
+            replaced_at.push(second);
+            // It is found again before it has ended.
+            assert_eq!(
+                deeds(service.on(Event::Damaged(PROXY, pid(process)), at(now))),
+                []
+            );
+            let gone = Event::Exited(pid(process), Exit::Signal(9));
+            let gone = deeds(service.on(gone, at(now + 1)));
+            let is_adopted =
+                |action: &Action| matches!(action, Action::AdoptSurvivors { of: PROXY, .. });
+            assert!(
+                gone.iter().any(is_adopted) && gone.contains(&Action::Spawn(PROXY)),
+                "{gone:?}"
+            );
+            process += 1;
+            service.on(Event::Spawned(PROXY, pid(process)), at(now + 2));
+            service.on(Event::Ready(PROXY, pid(process)), at(now + 3));
+        }
         assert!(service.is_ready());
     }
+    assert_eq!(replaced_at, [0, 10, 20, 610, 620, 630]);
     // The application has no processes that could finish.
     assert_eq!(
-        deeds(service.on(Event::Damaged(APP, pid(10)), at(99_000))),
+        deeds(service.on(Event::Damaged(APP, pid(10)), at(701_000))),
         []
     );
 }
