@@ -8,7 +8,9 @@ use super::{
     grouping::{CandidateLine, JoinedRecord, RecordGroups},
     nginx_access, nginx_error,
     origin::LineMark,
-    python, uwsgi, uwsgi_worker,
+    python,
+    repeats::Repeats,
+    uwsgi, uwsgi_worker,
 };
 use crate::logs::options::{AccessFilter, Format};
 use crate::logs::queue::batch::Batch;
@@ -27,6 +29,8 @@ pub(super) struct LineHandler {
     renderer: Renderer,
     /// For uWSGI's lines on the application's stderr.
     workers: Renderer,
+    /// nginx writes such a line for each connection that it drops when it has none left.
+    no_connections: Repeats,
     /// The line that is coming in chunks.
     long: Option<LongLine>,
 }
@@ -50,6 +54,7 @@ impl LineHandler {
             crashes: Crashes::default(),
             renderer: Renderer::new(format, source),
             workers: Renderer::for_workers(format),
+            no_connections: Repeats::default(),
             long: None,
         }
     }
@@ -98,34 +103,7 @@ impl LineHandler {
     pub(super) fn line(&mut self, line: FramedLine<'_>, now: Moment, batch: &mut Batch) {
         match (line.part, self.source) {
             (LinePart::Whole, Source::NginxAccess) => self.nginx_access(line.bytes, now, batch),
-            (LinePart::Whole, Source::NginxError) => {
-                let nginx_error::ErrorLine {
-                    level,
-                    detail,
-                    pid,
-                    text,
-                } = nginx_error::parse(line.bytes);
-                if nginx_error::is_full_queue(text) {
-                    return;
-                }
-                let origin = Origin {
-                    pid,
-                    ..Origin::default()
-                };
-                let mut text = nginx_error::without_queries(text);
-                if let Some(hint) = nginx_error::hint(&text) {
-                    text.to_mut().extend_from_slice(b"; hint: ");
-                    text.to_mut().extend_from_slice(hint.as_bytes());
-                }
-                let record = Record {
-                    at: now.wall,
-                    level,
-                    message: &text,
-                    origin,
-                    detail,
-                };
-                self.renderer.record(&record, batch);
-            }
+            (LinePart::Whole, Source::NginxError) => self.nginx_error(line.bytes, now, batch),
             (LinePart::Whole, Source::Uwsgi) => self.uwsgi(line.bytes, now, batch),
             (LinePart::Whole, Source::AppStdout | Source::AppStderr | Source::Launcher) => {
                 self.application(line.bytes, now, batch);
@@ -134,6 +112,44 @@ impl LineHandler {
                 self.chunk(line, now, batch);
             }
         }
+    }
+
+    fn nginx_error(&mut self, line: &[u8], now: Moment, batch: &mut Batch) {
+        let nginx_error::ErrorLine {
+            level,
+            detail,
+            pid,
+            text,
+        } = nginx_error::parse(line);
+        if nginx_error::is_full_queue(text) {
+            return;
+        }
+        let mut text = nginx_error::without_queries(text);
+        if nginx_error::is_out_of_connections(&text) {
+            match self.no_connections.take(now.up) {
+                None => return,
+                Some(0) => {}
+                Some(more) => text
+                    .to_mut()
+                    .extend_from_slice(format!(" ({more} more such lines before)").as_bytes()),
+            }
+        }
+        if let Some(hint) = nginx_error::hint(&text) {
+            text.to_mut().extend_from_slice(b"; hint: ");
+            text.to_mut().extend_from_slice(hint.as_bytes());
+        }
+        let origin = Origin {
+            pid,
+            ..Origin::default()
+        };
+        let record = Record {
+            at: now.wall,
+            level,
+            message: &text,
+            origin,
+            detail,
+        };
+        self.renderer.record(&record, batch);
     }
 
     fn nginx_access(&mut self, line: &[u8], now: Moment, batch: &mut Batch) {

@@ -12,8 +12,8 @@
 //! application belongs to, [`uwsgi_worker`] recognises uWSGI's lines among those of the application. [`nginx_access`],
 //! [`nginx_error`], [`uwsgi`] and [`python`] understand single lines; this is where a line gets its level. `traceback` and
 //! `grouping` join the lines of one record, `crash` those of a uWSGI crash. `line_handler` applies all of these to the lines
-//! of one source, and [`source_stage`] is the whole path of a source from a read to rendered records. `summary_line`
-//! understands errors once more, for `status`.
+//! of one source, `repeats` thins out those that come by the thousand, and [`source_stage`] is the whole path of a source
+//! from a read to rendered records. `summary_line` understands errors once more, for `status`.
 //!
 //! Time comes in as a value and nothing waits, so a test can pass any bytes in any reads at any moment.
 
@@ -26,6 +26,7 @@ pub mod nginx_access;
 pub mod nginx_error;
 pub mod origin;
 pub mod python;
+mod repeats;
 pub mod source_stage;
 pub(crate) mod summary_line;
 pub(crate) mod traceback;

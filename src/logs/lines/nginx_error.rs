@@ -96,6 +96,13 @@ fn severity(text: &[u8]) -> Option<(Level, Detail<'static>, &[u8])> {
     ))
 }
 
+/// Whether the line says that nginx drops a connection because it has none left (`ngx_get_connection`).
+pub fn is_out_of_connections(text: &[u8]) -> bool {
+    // Without a connection's number before it: that would be a request, with text of its client.
+    let number = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    number > 0 && text[number..].starts_with(b" worker_connections are not enough")
+}
+
 /// What to do about an error of the system that nginx reports; none when there is nothing to add.
 pub fn hint(text: &[u8]) -> Option<&'static str> {
     // What a client has sent comes behind this.
@@ -159,8 +166,21 @@ pub fn without_queries(text: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorLine, hint, is_full_queue, parse, without_queries};
+    use super::{ErrorLine, hint, is_full_queue, is_out_of_connections, parse, without_queries};
     use crate::logs::record::{Detail, Level};
+
+    #[test]
+    fn a_dropped_connection_is_known_by_its_beginning() {
+        let dropped =
+            b"768 worker_connections are not enough while accepting new connection on 0.0.0.0:80";
+        assert!(is_out_of_connections(dropped));
+        let request = b"*7 768 worker_connections are not enough while connecting to upstream, client: 10.0.0.1";
+        assert!(!is_out_of_connections(request));
+        assert!(!is_out_of_connections(
+            b" worker_connections are not enough"
+        ));
+        assert!(!is_out_of_connections(b""));
+    }
 
     #[test]
     fn a_lack_of_disk_or_files_has_a_hint() {
