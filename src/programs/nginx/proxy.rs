@@ -120,16 +120,28 @@ struct Workers {
 
 impl Workers {
     fn new(master: Pid) -> Self {
-        Self {
+        let mut workers = Self {
             master,
             seen: Vec::new(),
             next: Instant::now() + REPLACE_INTERVAL,
             lost: false,
-        }
+        };
+        workers.look();
+        workers
     }
 
     /// True once in a while from the loss of a worker on: nginx may not be replaced at the moment.
     fn lost_one(&mut self) -> bool {
+        self.look();
+        let now = Instant::now();
+        if !self.lost || now < self.next {
+            return false;
+        }
+        self.next = now + REPLACE_INTERVAL;
+        true
+    }
+
+    fn look(&mut self) {
         // nginx has other processes, too, which end by themselves (cache loader).
         if let Some(children) = process::titles_of_children(self.master) {
             let is_there = |worker: &Pid| children.iter().any(|(pid, _)| pid == worker);
@@ -140,12 +152,6 @@ impl Workers {
                 .map(|(pid, _)| *pid)
                 .collect();
         }
-        let now = Instant::now();
-        if !self.lost || now < self.next {
-            return false;
-        }
-        self.next = now + REPLACE_INTERVAL;
-        true
     }
 }
 
