@@ -137,24 +137,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
     let cpus = sizing::effective_cpus(host.cpus, host.cpu_quota);
     let threads = (slots / processes.max(1)).max(1);
     let (queue, queue_places) = sizing::queue(config.queue_size.value, slots, host.somaxconn);
-    if config.queue_size.set && queue < config.queue_size.value {
-        let (why, hint) = if queue == sizing::MAX_QUEUE {
-            ("the launcher can watch no more", "lower queue_size")
-        } else {
-            (
-                "net.core.somaxconn allows no more",
-                "raise net.core.somaxconn (docker run --sysctl net.core.somaxconn=…), or lower queue_size",
-            )
-        };
-        findings.warning(
-            &config.queue_size.at,
-            format!(
-                "{} requests cannot wait here, only {queue}: {why}",
-                config.queue_size.value
-            ),
-            hint,
-        );
-    }
+    sizing::check_queue(&config.queue_size, queue, findings);
     let rounds = queue.div_ceil(slots) + 1;
     if let Some(limit) = host.memory_limit {
         sizing::check_memory(processes, limit, &config.slots.at, findings);

@@ -1,5 +1,6 @@
 //! Calculates the number of nginx workers, their connections and the backlog, and checks the memory limit.
 
+use crate::config::Setting;
 use crate::config::problem::Findings;
 
 /// More nginx workers do not help a single service: one forwards tens of thousands of requests per second.
@@ -58,6 +59,28 @@ pub(crate) fn nginx_connections(workers: u32, open_files: u64, memory_limit: Opt
 pub(crate) fn queue(wanted: u32, slots: u32, somaxconn: u32) -> (u32, u32) {
     let most = somaxconn.clamp(1, MAX_QUEUE);
     (wanted.min(most), (wanted + slots).min(most))
+}
+
+/// Warns when fewer requests can wait than the configuration wants.
+pub(crate) fn check_queue(wanted: &Setting<u32>, queue: u32, findings: &mut Findings) {
+    if wanted.set && queue < wanted.value {
+        let (why, hint) = if queue == MAX_QUEUE {
+            ("the launcher can watch no more", "lower queue_size")
+        } else {
+            (
+                "net.core.somaxconn allows no more",
+                "raise net.core.somaxconn (docker run --sysctl net.core.somaxconn=…), or lower queue_size",
+            )
+        };
+        findings.warning(
+            &wanted.at,
+            format!(
+                "{} requests cannot wait here, only {queue}: {why}",
+                wanted.value
+            ),
+            hint,
+        );
+    }
 }
 
 /// Warns when the processes exceed the memory limit (in bytes) even with a minimal application.

@@ -60,7 +60,7 @@ impl Supervised for NginxProxy {
 
     fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
         Box::pin(async move {
-            let (mut silence, mut workers) = (Silence::new(), Workers::new(pid));
+            let (mut silence, mut workers) = (Silence::new(), WorkerProcesses::new(pid));
             loop {
                 tokio::time::sleep(WATCHDOG_POLL).await;
                 let answer = status_page::connections(&self.status, TIMEOUT).await;
@@ -110,7 +110,7 @@ impl Silence {
 
 /// nginx's worker processes. One that is gone, and was not asked to finish its requests, was killed or has crashed. Then what
 /// it had counted stays counted: limit_conn and stub_status count in shared memory.
-struct Workers {
+struct WorkerProcesses {
     master: Pid,
     seen: Vec<Pid>,
     /// Not earlier is one reported, or reported again.
@@ -118,7 +118,7 @@ struct Workers {
     lost: bool,
 }
 
-impl Workers {
+impl WorkerProcesses {
     fn new(master: Pid) -> Self {
         let mut workers = Self {
             master,
