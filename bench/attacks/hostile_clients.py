@@ -128,6 +128,7 @@ class HostileClients:
                 self.print_counts(time.monotonic() - began)
                 report += 1
             tick += 1
+            # The pace of the attack, which a loop without a pause would not keep.
             time.sleep(max(0.0, began + tick * TICK - time.monotonic()))
 
     def print_counts(self, seconds):

@@ -90,6 +90,7 @@ class Family:
                 root.terminate()
         deadline = time.monotonic() + patience
         while self.survivors() and time.monotonic() < deadline:
+            # The interval between two polls.
             time.sleep(0.1)
         for number in self.survivors():
             try:

@@ -28,6 +28,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = uwsgi::parse(data);
     let _ = uwsgi_worker::is_own(data);
     assert!(data.ends_with(uwsgi_worker::undated(data)));
+    // Any level is right.
     let _ = python::level(data);
     if let Some(line) = python::json_line(data) {
         assert!(line.object.len() <= data.len());

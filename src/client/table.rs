@@ -22,9 +22,11 @@ pub(super) fn text(report: &StatusReport) -> String {
         report.generation
     );
     if let Some(reason) = &report.reason {
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "  {reason}");
     }
     let plan = &report.plan;
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "listens on {}; {} requests at the same time ({} × {}), up to {} waiting",
@@ -34,6 +36,7 @@ pub(super) fn text(report: &StatusReport) -> String {
         plan.threads,
         plan.queue
     );
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "\n{:<14} {:<20} {:>8} {:>9}  last exit",
@@ -44,6 +47,7 @@ pub(super) fn text(report: &StatusReport) -> String {
             .pid
             .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         let exit = child.last_exit.as_deref().unwrap_or("-");
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "{:<14} {:<20} {pid:>8} {:>9}  {exit}",
@@ -56,6 +60,7 @@ pub(super) fn text(report: &StatusReport) -> String {
         workers(report, &mut out);
     }
     if let Some(clients) = &report.clients {
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "\nclients of nginx: {} with a request, {} sending one, {} idle",
@@ -69,15 +74,19 @@ pub(super) fn text(report: &StatusReport) -> String {
         .map(|(cause, count)| format!("{count} {cause}"))
         .collect();
     if !refused.is_empty() {
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "refused since the start: {}", refused.join(", "));
     }
     if let Some(losses) = log(&report.log) {
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "\nlog: {losses}");
     }
     if !report.last_errors.is_empty() {
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "\nlast errors");
         for error in &report.last_errors {
             let line = summary_line(&error.message);
+            // Writing to a String cannot fail.
             let _ = writeln!(out, "  {} {} {line}", error.ts, error.source);
         }
     }
@@ -134,6 +143,7 @@ fn workers(report: &StatusReport, out: &mut String) {
         "\n{busy} of {} processes busy{waiting}",
         report.workers.len()
     );
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "{:<6} {:<9} {:>8} {:>9}  serving",
@@ -153,6 +163,7 @@ fn workers(report: &StatusReport, out: &mut String) {
                 )
             })
             .collect();
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "{:<6} {:<9} {:>8} {:>9}  {}",

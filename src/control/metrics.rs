@@ -28,6 +28,7 @@ pub(crate) fn text(report: &StatusReport) -> String {
     );
     for (metric, kind, help, value) in singles(report) {
         family(&mut out, metric, kind, help);
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "microservice_flask_{metric} {value}");
     }
     family(
@@ -62,6 +63,7 @@ pub(crate) fn text(report: &StatusReport) -> String {
     family(&mut out, "worker_requests_total", "counter", help);
     for worker in &report.workers {
         let (id, requests) = (worker.id, worker.requests);
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "microservice_flask_worker_requests_total{{worker=\"{id}\"}} {requests}"

@@ -203,6 +203,7 @@ fn not_made(failure: &Failure) -> NotMade {
     let _ = write!(text, "{failure}");
     if let Failure::Config(problems) = failure {
         for problem in problems.0.problems() {
+            // Writing to a String cannot fail.
             let _ = write!(text, "\n{}", problems.0.show(problem));
         }
     }

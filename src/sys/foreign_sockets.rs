@@ -8,29 +8,22 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::Pid;
 
+use super::procfs;
+
 /// Shuts down those of these sockets (by inode) that the processes have open: for them it looks as if the client had
 /// closed its connection. Returns how many. Fails where the system does not allow it: it takes the same user, or the
 /// capability SYS_PTRACE, and a sandbox that allows pidfd_getfd.
 pub(crate) fn shut_down(pids: &[Pid], inodes: &HashSet<u32>) -> io::Result<usize> {
     let mut ended = 0;
     for pid in pids {
-        let descriptors = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
-            Ok(descriptors) => descriptors,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
         let Some(process) = unless_gone(pidfd(*pid))? else {
             continue;
         };
-        for entry in descriptors.filter_map(Result::ok) {
-            let inode = std::fs::read_link(entry.path()).ok().and_then(|target| {
-                let inode = target.to_str()?.strip_prefix("socket:[")?;
-                inode.strip_suffix(']')?.parse::<u32>().ok()
-            });
-            let number = entry
+        for link in procfs::descriptors(pid)? {
+            let inode = procfs::socket_inode(&link).and_then(|inode| u32::try_from(inode).ok());
+            let number = link
                 .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<i32>().ok());
+                .and_then(|name| name.to_str()?.parse().ok());
             let (Some(inode), Some(number)) = (inode, number) else {
                 continue;
             };

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
 
 use super::files::Owner;
+use super::procfs;
 
 /// Bytes on disk of unnamed regular files that these processes have open, and whose path contained `place`. Only processes
 /// that run as `owner` are looked at; without an owner, all of them. Processes that have ended meanwhile have no files.
@@ -20,13 +21,7 @@ pub(crate) fn unnamed_bytes(pids: &[Pid], place: &str, owner: Option<Owner>) -> 
     };
     let mut sum = 0;
     for pid in pids.iter().filter(is_theirs) {
-        let descriptors = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
-            Ok(descriptors) => descriptors,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        // A descriptor that is closed meanwhile holds nothing.
-        for link in descriptors.filter_map(Result::ok).map(|entry| entry.path()) {
+        for link in procfs::descriptors(pid)? {
             let unnamed = std::fs::metadata(&link)
                 .ok()
                 .filter(|file| file.is_file() && file.nlink() == 0);

@@ -1,7 +1,10 @@
 //! TCP sockets and their owners, from /proc/net/tcp{,6} and /proc/PID/fd (proc(5)).
 #![forbid(unsafe_code)]
 
+use std::fmt::Display;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 /// State of a TCP socket, as far as this program distinguishes them (include/net/tcp_states.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,18 +32,30 @@ pub(crate) fn tcp_sockets() -> Vec<TcpSocket> {
         .collect()
 }
 
+/// The open descriptors of a process as links in /proc, which lead to the files; none when the process has ended.
+pub(crate) fn descriptors(pid: impl Display) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+        // A descriptor that is closed meanwhile is none.
+        Ok(entries) => Ok(entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The inode of the socket that a link of [`descriptors`] leads to; none when it leads to something else.
+pub(crate) fn socket_inode(link: &Path) -> Option<u64> {
+    let target = std::fs::read_link(link).ok()?;
+    let inode = target.to_str()?.strip_prefix("socket:[")?;
+    inode.strip_suffix(']')?.parse().ok()
+}
+
 /// Inodes of the sockets that a process has open; none where its descriptors cannot be read, as those of another user.
 pub(crate) fn socket_inodes(pid: u32) -> Vec<u64> {
-    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return Vec::new();
-    };
-    descriptors
-        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
-        .filter_map(|target| {
-            let inode = target.to_str()?.strip_prefix("socket:[")?;
-            inode.strip_suffix(']')?.parse().ok()
-        })
-        .collect()
+    let links = descriptors(pid).unwrap_or_default();
+    links.iter().filter_map(|link| socket_inode(link)).collect()
 }
 
 /// Lines that are not understood, such as the heading, are left out.

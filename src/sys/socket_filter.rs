@@ -10,7 +10,9 @@
 )]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::AsFd;
+
+use super::socket_options;
 
 /// Offset of the flags in the TCP header (RFC 9293, 3.1); the filter of a TCP socket sees packets from that header on.
 const FLAGS_OFFSET: u32 = 13;
@@ -32,23 +34,8 @@ pub(crate) fn drop_new_connections(listener: &impl AsFd) -> io::Result<()> {
         len: length,
         filter: program.as_mut_ptr(),
     };
-    let size = libc::socklen_t::try_from(size_of_val(&filter)).map_err(io::Error::other)?;
-    let fd = listener.as_fd().as_raw_fd();
-    // SAFETY: `filter` points to `program`, both outlive the call, and the kernel copies them.
-    let result = unsafe {
-        libc::setsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const filter).cast(),
-            size,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    // SAFETY: the option takes this structure, and `filter` points to `program`, which outlives the call.
+    unsafe { socket_options::set(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter) }
 }
 
 fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {

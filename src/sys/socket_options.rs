@@ -1,8 +1,5 @@
 //! Options of sockets that neither the standard library nor nix knows.
-#![expect(
-    unsafe_code,
-    reason = "setsockopt with TCP_NOTSENT_LOWAT has no safe form"
-)]
+#![expect(unsafe_code, reason = "setsockopt has no safe form for any option")]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _};
@@ -15,19 +12,32 @@ const NOT_SENT: libc::c_uint = 64 * 1024;
 /// kernel's memory and not up to 4 MiB, and the program can write again when half of it is sent: a timeout between two
 /// writes is a minimum rate of 32 KiB in that time.
 pub(crate) fn keep_little_unsent(listener: &impl AsFd) -> io::Result<()> {
-    let bytes = NOT_SENT;
-    let size = libc::socklen_t::try_from(size_of_val(&bytes)).map_err(io::Error::other)?;
-    let fd = listener.as_fd().as_raw_fd();
-    // SAFETY: the pointer is to a value of this size, which the kernel copies.
-    let result = unsafe {
-        libc::setsockopt(
-            fd,
+    // SAFETY: the option takes an unsigned integer (net/ipv4/tcp.c).
+    unsafe {
+        set(
+            listener,
             libc::IPPROTO_TCP,
             libc::TCP_NOTSENT_LOWAT,
-            (&raw const bytes).cast(),
-            size,
+            &NOT_SENT,
         )
-    };
+    }
+}
+
+/// Calls setsockopt(2).
+///
+/// # Safety
+///
+/// The option must take a `T`, and the pointers in it must be valid.
+pub(super) unsafe fn set<T>(
+    socket: &impl AsFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: &T,
+) -> io::Result<()> {
+    let size = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the pointer is to a value of this size, which the kernel copies.
+    let result = unsafe { libc::setsockopt(fd, level, option, (&raw const *value).cast(), size) };
     if result == 0 {
         Ok(())
     } else {
