@@ -59,6 +59,7 @@ class NoGuard:
     """The deadline without a request timeout."""
 
     timeout = 0.0
+    handler = None
 
     def begin(self, _answer):
         """Does nothing, as all of them."""

@@ -39,19 +39,19 @@ class Timer:
         self._current = None
         self._warned = False
         # Each access to a bound method creates a new object; this one is kept for comparison with `is`.
-        self._handler = self._on_alarm
+        self.handler = self._on_alarm
         self._install = signal.signal
-        self._install(signal.SIGALRM, self._handler)
+        self._install(signal.SIGALRM, self.handler)
 
     def check(self):
         """Called after the import: warns if the application uses SIGALRM, and detects it when it does so later."""
-        if getsignal(signal.SIGALRM) is not self._handler:
+        if getsignal(signal.SIGALRM) is not self.handler:
             self._warn_once()
         original = signal.signal
 
         def checked(number, handler):
             # Must be detected here: if this request hangs, `end` is never called.
-            if number == signal.SIGALRM and handler is not self._handler and self._current is not None:
+            if number == signal.SIGALRM and handler is not self.handler and self._current is not None:
                 self._warn_once()
             return original(number, handler)
 
@@ -59,7 +59,7 @@ class Timer:
         signal.signal = checked
 
     def begin(self, answer):
-        if getsignal(_SIGALRM) is not self._handler:
+        if getsignal(_SIGALRM) is not self.handler:
             self._warn_once()
             return
         answer.deadline = time.monotonic() + self.timeout
@@ -76,7 +76,7 @@ class Timer:
         if self._current is not answer:
             return
         self._current = None
-        if getsignal(_SIGALRM) is self._handler:
+        if getsignal(_SIGALRM) is self.handler:
             left = setitimer(_ITIMER_REAL, 0)[0]
             if not left and not answer.expired and time.monotonic() < answer.deadline:
                 # The application has disarmed the timer: alarm(2) and setitimer(2) share one.
@@ -138,6 +138,8 @@ class Watcher:
         import ctypes
 
         self.timeout = timeout
+        # Of a signal: it needs none.
+        self.handler = None
         self._raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
         self._raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
         self._nothing = ctypes.py_object()

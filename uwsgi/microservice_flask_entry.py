@@ -13,8 +13,11 @@ import sys
 import traceback
 
 import microservice_flask_answer as answers
+import microservice_flask_forks as forks
 import microservice_flask_graceful as graceful
+import microservice_flask_leaving as leaving
 import microservice_flask_records as records
+import microservice_flask_signals as signals
 import microservice_flask_streams as streams
 import uwsgi
 
@@ -32,7 +35,7 @@ streams.install(1, _stderr_descriptor, os.environ.pop("MICROSERVICE_LOG_NONCE"))
 def _give_up(message, code=_NO_APPLICATION):
     streams.flush()
     print("ERROR: " + message, file=sys.stderr, flush=True)
-    if _option("lazy-apps") not in ("", "0", "False", "false"):
+    if not _in_master:
         # This is a worker, which uWSGI would replace for ever if it exited; with need-app this error ends uWSGI.
         raise ImportError(message)
     os._exit(code)
@@ -54,6 +57,10 @@ def _option(name):
     value = uwsgi.opt.get(name, b"")
     value = value[-1] if isinstance(value, list) else value
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+# With lazy-apps each process that serves imports the application itself.
+_in_master = _option("lazy-apps") in ("", "0", "False", "false")
 
 
 def _guard(timeout):
@@ -146,14 +153,27 @@ def _in_worker():
     os.dup2(_stderr_descriptor, 2)
     streams.in_worker()
     answers.in_worker()
-    if _threads > 1:
+    serves = uwsgi.worker_id() > 0
+    forks.in_worker(_threads)
+    signals.in_worker(serves)
+    if serves and _threads > 1:
         graceful.in_worker()
+
+
+def _in_child():
+    """Runs in each process that the application forks."""
+    signals.in_child(_request_guard.handler)
 
 
 _threads = int(_option("threads")) if _option("threads").isdigit() else 1
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
+forks.before_import(_stderr_descriptor, _in_child)
+signals.before_import()
 _application = _load()
 _request_guard.check()
+signals.after_import(_in_master)
+forks.after_import(_in_master)
+leaving.install(_seconds("MICROSERVICE_WORKER_EXIT_TIMEOUT"))
 _chain("post_fork_hook", _in_worker)
 application = answers.server(_application, _request_guard, sys.stderr)
 streams.flush()

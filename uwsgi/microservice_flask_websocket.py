@@ -20,7 +20,7 @@ from microservice_flask_records import about, record
 # Seconds without a byte in either direction, then the connection is closed. Not set: no limit.
 IDLE_LIMIT = float(os.environ.pop("MICROSERVICE_WEBSOCKET_IDLE", "") or "inf")
 # This file exists as soon as uWSGI is to end.
-_LEAVING = os.environ.pop("MICROSERVICE_LEAVING_FILE", "")
+LEAVING_FILE = os.environ.pop("MICROSERVICE_LEAVING_FILE", "")
 # Seconds from the close frame to the end of the connection.
 _CLOSING = 3
 _POLL = 0.25
@@ -202,7 +202,7 @@ def _run():
     global _watcher_of
     while True:
         time.sleep(_POLL)
-        leaving = bool(_LEAVING) and os.path.exists(_LEAVING)
+        leaving = bool(LEAVING_FILE) and os.path.exists(LEAVING_FILE)
         with _lock:
             if not _open:
                 _watcher_of = 0

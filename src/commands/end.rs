@@ -48,7 +48,7 @@ fn text(outcome: &Outcome, plan: &Plan) -> String {
             child.name
         ),
         Outcome::StopTimedOut(child) => format!(
-            "Stopped by force: {} did not end in time and was killed (stop_timeout is {stop_timeout} s).",
+            "Stopped by force after {stop_timeout} s (stop_timeout): {} had not ended. If its processes still ran threads, jobs or exit handlers of the application, these were cut.",
             child.name
         ),
         Outcome::NotReady(child, why) => format!(

@@ -30,6 +30,7 @@ use crate::queue::RequestQueue;
 use crate::supervise::commands::{self, Commands};
 use crate::supervise::machine::outcome::Outcome;
 use crate::supervise::run::runner::{Runner, Setup};
+use crate::sys::left_behind;
 use crate::sys::process;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
@@ -116,7 +117,13 @@ pub(crate) fn serve(
         supervise(setup, logs, ports, bound.admin, control).await
     };
     let (outcome, logs) = runtime::block_on(run)??;
-    process::kill_everything_else();
+    let left = left_behind::end();
+    if !left.is_empty() {
+        tracing::info!(
+            processes = left.join(", "),
+            "Processes that the application had left behind were ended."
+        );
+    }
     end::end(outcome, logs, &plan)
 }
 

@@ -71,6 +71,9 @@ section! {
         pub start_timeout: NonZeroDuration,
         /// Seconds for a graceful stop before SIGKILL. Default 30.
         pub stop_timeout: DurationValue,
+        /// Seconds that a process which leaves (recycled, or after a timeout) may take for its threads and exit handlers;
+        /// then it is ended. Default 5.
+        pub worker_exit_timeout: NonZeroDuration,
         /// Path that must answer 2xx or 3xx before the service is ready, and for `healthcheck`. Default none.
         pub health_check_path: UrlPath,
         /// Maps URL prefixes to folders below src that nginx serves. Default {"/static/": "static"} when src/static exists.

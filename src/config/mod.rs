@@ -54,6 +54,8 @@ pub struct Config {
     pub start_timeout: Duration,
     /// From the request to stop until remaining processes are killed.
     pub stop_timeout: Duration,
+    /// From when a process begins to leave while the service goes on until it is ended.
+    pub worker_exit_timeout: Duration,
     /// Path that must answer 2xx or 3xx before the service is ready.
     pub health_check_path: Option<String>,
     /// None when the key is not set, which means `src/static` if it exists.
@@ -94,6 +96,7 @@ const DEFAULT_MAX_BODY_SIZE: u64 = 100 * 1024 * 1024;
 /// Generous, because imports that load models or wait for a database are slow and a longer timeout does no harm.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(120);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_WORKER_EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Parses `text`, the content of `file` (none: the service has no config.json, and every key has its default).
 ///
@@ -159,6 +162,9 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         stop_timeout: server
             .stop_timeout
             .map_or(DEFAULT_STOP_TIMEOUT, |duration| duration.0),
+        worker_exit_timeout: server
+            .worker_exit_timeout
+            .map_or(DEFAULT_WORKER_EXIT_TIMEOUT, |duration| duration.0),
         health_check_path: server.health_check_path.as_ref().map(|path| path.0.clone()),
         statics: server.r#static.as_ref().map(|map| Setting {
             value: map.0.clone(),

@@ -146,9 +146,16 @@ const RESERVED: &[(&[&str], &str)] = &[
             "pidfile2",
             "worker-exec",
             "reload-mercy",
-            "worker-reload-mercy",
         ],
         "the launcher starts, watches and reloads uWSGI",
+    ),
+    (
+        &["worker-reload-mercy", "skip-atexit-teardown"],
+        "set nginx_config.worker_exit_timeout",
+    ),
+    (
+        &["py-call-osafterfork", "py-call-uwsgi-fork-hooks"],
+        "the launcher calls the functions of os.register_at_fork in every process",
     ),
     (
         &[

@@ -169,6 +169,8 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
                 request: config.request_timeout,
                 queue: config.queue_timeout,
                 websocket_idle: config.websocket_idle_timeout,
+                stop: config.stop_timeout,
+                worker_exit: config.worker_exit_timeout,
             },
             rounds,
         ),

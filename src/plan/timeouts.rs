@@ -42,7 +42,9 @@ pub struct Timeouts {
     /// If a worker dies this many seconds or more after a request began, the request has timed out (504) instead of
     /// crashed (502).
     pub late: Option<u64>,
-    /// Limit for a uWSGI of the old generation to finish its requests.
+    /// From when a process begins to leave while the service goes on until it is ended.
+    pub worker_exit: Duration,
+    /// Limit for a uWSGI of the old generation to finish its requests, and then its threads and exit handlers.
     pub retire: Option<Duration>,
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct ConfiguredLimits {
     pub(crate) request: Duration,
     pub(crate) queue: Duration,
     pub(crate) websocket_idle: Duration,
+    pub(crate) stop: Duration,
+    pub(crate) worker_exit: Duration,
 }
 
 /// Derives all deadlines from the limits. `rounds` is how many times all slots are refilled until the last waiting request
@@ -78,7 +82,8 @@ pub(crate) fn timeouts(limits: &ConfiguredLimits, rounds: u32) -> Timeouts {
         read,
         replay: request.map_or(REPLAY_WITHOUT_LIMIT, |request| request / 2),
         late: request.map(|request| request.as_secs() + 1),
-        retire: end,
+        worker_exit: limits.worker_exit,
+        retire: end.map(|end| (end + limits.worker_exit).max(limits.stop)),
     }
 }
 
@@ -91,6 +96,8 @@ mod tests {
             request,
             queue,
             websocket_idle,
+            stop: Duration::from_secs(30),
+            worker_exit: Duration::from_secs(5),
         };
         timeouts(&limits, 61)
     }

@@ -25,7 +25,7 @@ macro_rules! module {
 }
 
 /// The Python modules that uWSGI imports, as they are.
-const MODULES: [(&str, &str); 9] = [
+const MODULES: [(&str, &str); 12] = [
     module!("microservice_flask_entry.py"),
     module!("microservice_flask_environ.py"),
     module!("microservice_flask_answer.py"),
@@ -34,6 +34,9 @@ const MODULES: [(&str, &str); 9] = [
     module!("microservice_flask_deadline.py"),
     module!("microservice_flask_websocket.py"),
     module!("microservice_flask_graceful.py"),
+    module!("microservice_flask_signals.py"),
+    module!("microservice_flask_forks.py"),
+    module!("microservice_flask_leaving.py"),
     module!("microservice_flask_streams.py"),
 ];
 

@@ -42,10 +42,11 @@ impl UwsgiIni {
                 .transpose()?,
             processes: plan.processes,
             threads: plan.threads,
-            fork_hooks: plan
-                .uwsgi
-                .as_ref()
-                .is_none_or(|uwsgi| uwsgi.version >= FORK_HOOKS_SINCE),
+            fork_hooks: !has_mules(plan)
+                && plan
+                    .uwsgi
+                    .as_ref()
+                    .is_none_or(|uwsgi| uwsgi.version >= FORK_HOOKS_SINCE),
             procname: name.clone(),
             name,
             folder: path(&plan.layout.uwsgi())?,
@@ -59,6 +60,13 @@ impl UwsgiIni {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// Whether there are mules, which would crash with `py-call-uwsgi-fork-hooks`: uWSGI calls Python in them without its lock
+/// (uwsgi_mule in core/mule.c).
+fn has_mules(plan: &Plan) -> bool {
+    let mut names = plan.uwsgi_options.iter().map(|(name, _)| name.as_str());
+    names.any(|name| matches!(name, "mule" | "mules" | "farm"))
 }
 
 /// The service's name for process titles and comments: only `[A-Za-z0-9._-]`, other characters become dashes.

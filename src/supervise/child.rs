@@ -46,6 +46,8 @@ pub(crate) struct ChildPlan {
     pub(crate) graceful_signal: Signal,
     /// The signal that ends it at once, without finishing requests.
     pub(crate) fast_signal: Signal,
+    /// The name that its workers have while they end (proc(5), `comm`); none: they do not show it.
+    pub(crate) ending_workers: Option<&'static str>,
     pub(crate) stop: StopPolicy,
     pub(crate) survivors: SurvivorPolicy,
 }

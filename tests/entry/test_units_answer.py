@@ -107,7 +107,7 @@ class Answers(Pipe):
         answer = self.serve(application, Sent(), PATH_INFO="/big")
         next(answer)
         # uWSGI's write was interrupted by the timer.
-        signal.signal(signal.SIGALRM, self.guard._handler)
+        signal.signal(signal.SIGALRM, self.guard.handler)
         self.guard._current.deadline = time.monotonic() - 0.1
         answer.close()
         (record,) = self.records()

@@ -74,10 +74,11 @@ pub(crate) fn child(
         run_files: vec![layout.nginx_socket(), layout.draining()],
         graceful_signal: Signal::SIGQUIT,
         fast_signal: Signal::SIGTERM,
+        ending_workers: None,
         stop: StopPolicy {
             drain: Some(DRAIN),
             repeat: None,
-            kill_workers_at_signal: None,
+            stragglers: None,
             retires_on_request: false,
             retire_timeout: None,
             stoppable_while_starting: true,

@@ -9,7 +9,7 @@ use super::disk_fill::{DiskFill, ResponseLimits};
 use crate::plan::Plan;
 use crate::plan::disk_buffer::DiskBuffer;
 use crate::sys::files::{self, Owner};
-use crate::sys::{open_files, process};
+use crate::sys::{family, open_files};
 
 /// Interval between two looks.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -80,7 +80,7 @@ impl DiskWatch {
     }
 
     fn measure(&self) -> std::io::Result<u64> {
-        open_files::unnamed_bytes(&process::children_named("nginx"), PLACE, self.user)
+        open_files::unnamed_bytes(&family::children_named("nginx"), PLACE, self.user)
     }
 
     fn set(&self) -> std::io::Result<()> {

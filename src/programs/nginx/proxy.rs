@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::status_page::{self, NoFigures};
 use crate::status::ClientConnections;
 use crate::supervise::program::{Answer, NotReady, Proxy, Supervised, WatchdogFinding};
+use crate::sys::family;
 use crate::sys::files::{self, WriteError};
-use crate::sys::process;
 
 /// nginx answers on its status socket in well below a millisecond; the timeout allows for a machine under heavy load.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -143,7 +143,7 @@ impl WorkerProcesses {
 
     fn look(&mut self) {
         // nginx has other processes, too, which end by themselves (cache loader).
-        if let Some(children) = process::titles_of_children(self.master) {
+        if let Some(children) = family::titles_of_children(self.master) {
             let is_there = |worker: &Pid| children.iter().any(|(pid, _)| pid == worker);
             self.lost |= !self.seen.iter().all(is_there);
             self.seen = children

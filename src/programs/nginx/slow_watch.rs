@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::slow_senders::SlowSenders;
 use crate::supervise::commands::Commands;
+use crate::sys::family;
 use crate::sys::foreign_sockets;
-use crate::sys::process;
 use crate::sys::sock_diag::tcp::{self, TcpConnection};
 
 /// Interval between two looks at all connections: a look costs a millisecond, and 30 with 20,000 connections.
@@ -71,7 +71,7 @@ fn end(slow: &[TcpConnection]) -> io::Result<usize> {
         return Ok(0);
     }
     let inodes: HashSet<u32> = slow.iter().map(|connection| connection.inode).collect();
-    foreign_sockets::shut_down(&process::children_named("nginx"), &inodes)
+    foreign_sockets::shut_down(&family::children_named("nginx"), &inodes)
 }
 
 async fn tell(ended: usize, slow: &[TcpConnection], commands: &Commands) {

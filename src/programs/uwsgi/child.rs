@@ -17,7 +17,7 @@ use crate::logs::Source;
 use crate::plan::Plan;
 use crate::queue::RequestQueue;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
-use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
+use crate::supervise::machine::child::{StopPolicy, StragglerPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
 use crate::sys::process::Credentials;
 
@@ -26,9 +26,15 @@ use crate::sys::process::Credentials;
 const REPEAT_TERM: Duration = Duration::from_millis(100);
 
 /// A uWSGI that is stopped while a worker comes up may wait for ever for that worker, which has missed its signal (2 of
-/// 3 runs with 17 workers). At this repetition of the signal, after five seconds in which no client had a request for
-/// it, the workers are killed, and the master exits normally.
-const KILL_WORKERS_AT_SIGNAL: u32 = 50;
+/// 3 runs with 17 workers). It gets one of its own each second, and after five seconds, in which no client had a request
+/// for it, it is killed; the master exits normally. A worker that runs its exit handlers has not missed the signal.
+const STRAGGLERS: StragglerPolicy = StragglerPolicy {
+    every: 10,
+    kill_from: 50,
+};
+
+/// The name of a worker that is ending, given by uwsgi/microservice_flask_leaving.py.
+const ENDING: &str = "uwsgi-ending";
 
 /// The child plan. `application` is the application's listening socket, `queue` the requests that wait there; `env` is the
 /// environment of the service's code.
@@ -55,6 +61,8 @@ pub(crate) fn child(
     };
     set("MICROSERVICE_REQUEST_TIMEOUT", plan.timeouts.request);
     set("MICROSERVICE_WEBSOCKET_IDLE", plan.timeouts.websocket_idle);
+    let exit = plan.timeouts.worker_exit;
+    set("MICROSERVICE_WORKER_EXIT_TIMEOUT", Some(exit));
     env.push(("MICROSERVICE_LEAVING_FILE".into(), layout.leaving().into()));
     env.push((
         "MICROSERVICE_DISK_FULL_FILE".into(),
@@ -88,10 +96,11 @@ pub(crate) fn child(
         run_files: vec![layout.leaving()],
         graceful_signal: Signal::SIGTERM,
         fast_signal: Signal::SIGTERM,
+        ending_workers: Some(ENDING),
         stop: StopPolicy {
             drain: None,
             repeat: Some(REPEAT_TERM),
-            kill_workers_at_signal: Some(KILL_WORKERS_AT_SIGNAL),
+            stragglers: Some(STRAGGLERS),
             retires_on_request: true,
             retire_timeout: plan.timeouts.retire,
             stoppable_while_starting: false,

@@ -24,8 +24,10 @@ pub(crate) enum Action {
     Kill(ChildId, Pid),
     /// Send SIGKILL to a child's main process alone.
     KillMain(ChildId, Pid),
-    /// Send SIGKILL to the processes that a child has started, because it waits for one that missed its signal.
-    KillWorkers(ChildId, Pid),
+    /// Send the stop signal to the workers of a child that have missed it, for which the child waits.
+    SignalStragglers(ChildId, Pid),
+    /// Send SIGKILL to these workers.
+    KillStragglers(ChildId, Pid),
     /// Close the launcher's copies of a child's sockets: the child is not started again, and clients in the queues
     /// should get an error at once.
     CloseSockets(ChildId),

@@ -26,8 +26,8 @@ pub(crate) struct StopPolicy {
     pub(crate) drain: Option<Duration>,
     /// The graceful signal is repeated at this interval until the child has ended; none: it is sent once.
     pub(crate) repeat: Option<Duration>,
-    /// Instead of the graceful signal with this number, the processes that it has started are killed; none: never.
-    pub(crate) kill_workers_at_signal: Option<u32>,
+    /// What happens to its workers that miss their stop signal; none: it has none that could.
+    pub(crate) stragglers: Option<StragglerPolicy>,
     /// Whether it has a command to finish its requests while its successor serves on the same sockets; otherwise it is
     /// drained and stopped.
     pub(crate) retires_on_request: bool,
@@ -35,6 +35,15 @@ pub(crate) struct StopPolicy {
     pub(crate) retire_timeout: Option<Duration>,
     /// Whether it handles its stop signal while it starts. Otherwise it is killed then; it has served no request.
     pub(crate) stoppable_while_starting: bool,
+}
+
+/// What happens to workers that keep a child from ending although they do nothing to end themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StragglerPolicy {
+    /// In place of each graceful signal whose number is a multiple of this one, they get one themselves.
+    pub(crate) every: u32,
+    /// From the graceful signal with this number on, they are killed instead.
+    pub(crate) kill_from: u32,
 }
 
 /// What happens to the rest of a process group whose leader crashed.
@@ -199,6 +208,14 @@ impl Child {
             | Purpose::Candidate { .. }
             | Purpose::Retiring { .. } => None,
         }
+    }
+
+    /// Whether such an exit is what its stop signal, or its retirement, has asked for.
+    pub(crate) fn ends_as_asked(&self, exit: Exit) -> bool {
+        matches!(
+            (self.state, exit),
+            (ChildState::Stopping { .. }, Exit::Code(_))
+        )
     }
 
     /// Whether the rest of its process group serves on after such an exit. A child that ends as it was asked to leaves

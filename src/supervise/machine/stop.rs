@@ -285,10 +285,15 @@ impl Machine {
             | ChildState::Ended => 1,
         };
         let again = policy.repeat.map(|interval| self.now.after(interval));
-        let action = if policy.kill_workers_at_signal == Some(signals) {
-            Action::KillWorkers(id, pid)
-        } else {
-            Action::StopGracefully(id, pid)
+        let action = match policy.stragglers {
+            Some(policy) if signals.is_multiple_of(policy.every) => {
+                if signals < policy.kill_from {
+                    Action::SignalStragglers(id, pid)
+                } else {
+                    Action::KillStragglers(id, pid)
+                }
+            }
+            _ => Action::StopGracefully(id, pid),
         };
         let stopping = ChildState::Stopping {
             pid,

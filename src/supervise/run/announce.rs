@@ -57,7 +57,7 @@ pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
         Notice::StopTimedOut => tracing::warn!("The stop has taken too long (stop_timeout)."),
         Notice::RetirementTimedOut(child) => tracing::warn!(
             child = child.name,
-            "The old generation did not finish in time; it is killed."
+            "The old generation did not finish in time and is killed: its last requests, or threads, jobs and exit handlers of the application, are cut."
         ),
         Notice::RestartTimedOut(child) => tracing::error!(
             child = child.name,

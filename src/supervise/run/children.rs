@@ -18,6 +18,7 @@ use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::state::ChildState;
 use crate::supervise::program::Program;
+use crate::sys::family;
 use crate::sys::files;
 use crate::sys::process;
 
@@ -154,6 +155,27 @@ impl ManagedChildren {
     pub(super) fn signal_fast(&self, id: ChildId, pid: Pid) {
         if let Some(plan) = self.plan(id) {
             self.signal(id, pid, plan.fast_signal);
+        }
+    }
+
+    /// Signals the workers of a child that do nothing to end.
+    pub(super) fn signal_stragglers(&self, id: ChildId, pid: Pid) {
+        self.to_stragglers(id, pid, Signal::SIGINT);
+    }
+
+    pub(super) fn kill_stragglers(&self, id: ChildId, pid: Pid) {
+        self.to_stragglers(id, pid, Signal::SIGKILL);
+    }
+
+    fn to_stragglers(&self, id: ChildId, pid: Pid, signal: Signal) {
+        let Some(ending) = self.plan(id).and_then(|plan| plan.ending_workers) else {
+            return;
+        };
+        for worker in family::workers_of(pid) {
+            if worker.name != ending {
+                tracing::debug!(pid = worker.pid.as_raw(), %signal, "A worker has missed its stop signal.");
+                process::signal(worker.pid, signal);
+            }
         }
     }
 

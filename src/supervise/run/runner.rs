@@ -249,7 +249,8 @@ impl Runner {
             Action::StopFast(id, pid) => self.children.signal_fast(id, pid),
             Action::Kill(_, pid) => process::signal_group(pid, OsSignal::SIGKILL),
             Action::KillMain(_, pid) => process::signal(pid, OsSignal::SIGKILL),
-            Action::KillWorkers(_, pid) => process::kill_children_of(pid),
+            Action::SignalStragglers(id, pid) => self.children.signal_stragglers(id, pid),
+            Action::KillStragglers(id, pid) => self.children.kill_stragglers(id, pid),
             Action::CloseSockets(id) => self.children.close_sockets(id),
             Action::Retire(id, pid) => {
                 let served = self.machine.child(id).is_some_and(Child::has_been_ready);

@@ -10,7 +10,7 @@ use crate::supervise::commands::Snapshot;
 use crate::supervise::machine::Machine;
 use crate::supervise::machine::child::Purpose;
 use crate::supervise::program::Program;
-use crate::sys::process;
+use crate::sys::family;
 
 pub(super) fn snapshot(
     machine: &Machine,
@@ -28,8 +28,7 @@ pub(super) fn snapshot(
         match (child.purpose(), children.program(id)) {
             (Purpose::Serving, Some(Program::Application(application))) => {
                 snapshot.application = Some(Rc::clone(application));
-                if snapshot.report.ready
-                    && pid.is_some_and(|pid| !process::has_living_children(pid))
+                if snapshot.report.ready && pid.is_some_and(|pid| !family::has_living_children(pid))
                 {
                     snapshot.report.phase = ServicePhase::Degraded;
                     snapshot.report.ready = false;

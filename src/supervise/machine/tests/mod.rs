@@ -9,7 +9,7 @@ mod stop;
 use nix::unistd::Pid;
 
 use super::action::Notice;
-use super::child::{StopPolicy, SurvivorPolicy};
+use super::child::{StopPolicy, StragglerPolicy, SurvivorPolicy};
 use super::event::NewGeneration;
 use super::identity::ChildLabel;
 use super::outcome::{NotMade, Outcome, Refusal, ReloadResult, Rollback};
@@ -44,7 +44,10 @@ fn app() -> ChildSpec {
         stop: StopPolicy {
             drain: None,
             repeat: Some(Duration::from_millis(100)),
-            kill_workers_at_signal: Some(50),
+            stragglers: Some(StragglerPolicy {
+                every: 10,
+                kill_from: 50,
+            }),
             retires_on_request: true,
             retire_timeout: Some(Duration::from_secs(64)),
             stoppable_while_starting: false,
@@ -60,7 +63,7 @@ fn proxy() -> ChildSpec {
         stop: StopPolicy {
             drain: Some(Duration::from_millis(500)),
             repeat: None,
-            kill_workers_at_signal: None,
+            stragglers: None,
             retires_on_request: false,
             retire_timeout: None,
             stoppable_while_starting: true,

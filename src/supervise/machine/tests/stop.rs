@@ -214,16 +214,24 @@ fn signals_to_the_process_and_its_group_are_one_request() {
 }
 
 #[test]
-fn workers_that_keep_an_application_from_ending_are_killed() {
+fn workers_that_miss_their_stop_signal_get_one_and_are_killed_after_five_seconds() {
     let mut service = serving();
     service.on(Event::StopRequested, at(1000));
     service.on(Event::Timer, at(1500));
     service.on(Event::Exited(pid(20), Exit::Code(0)), at(2000));
-    let helped = (1..60).find(|n| {
-        deeds(service.on(Event::Timer, at(2000 + n * 100)))
-            .contains(&Action::KillWorkers(APP, pid(10)))
-    });
-    assert_eq!(helped, Some(49));
+    let mut helped = Vec::new();
+    for n in 1..70 {
+        for deed in deeds(service.on(Event::Timer, at(2000 + n * 100))) {
+            if deed == Action::SignalStragglers(APP, pid(10)) {
+                helped.push((n + 1, "signal"));
+            } else if deed == Action::KillStragglers(APP, pid(10)) {
+                helped.push((n + 1, "kill"));
+            }
+        }
+    }
+    let signalled = [10, 20, 30, 40].map(|n| (n, "signal"));
+    assert_eq!(helped[..4], signalled);
+    assert_eq!(helped[4..], [(50, "kill"), (60, "kill"), (70, "kill")]);
 }
 
 #[test]

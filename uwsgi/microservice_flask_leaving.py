@@ -1,0 +1,112 @@
+"""The end of a process of uWSGI. Written by microservice-flask: changes are lost.
+
+When uWSGI ends a process, it calls uwsgi.atexit and then ends Python, which writes to every object: memory that the
+processes have shared until then becomes their own. The option skip-atexit-teardown leaves that out, and the exit
+handlers with it. So they run here, with all that Python would have waited for: threads, executors, atexit.
+
+A process that leaves while the service goes on (recycled, or after a timeout) holds a slot: it has
+worker_exit_timeout. When the whole uWSGI ends, the launcher watches over the time.
+"""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+
+import microservice_flask_records as records
+import microservice_flask_signals as signals
+import microservice_flask_streams as streams
+import uwsgi
+from microservice_flask_websocket import LEAVING_FILE
+
+# The launcher reads this name in /proc (src/programs/uwsgi/worker.rs).
+_NAME = "uwsgi-ending"
+# Seconds from the limit until the kernel ends a process that runs no Python code.
+_HARD_END = 0.5
+_END = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+
+_timeout = 5.0
+_theirs = None
+_left_at = 0.0
+
+
+def install(timeout):
+    """Called after the import. `timeout`: seconds."""
+    global _timeout, _theirs
+    _timeout = timeout
+    theirs = getattr(uwsgi, "atexit", None)
+    _theirs = theirs if callable(theirs) else None
+    uwsgi.atexit = _leave
+
+
+def _leave():
+    global _left_at
+    if _left_at:
+        return
+    _left_at = time.monotonic()
+    # A second signal would end the exit handlers in the middle.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _END)
+    _show()
+    limit = None if os.path.exists(LEAVING_FILE) else _timeout
+    if limit is not None:
+        signals.set_default(signal.SIGALRM)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+        signal.setitimer(signal.ITIMER_REAL, limit + _HARD_END)
+    me = threading.get_ident()
+    threading.Thread(target=_watch, args=(limit, me), name="microservice-flask leaving", daemon=True).start()
+    handler = signals.term_handler()
+    if handler:
+        _call(handler, signal.SIGTERM, sys._getframe())
+    if _theirs:
+        _call(_theirs)
+    # Waits for threads that are no daemons, and for the jobs of executors.
+    _call(threading._shutdown)
+    _call(atexit._run_exitfuncs)
+    streams.flush()
+
+
+def _call(function, *args):
+    try:
+        function(*args)
+    except SystemExit:
+        # The process is about to end anyway.
+        pass
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+
+
+def _show():
+    """Names the process after what it does, for the launcher and for ps(1)."""
+    try:
+        with open("/proc/self/task/%d/comm" % os.getpid(), "w") as name:
+            name.write(_NAME)
+    except OSError:
+        # /proc is read-only: the process seems idle for a moment.
+        pass
+
+
+def _watch(limit, leaving):
+    time.sleep(_timeout)
+    fields = dict(worker=uwsgi.worker_id(), pid=os.getpid())
+    held, stack = _held_by(leaving)
+    if stack:
+        fields["stack"] = stack
+    if limit is None:
+        records.record("warning", "This process is asked to end for %g s now, and %s." % (_timeout, held), **fields)
+        return
+    message = "This process has been leaving for %g s (worker_exit_timeout) and is ended, although %s."
+    records.record("warning", message % (_timeout, held), **fields)
+    streams.flush()
+    os._exit(0)
+
+
+def _held_by(leaving):
+    """What the process waits for, and the stack of that."""
+    frames = sys._current_frames()
+    for thread in threading.enumerate():
+        own = thread.ident == leaving or thread is threading.main_thread()
+        if not thread.daemon and not own and thread.is_alive():
+            return "the thread %s still runs" % thread.name, records.stack(frames.get(thread.ident))
+    return "its exit handlers still run", records.stack(frames.get(leaving))

@@ -1,0 +1,162 @@
+"""Signals that the application sets at import. Written by microservice-flask: changes are lost.
+
+The application is imported in uWSGI's master, which lives by signals: with SIGCHLD ignored it sees no process end. So
+the master gets back what it had before the import, and each process that serves gets what the application has set,
+but for SIGHUP and SIGINT, by which uWSGI ends a process.
+
+Dispositions are read and set by sigaction(2), as faulthandler and C libraries do, not by Python's own table.
+"""
+
+import ctypes
+import signal
+import threading
+import time
+
+from microservice_flask_records import record
+
+# struct sigaction is smaller (sigaction(2)); it begins with the handler.
+_SIZE = 256
+_POINTER = ctypes.sizeof(ctypes.c_void_p)
+# SIG_DFL and SIG_IGN (signal.h).
+_DEFAULT, _IGNORED = (number.to_bytes(_POINTER, "little") for number in (0, 1))
+_NUMBERS = sorted(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+# uWSGI ends a process by these.
+_ENDING = {int(signal.SIGHUP), int(signal.SIGINT)}
+# uWSGI sets these in a process that serves, and does not need them there.
+_TAKEN = {int(signal.SIGTERM), int(signal.SIGUSR1), int(signal.SIGUSR2)}
+# uWSGI ignores these until its processes serve (uwsgi_setup in core/uwsgi.c).
+_IGNORED_BY_UWSGI = {int(signal.SIGHUP), int(signal.SIGTERM)}
+# The last signal that uWSGI sets in a process that serves (uwsgi_worker_run in core/uwsgi.c).
+_LAST = int(signal.SIGUSR2)
+# The interval between two looks, and for how long uWSGI's handlers are waited for, in seconds.
+_POLL, _WAIT = 0.002, 60
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+
+_libc = ctypes.CDLL(None)
+_before = {}
+_mask_before = set()
+# What the application has set at import: raw actions, Python's handlers, and signals that it has blocked.
+_set_at_import, _handlers, _blocked = {}, {}, set()
+
+
+def action(number):
+    """The struct sigaction of a signal, as bytes."""
+    buffer = ctypes.create_string_buffer(_SIZE)
+    _libc.sigaction(number, None, buffer)
+    return buffer.raw
+
+
+def set_action(number, raw):
+    _libc.sigaction(number, ctypes.create_string_buffer(raw, _SIZE), None)
+
+
+def set_default(number):
+    """SIG_DFL from any thread: signal.signal works in the main one only."""
+    set_action(number, bytes(_SIZE))
+
+
+def _handler(raw):
+    return raw[:_POINTER]
+
+
+def before_import():
+    _before.update((number, (action(number), signal.getsignal(number))) for number in _NUMBERS)
+    _mask_before.update(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def after_import(in_master):
+    """Remembers what the application has set, and undoes it in uWSGI's master."""
+    for number, (before, handler_before) in _before.items():
+        # Only the handler is compared: the kernel fills in a part of the mask, and the rest is left to chance.
+        now, handler = action(number), signal.getsignal(number)
+        if _handler(now) != _handler(before) or handler is not handler_before:
+            _set_at_import[number], _handlers[number] = now, handler
+    _blocked.update(signal.pthread_sigmask(signal.SIG_BLOCK, []) - _mask_before)
+    if in_master:
+        for number in _set_at_import:
+            set_action(number, _before[number][0])
+        signal.pthread_sigmask(signal.SIG_SETMASK, _mask_before)
+    _warn(_end_timers() if in_master else [])
+
+
+def _end_timers():
+    """A timer would signal the master, and no process that is forked inherits it (fork(2))."""
+    running = [which for which in _TIMERS if signal.getitimer(which)[0]]
+    for which in running:
+        signal.setitimer(which, 0)
+    return running
+
+
+def _warn(timers):
+    # A handler of a C library (gevent has one) is none of the application's doing.
+    own = [number for number, handler in _handlers.items() if callable(handler) or handler == signal.SIG_IGN]
+    if signal.SIGCHLD in own:
+        record(
+            "warning",
+            "The application has changed what SIGCHLD does when it was imported. This holds in the processes that serve,"
+            " not in uWSGI's master: it would not notice any more that a process has ended.",
+        )
+    ending = [signal.Signals(number).name for number in own if number in _ENDING]
+    if ending:
+        record(
+            "warning",
+            "The application has set %s when it was imported. This has no effect in production: uWSGI ends a process by"
+            " these signals. What has to be done at the end belongs into atexit, or into a handler of SIGTERM."
+            % " and ".join(ending),
+        )
+    if timers:
+        record(
+            "warning",
+            "The application has started a timer (alarm or setitimer) when it was imported. No process that serves has"
+            " it: start it in a request.",
+        )
+
+
+def in_worker(serves=True):
+    """Applies what the application has set. Must be called in each process that uWSGI has forked. `serves`: uWSGI sets
+    signals of its own after this call."""
+    for number, raw in _set_at_import.items():
+        if number not in _ENDING and (serves or number != signal.SIGTERM):
+            set_action(number, raw)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _blocked - _ENDING - {signal.SIGTERM, signal.SIGALRM})
+    if serves and _TAKEN & set(_set_at_import):
+        last = _handler(action(_LAST))
+        threading.Thread(target=_take_back, args=(last,), name="microservice-flask signals", daemon=True).start()
+
+
+def _take_back(last):
+    """Waits until uWSGI has set its own handlers, and replaces them by those of the application."""
+    end = time.monotonic() + _WAIT
+    while _handler(action(_LAST)) == last and time.monotonic() < end:
+        time.sleep(_POLL)
+    for number in _TAKEN & set(_set_at_import):
+        set_action(number, _set_at_import[number])
+
+
+def term_handler():
+    """The handler of SIGTERM that the application has set at import; None if it has none."""
+    handler = _handlers.get(int(signal.SIGTERM))
+    return handler if callable(handler) else None
+
+
+def in_child(own_alarm):
+    """In a process that the application has forked: signals as a new Python has them, and as the application has set
+    them. `own_alarm` is the handler of the request's deadline."""
+    for number in _NUMBERS:
+        handler = signal.getsignal(number)
+        if number in _set_at_import:
+            set_action(number, _set_at_import[number])
+        elif callable(handler) and handler is not own_alarm:
+            # The application has set it since, or Python has (SIGINT). uWSGI may have put its own in place.
+            signal.signal(number, handler)
+        elif number in _IGNORED_BY_UWSGI or _handler(action(number)) not in (_DEFAULT, _IGNORED):
+            signal.signal(number, signal.SIG_DFL)
+    unblock()
+
+
+def unblock():
+    """Lets the signals through that uWSGI blocks in its threads: all of them, or SIGHUP. Returns the mask before."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    wanted = _blocked if len(mask) >= len(_NUMBERS) - 2 else mask - {signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_SETMASK, wanted)
+    return mask
