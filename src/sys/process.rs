@@ -269,16 +269,6 @@ pub(crate) fn is_child_of(pid: Pid, parent: Pid) -> bool {
     children_of(parent).contains(&pid)
 }
 
-/// Whether a process has a child that is not a zombie.
-pub(crate) fn has_living_children(pid: Pid) -> bool {
-    children_of(pid).into_iter().any(|child| {
-        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        // The command name before the state may contain anything, also parentheses (proc(5), `stat`).
-        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-        state.is_some_and(|state| !state.starts_with(['Z', 'X']))
-    })
-}
-
 /// Sends SIGKILL to the children of a process.
 pub(crate) fn kill_children_of(pid: Pid) {
     for child in children_of(pid) {

@@ -69,3 +69,4 @@ mod timeouts;
 mod trust;
 mod websocket_slots;
 mod websockets;
+mod worker_deaths;

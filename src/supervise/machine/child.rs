@@ -207,7 +207,7 @@ impl Child {
         let crashed = match self.state {
             ChildState::Starting { .. } | ChildState::Running { .. } => true,
             ChildState::Draining { .. } | ChildState::Stopping { .. } => {
-                matches!(exit, Exit::Signal(_))
+                matches!(exit, Exit::Signal(_) | Exit::OutOfMemory { .. })
             }
             ChildState::Idle
             | ChildState::Killing { .. }
