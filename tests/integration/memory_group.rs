@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::port::free_port;
+use crate::startup::skip;
 use crate::wait::poll;
 
 /// Removed when the last process in it has ended.
@@ -16,7 +17,9 @@ impl MemoryGroup {
         match Self::create(mebibytes) {
             Ok(group) => Some(group),
             Err(why) => {
-                eprintln!("SKIPPED, because no control group for memory can be made here: {why}");
+                skip(&format!(
+                    "no control group for memory can be made here: {why}"
+                ));
                 None
             }
         }
@@ -81,8 +84,10 @@ impl MemoryGroup {
 impl Drop for MemoryGroup {
     fn drop(&mut self) {
         let removed = poll(Duration::from_secs(10), || fs::remove_dir(&self.0).ok());
-        if removed.is_none() {
-            eprintln!("{} is left behind", self.0.display());
-        }
+        assert!(
+            removed.is_some() || std::thread::panicking(),
+            "{} is left behind",
+            self.0.display()
+        );
     }
 }

@@ -17,7 +17,7 @@ use super::stats::{self, Socket};
 use super::worker::{Existence, Worker};
 use crate::supervise::program::WatchdogFinding;
 use crate::sys::pidfd::HeldProcess;
-use crate::sys::{process, process_stat};
+use crate::sys::process_stat;
 
 /// uWSGI buries a dead worker within a second; one that is still in its statistics after this time is lost.
 const LOST_AFTER: Duration = Duration::from_secs(2);
@@ -49,14 +49,21 @@ impl WorkerDeaths {
         }
     }
 
-    /// Waits for the end of a worker.
-    pub(super) async fn next(&mut self) -> Pid {
+    /// Waits for the end of a worker, and returns all that have ended by then.
+    pub(super) async fn next(&mut self) -> Vec<Pid> {
         loop {
-            match self.watching.join_next().await {
-                Some(Ok(pid)) => return pid,
-                // No task is aborted, and none panics.
-                Some(Err(_)) => {}
-                None => std::future::pending().await,
+            let Some(first) = self.watching.join_next().await else {
+                std::future::pending::<()>().await;
+                continue;
+            };
+            let more = std::iter::from_fn(|| self.watching.try_join_next());
+            // No task is aborted, and none panics.
+            let ended: Vec<Pid> = std::iter::once(first)
+                .chain(more)
+                .filter_map(Result::ok)
+                .collect();
+            if !ended.is_empty() {
+                return ended;
             }
         }
     }
@@ -116,7 +123,7 @@ impl WorkerDeaths {
 async fn until_end(pid: Pid, master: Pid) -> Pid {
     match HeldProcess::open(pid) {
         // The number may have been another's when it was opened.
-        Ok(process) if process::is_child_of(pid, master) => {
+        Ok(process) if is_child(pid, master) => {
             if process.ended().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -128,25 +135,35 @@ async fn until_end(pid: Pid, master: Pid) -> Pid {
     pid
 }
 
-/// Reports the end of a worker with the requests that it had.
-pub(super) async fn report(pid: Pid, stats: &Socket, findings: &mpsc::Sender<WatchdogFinding>) {
+fn is_child(pid: Pid, master: Pid) -> bool {
+    process_stat::read(pid.as_raw()).is_some_and(|stat| stat.parent == master.as_raw())
+}
+
+/// Reports the ends of workers with the requests that they had.
+pub(super) async fn report(
+    ended: &[Pid],
+    stats: &Socket,
+    findings: &mpsc::Sender<WatchdogFinding>,
+) {
     let before = stats.known();
     // Without an answer, the last one counts.
     let after = stats::read(stats).await.unwrap_or_default();
-    let mut both = after.iter().chain(&before);
-    let Some(worker) = both.find(|worker| worker.pid == pid.as_raw()) else {
-        return;
-    };
     let wall = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let serving = worker.in_flight.iter();
-    let finding = WatchdogFinding::WorkerEnded {
-        pid,
-        serving: serving
-            .map(|request| request.status(wall.as_secs().saturating_sub(request.started)))
-            .collect(),
-    };
-    // The supervisor's loop may have ended.
-    let _: Result<(), _> = findings.send(finding).await;
+    for pid in ended {
+        let mut both = after.iter().chain(&before);
+        let Some(worker) = both.find(|worker| worker.pid == pid.as_raw()) else {
+            continue;
+        };
+        let serving = worker.in_flight.iter();
+        let finding = WatchdogFinding::WorkerEnded {
+            pid: *pid,
+            serving: serving
+                .map(|request| request.status(wall.as_secs().saturating_sub(request.started)))
+                .collect(),
+        };
+        // The supervisor's loop may have ended.
+        let _: Result<(), _> = findings.send(finding).await;
+    }
 }

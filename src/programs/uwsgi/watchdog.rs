@@ -60,7 +60,7 @@ impl Watchdog {
             }
             tokio::select! {
                 ended = workers_of.next() => {
-                    deaths::report(ended, stats, &findings).await;
+                    deaths::report(&ended, stats, &findings).await;
                     continue;
                 }
                 () = tokio::time::sleep_until(next.into()) => {}

@@ -1,7 +1,6 @@
 //! The loop: waits for one event, asks the machine, carries out its actions.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::time::Instant;
 
 use nix::sys::signal::Signal as OsSignal;
@@ -29,7 +28,7 @@ use crate::supervise::machine::event::{Event, NewGeneration};
 use crate::supervise::machine::identity::{ChildId, Role};
 use crate::supervise::machine::outcome::{NotMade, Outcome};
 use crate::supervise::machine::state::{ChildState, Phase};
-use crate::supervise::program::{Application, Program, WatchdogFinding};
+use crate::supervise::program::{Program, WatchdogFinding};
 use crate::supervise::uptime::Uptime;
 use crate::supervise::worker_exits::ExitCause;
 use crate::sys::process;
@@ -48,7 +47,7 @@ pub(crate) struct Runner {
     logs: Logs,
     /// Clients that were disconnected because they were too slow.
     too_slow: u64,
-    workers: WorkerAccount,
+    pub(super) workers: WorkerAccount,
     started: Instant,
     launcher: LauncherInfo,
     sender: EventSender,
@@ -282,13 +281,7 @@ impl Runner {
             Action::KillMain(_, pid) => process::signal(pid, OsSignal::SIGKILL),
             Action::KillWorkers(_, pid) => process::kill_children_of(pid),
             Action::CloseSockets(id) => self.children.close_sockets(id),
-            Action::Retire(id, pid) => {
-                let served = self.machine.child(id).is_some_and(Child::has_been_ready);
-                if served && let Some(application) = self.application(id) {
-                    self.workers.reload(application.processes());
-                }
-                self.children.retire(id, pid, served);
-            }
+            Action::Retire(id, pid) => self.retire(id, pid),
             Action::AdoptSurvivors {
                 survivors,
                 of,
@@ -314,10 +307,6 @@ impl Runner {
             Action::ReportReload(result) => self.reloads.report(&result, &self.logs),
         }
         None
-    }
-
-    fn application(&self, id: ChildId) -> Option<Rc<dyn Application>> {
-        self.children.program(id).and_then(Program::application)
     }
 
     fn serving_program(&self, role: Role) -> Option<&Program> {

@@ -6,8 +6,23 @@ use super::runner::Runner;
 use crate::supervise::machine::child::Child;
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::state::{ChildState, Phase};
+use crate::supervise::program::Program;
 
 impl Runner {
+    /// Makes a child finish its requests while its successor serves.
+    pub(super) fn retire(&mut self, id: ChildId, pid: Pid) {
+        let Some(child) = self.machine.child(id) else {
+            return;
+        };
+        let program = self.children.program(id);
+        if let (true, Some(application)) =
+            (child.was_replaced(), program.and_then(Program::application))
+        {
+            self.workers.reload(application.processes());
+        }
+        self.children.retire(id, pid, child.has_been_ready());
+    }
+
     pub(super) fn drain(&mut self, id: ChildId) {
         if let Some(child) = self.machine.child(id) {
             let pid = child.state().pid();

@@ -156,7 +156,7 @@ impl WorkerAccount {
             ..
         } = self;
         unlogged.retain(|(killed, since)| {
-            let known = served.iter().find(|(pid, _)| *pid == killed.pid);
+            let known = served.iter().rev().find(|(pid, _)| *pid == killed.pid);
             let wait = known.is_none() && now.since(*since) < WAIT_FOR_REQUESTS;
             if !wait {
                 log(*killed, known.map_or(&[], |(_, requests)| requests), oom);
