@@ -54,6 +54,10 @@ pub(crate) struct StatusReport {
     pub(crate) shed: BTreeMap<String, u64>,
     /// Restarts of all serving children together.
     pub(crate) restarts: u32,
+    /// How many processes of the application have ended since the launcher started, by cause; every cause is named. Those
+    /// that ended together with uWSGI are among its restarts.
+    #[serde(default)]
+    pub(crate) worker_exits: BTreeMap<String, u64>,
     /// The last log records at level error, oldest first.
     #[serde(default)]
     pub(crate) last_errors: Vec<ErrorRecord>,
@@ -253,6 +257,12 @@ pub(crate) enum WorkerState {
     Idle,
     /// Does not accept requests yet.
     Starting,
+    /// Leaves: takes no more requests, and its exit handlers or threads still run.
+    Ending,
+    /// Was stopped by a signal (SIGSTOP): takes no more requests until it continues.
+    Stopped,
+    /// Has no process, whatever uWSGI says.
+    Dead,
 }
 
 impl WorkerState {
@@ -262,7 +272,15 @@ impl WorkerState {
             Self::Busy => "busy",
             Self::Idle => "idle",
             Self::Starting => "starting",
+            Self::Ending => "ending",
+            Self::Stopped => "stopped",
+            Self::Dead => "dead",
         }
+    }
+
+    /// Whether its slots can be used, now or in a moment.
+    pub(crate) fn has_slots(self) -> bool {
+        matches!(self, Self::Busy | Self::Idle | Self::Starting)
     }
 }
 

@@ -50,6 +50,9 @@ fn json_and_text_have_the_same_words() {
         (WorkerState::Busy, "busy"),
         (WorkerState::Idle, "idle"),
         (WorkerState::Starting, "starting"),
+        (WorkerState::Ending, "ending"),
+        (WorkerState::Stopped, "stopped"),
+        (WorkerState::Dead, "dead"),
     ] {
         check(state, state.as_str(), expected);
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::logs::summary_line;
-use crate::status::{ChildRole, ChildStatus, LogStatus, StatusReport, WorkerState};
+use crate::status::{ChildRole, ChildStatus, LogStatus, StatusReport, WorkerState, WorkerStatus};
 
 /// The whole report; several lines, each ended.
 pub(super) fn text(report: &StatusReport) -> String {
@@ -77,6 +77,20 @@ pub(super) fn text(report: &StatusReport) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "refused since the start: {}", refused.join(", "));
     }
+    let ended: Vec<String> = report
+        .worker_exits
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(cause, count)| format!("{count} {cause}"))
+        .collect();
+    if !ended.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "processes that have ended since the start: {}",
+            ended.join(", ")
+        );
+    }
     if let Some(losses) = log(&report.log) {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "\nlog: {losses}");
@@ -123,11 +137,16 @@ fn state(child: &ChildStatus) -> String {
 
 /// The application's processes, one per line, with their in-flight requests.
 fn workers(report: &StatusReport, out: &mut String) {
-    let busy = report
-        .workers
-        .iter()
-        .filter(|worker| worker.state == WorkerState::Busy)
-        .count();
+    let count = |state: WorkerState| {
+        let is = |worker: &&WorkerStatus| worker.state == state;
+        report.workers.iter().filter(is).count()
+    };
+    let busy = count(WorkerState::Busy);
+    let without_slots: Vec<String> = [WorkerState::Ending, WorkerState::Stopped, WorkerState::Dead]
+        .into_iter()
+        .filter(|state| count(*state) > 0)
+        .map(|state| format!(", {} {}", count(state), state.as_str()))
+        .collect();
     let waiting = match (report.waiting, report.oldest_wait_seconds) {
         (Some(0), _) => ", no request waiting".to_owned(),
         (Some(waiting), oldest) => format!(
@@ -140,8 +159,9 @@ fn workers(report: &StatusReport, out: &mut String) {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "\n{busy} of {} processes busy{waiting}",
-        report.workers.len()
+        "\n{busy} of {} processes busy{}{waiting}",
+        report.workers.len(),
+        without_slots.concat()
     );
     // Writing to a String cannot fail.
     let _ = writeln!(

@@ -59,6 +59,16 @@ pub(crate) fn text(report: &StatusReport) -> String {
             label(cause)
         );
     }
+    let help = "Processes of the application that have ended. Those that ended with uWSGI are in child_restarts_total.";
+    family(&mut out, "worker_exits_total", "counter", help);
+    for (cause, count) in &report.worker_exits {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "microservice_flask_worker_exits_total{{cause=\"{}\"}} {count}",
+            label(cause)
+        );
+    }
     let help = "Requests that a process of the application has finished.";
     family(&mut out, "worker_requests_total", "counter", help);
     for worker in &report.workers {
@@ -106,8 +116,8 @@ fn singles(report: &StatusReport) -> [Single; 15] {
         (
             "slots",
             "gauge",
-            "Requests that can be served at the same time.",
-            report.plan.slots.into(),
+            "Requests that can be served at the same time; a process that is dead, ending or stopped serves none.",
+            slots(report).into(),
         ),
         (
             "slots_busy",
@@ -193,6 +203,19 @@ fn label(text: &str) -> String {
         .replace('\n', "\\n")
 }
 
+/// The slots of the processes that have some.
+fn slots(report: &StatusReport) -> u32 {
+    let without = report
+        .workers
+        .iter()
+        .filter(|worker| !worker.state.has_slots())
+        .count();
+    let lost = u32::try_from(without).map_or(u32::MAX, |without| {
+        without.saturating_mul(report.plan.threads)
+    });
+    report.plan.slots.saturating_sub(lost)
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "Prometheus stores f64; counts beyond 2^53 may lose their last digits"
@@ -209,8 +232,7 @@ mod tests {
         ServicePhase, WorkerState, WorkerStatus,
     };
 
-    #[test]
-    fn every_series_has_help_and_type_and_no_label_breaks_out() {
+    fn report() -> StatusReport {
         let serving = RequestStatus {
             request_id: "r".into(),
             method: "GET".into(),
@@ -218,7 +240,7 @@ mod tests {
             seconds: 1,
             websocket: false,
         };
-        let report = StatusReport {
+        StatusReport {
             name: "a\"b\\c\nd".into(),
             version: "0.1.0".into(),
             phase: ServicePhase::Ready,
@@ -254,14 +276,26 @@ mod tests {
                 idle: 7,
             }),
             shed: [("queue_full".to_owned(), 8)].into(),
-            workers: vec![WorkerStatus {
+            workers: [
+                WorkerState::Busy,
+                WorkerState::Ending,
+                WorkerState::Dead,
+                WorkerState::Stopped,
+            ]
+            .map(|state| WorkerStatus {
                 id: 1,
                 pid: 9,
-                state: WorkerState::Busy,
+                state,
                 requests: 7,
-                serving: vec![serving],
-            }],
+                serving: if state == WorkerState::Busy {
+                    vec![serving.clone()]
+                } else {
+                    Vec::new()
+                },
+            })
+            .into(),
             restarts: 5,
+            worker_exits: [("crash".to_owned(), 9)].into(),
             last_errors: Vec::new(),
             log: LogStatus {
                 produced: 10,
@@ -270,8 +304,12 @@ mod tests {
                 buffered: 0,
                 stalled_seconds: Some(1.5),
             },
-        };
-        let text = text(&report);
+        }
+    }
+
+    #[test]
+    fn every_series_has_help_and_type_and_no_label_breaks_out() {
+        let text = text(&report());
         assert!(
             text.contains(
                 "microservice_flask_info{service=\"a\\\"b\\\\c\\nd\",version=\"0.1.0\"} 1\n"
@@ -294,6 +332,8 @@ mod tests {
             "clients_writing 6",
             "clients_idle 7",
             "requests_shed_total{cause=\"queue_full\"} 8",
+            "worker_exits_total{cause=\"crash\"} 9",
+            "slots 1",
         ] {
             assert!(
                 text.contains(&format!("microservice_flask_{line}\n")),

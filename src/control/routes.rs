@@ -13,7 +13,7 @@ use super::metrics;
 use crate::exit;
 use crate::http::Response;
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
-use crate::status::{HealthReport, ServicePhase, StatusReport};
+use crate::status::{HealthReport, ServicePhase, StatusReport, WorkerState, WorkerStatus};
 use crate::supervise::commands::{Commands, Snapshot};
 use crate::supervise::program::Health;
 
@@ -142,6 +142,10 @@ async fn restart_worker(id: &str, commands: &Commands) -> Response {
     let found = workers
         .iter()
         .find(|worker| worker.id.to_string() == id && worker.pid > 0);
+    if let Some(worker) = found.filter(|worker| worker.state == WorkerState::Dead) {
+        let body = format!("worker {id} (pid {}) is dead already\n", worker.pid);
+        return text(StatusCode::CONFLICT, &body);
+    }
     match found {
         Some(worker) if commands.restart_worker(Pid::from_raw(worker.pid)).await => text(
             StatusCode::OK,
@@ -221,16 +225,28 @@ async fn health(snapshot: &Snapshot) -> HealthReport {
             reason: "ready".to_owned(),
         };
     };
-    let processes = report.plan.processes;
     let (level, reason) = match application.check_health().await {
         Health::Passing => (0, format!("ready, and {path} answers")),
-        Health::Busy => (
-            1,
-            format!("busy: all {processes} processes are serving; {path} waits for a free slot"),
-        ),
+        Health::Busy => {
+            let workers = application.workers().await.unwrap_or_default();
+            let serving = serving(&workers, report.plan.processes);
+            (1, format!("busy: {serving}; {path} waits for a free slot"))
+        }
         Health::Failing(why) => (2, why),
     };
     HealthReport { level, reason }
+}
+
+/// Which of the processes serve, in words. All of them when nothing is known of them.
+fn serving(workers: &[WorkerStatus], processes: u32) -> String {
+    let with_slots = |worker: &&WorkerStatus| worker.state.has_slots();
+    let count = workers.iter().filter(with_slots).count();
+    if count == workers.len() {
+        return format!("all {processes} processes are serving");
+    }
+    let verb = if count == 1 { "is" } else { "are" };
+    let all = workers.len();
+    format!("{count} of {all} processes {verb} serving, the others are ending, stopped or dead")
 }
 
 fn text(status: StatusCode, body: &str) -> Response {

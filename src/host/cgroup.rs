@@ -3,7 +3,9 @@
 //! The effective limit is the smallest one from the launcher's group up to the root, because a parent may be stricter
 //! (cgroups(7); Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::sys::cgroup::{bytes, folders};
 
 /// The effective limits of the control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,9 +34,7 @@ pub(crate) fn limits(root: &Path) -> Limits {
         );
         limits.memory = min_memory(
             limits.memory,
-            read(&folder.join("memory.max"))
-                .as_deref()
-                .and_then(parse_bytes),
+            read(&folder.join("memory.max")).as_deref().and_then(bytes),
         );
     }
     for folder in folders(&groups, "cpu") {
@@ -46,43 +46,12 @@ pub(crate) fn limits(root: &Path) -> Limits {
         );
     }
     for folder in folders(&groups, "memory") {
-        let bytes = read(&folder.join("memory.limit_in_bytes"))
+        let limit = read(&folder.join("memory.limit_in_bytes"))
             .as_deref()
-            .and_then(parse_bytes);
-        limits.memory = min_memory(limits.memory, bytes);
+            .and_then(bytes);
+        limits.memory = min_memory(limits.memory, limit);
     }
     limits
-}
-
-/// Folders of the launcher's group and its parents, for one controller (v1) or the unified hierarchy (empty name).
-///
-/// Inside a container the path in /proc/self/cgroup may be the host's while /sys/fs/cgroup shows the container's own
-/// group at its root, so some of these folders may not exist.
-fn folders(groups: &str, controller: &str) -> Vec<PathBuf> {
-    let path = groups.lines().find_map(|line| {
-        let mut parts = line.splitn(3, ':');
-        let (_, names, path) = (parts.next()?, parts.next()?, parts.next()?);
-        let found = if controller.is_empty() {
-            names.is_empty()
-        } else {
-            names.split(',').any(|name| name == controller)
-        };
-        found.then_some(path)
-    });
-    let Some(path) = path else {
-        return Vec::new();
-    };
-    let mount = Path::new("/sys/fs/cgroup").join(controller);
-    let relative = path.trim_start_matches('/');
-    let mut folders: Vec<PathBuf> = Path::new(relative)
-        .ancestors()
-        .filter(|p| !p.components().any(|part| part.as_os_str() == ".."))
-        .map(|p| mount.join(p))
-        .collect();
-    if folders.is_empty() {
-        folders.push(mount);
-    }
-    folders
 }
 
 /// Parses `cpu.max`: "max 100000" or "150000 100000".
@@ -96,12 +65,6 @@ fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
     let quota: f64 = quota.trim().parse().ok()?;
     let period: f64 = period.trim().parse().ok()?;
     (quota > 0.0 && period > 0.0).then(|| quota / period)
-}
-
-/// "max" (v2) and a huge number rounded to pages (v1) mean that there is no limit.
-fn parse_bytes(text: &str) -> Option<u64> {
-    let bytes: u64 = text.trim().parse().ok()?;
-    (bytes < 1 << 60).then_some(bytes)
 }
 
 fn min_cpus(a: Option<f64>, b: Option<f64>) -> Option<f64> {

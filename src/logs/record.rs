@@ -241,3 +241,48 @@ pub struct Moment {
     /// Time since the log began, monotonic: used for every timeout, so that changes of the clock do no harm.
     pub up: Duration,
 }
+
+/// What a line says about the life of a worker of the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerEvent {
+    /// The first process of a worker was started.
+    Spawned {
+        /// The number of the worker, from 1.
+        worker: u32,
+        /// The new process.
+        pid: i32,
+    },
+    /// The next process of a worker was started, because the one before has ended.
+    Respawned {
+        /// The number of the worker.
+        worker: u32,
+        /// The new process.
+        pid: i32,
+    },
+    /// A process has ended while it served, without having been asked to by uWSGI.
+    Died {
+        /// The number of the worker.
+        worker: u32,
+        /// The dead process.
+        pid: i32,
+        /// The signal that has ended it; none: it has exited.
+        signal: Option<i32>,
+    },
+    /// A process has ended as uWSGI or itself wanted, for example after its last request.
+    Left {
+        /// The number of the worker.
+        worker: u32,
+        /// The dead process.
+        pid: i32,
+    },
+    /// uWSGI is about to kill a process that uses more memory than its options allow.
+    TooLarge {
+        /// The process.
+        pid: i32,
+    },
+    /// A request in this process has run for longer than it may.
+    TimedOut {
+        /// The process.
+        pid: i32,
+    },
+}

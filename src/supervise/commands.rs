@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::program::{Application, Proxy};
 use crate::reload_answer::ReloadAnswer;
-use crate::status::StatusReport;
+use crate::status::{ServicePhase, StatusReport};
 
 /// A command or query, with the channel for its answer.
 #[derive(Debug)]
@@ -32,6 +32,21 @@ pub(crate) struct Snapshot {
     pub(crate) proxy: Option<Rc<dyn Proxy>>,
     /// Applications of old generations that are finishing their requests.
     pub(crate) retiring: Vec<Rc<dyn Application>>,
+}
+
+impl Snapshot {
+    /// The loop knows that each child was ready; whether one of the application's processes serves now, the application is
+    /// asked.
+    pub(crate) async fn judged(mut self) -> Self {
+        if let (true, Some(application)) = (self.report.ready, &self.application)
+            && let Err(reason) = application.serves().await
+        {
+            self.report.phase = ServicePhase::Degraded;
+            self.report.ready = false;
+            self.report.reason = Some(reason);
+        }
+        self
+    }
 }
 
 /// Sends commands to the loop. Each answer is none when the loop has ended.
@@ -67,7 +82,7 @@ impl Commands {
 
     /// Queries the state of the service.
     pub(crate) async fn report(&self) -> Option<Snapshot> {
-        self.ask(LoopCommand::Report).await
+        Some(self.ask(LoopCommand::Report).await?.judged().await)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> LoopCommand) -> Option<T> {

@@ -39,6 +39,12 @@ pub(crate) trait Application: Supervised {
     /// Its worker processes, with the requests in each.
     fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>>;
 
+    /// Whether one of its processes takes requests; else why none does, as text for operators.
+    fn serves(&self) -> Answer<'_, Result<(), String>>;
+
+    /// How many processes of it are alive, as far as is known without asking it.
+    fn processes(&self) -> usize;
+
     /// The health path, where one is configured.
     fn health_path(&self) -> Option<&str>;
 
@@ -125,6 +131,22 @@ pub(crate) enum WatchdogFinding {
     /// It serves, and has lost something that only a start brings back: what a killed process of it had counted in shared
     /// memory.
     Damaged,
+    /// A worker has ended.
+    WorkerEnded {
+        pid: Pid,
+        /// The requests that were in it.
+        serving: Vec<RequestStatus>,
+    },
+    /// A worker has ended, and the program has neither noticed that nor replaced it.
+    WorkerLost {
+        /// The number of the worker.
+        worker: u32,
+        pid: Pid,
+        /// The signal that has ended it, where the kernel tells.
+        signal: Option<i32>,
+        /// Whether it was seen leaving by itself before.
+        was_ending: bool,
+    },
     /// A request is overdue and could not be interrupted, so its worker has to be killed.
     Overdue {
         /// The number of the worker.

@@ -3,6 +3,8 @@
 
 use nix::unistd::Pid;
 
+use super::process_stat;
+
 /// Children of a process, zombies included: those of each of its threads (proc(5), `children`).
 fn children_of(pid: Pid) -> Vec<Pid> {
     // A process that has ended meanwhile has none.
@@ -52,17 +54,9 @@ pub(crate) fn is_child_of(pid: Pid, parent: Pid) -> bool {
     children_of(parent).contains(&pid)
 }
 
-/// Whether a process has a child that is not a zombie.
-pub(crate) fn has_living_children(pid: Pid) -> bool {
-    children_of(pid).into_iter().any(|child| !has_ended(child))
-}
-
 /// Whether a process is a zombie, or gone.
 pub(crate) fn has_ended(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The command name before the state may contain anything, also parentheses (proc(5), `stat`).
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-    state.is_none_or(|state| state.starts_with(['Z', 'X']))
+    process_stat::read(pid.as_raw()).is_none_or(|stat| process_stat::has_ended(stat.state))
 }
 
 /// All processes below the launcher.
@@ -97,10 +91,10 @@ pub(crate) struct NamedProcess {
 impl NamedProcess {
     fn of(pid: Pid) -> Self {
         // A process that has ended meanwhile has no name.
-        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = process_stat::read(pid.as_raw()).map(|stat| stat.name);
         Self {
             pid,
-            name: comm.trim_end().to_owned(),
+            name: name.unwrap_or_default(),
         }
     }
 }

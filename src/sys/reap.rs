@@ -26,6 +26,14 @@ pub(crate) enum Exit {
     Code(u8),
     /// Number of the signal that killed it; may be a real-time signal, which has no name.
     Signal(i32),
+    /// The kernel killed it, because memory had run out: SIGKILL too. Limit and use of the control group in bytes, where
+    /// they are known.
+    OutOfMemory {
+        /// None: there is no limit but the machine's memory.
+        limit: Option<u64>,
+        /// The most that was used.
+        used: Option<u64>,
+    },
 }
 
 impl Exit {
@@ -34,6 +42,7 @@ impl Exit {
         match self {
             Self::Code(code) => code,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+            Self::OutOfMemory { .. } => 137,
         }
     }
 }
@@ -46,6 +55,13 @@ impl fmt::Display for Exit {
                 Ok(signal) => write!(f, "signal {number} ({signal})"),
                 Err(_) => write!(f, "signal {number}"),
             },
+            Self::OutOfMemory { limit, .. } => {
+                write!(f, "signal 9 (SIGKILL) from the kernel: out of memory")?;
+                match limit {
+                    Some(limit) => write!(f, ", the limit is {} MiB", limit >> 20),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -129,6 +145,12 @@ mod tests {
         assert_eq!(Exit::Signal(9).code(), 137);
         assert_eq!(Exit::Signal(9).to_string(), "signal 9 (SIGKILL)");
         assert_eq!(Exit::Code(3).to_string(), "exit code 3");
+        let killed = |limit| Exit::OutOfMemory { limit, used: None };
+        assert_eq!(killed(None).code(), 137);
+        assert_eq!(
+            killed(Some(64 << 20)).to_string(),
+            "signal 9 (SIGKILL) from the kernel: out of memory, the limit is 64 MiB"
+        );
     }
 
     #[test]

@@ -276,7 +276,7 @@ fn static_files_are_served_without_the_application() {
     clippy::print_stderr,
     reason = "for the person who reads the tests' output"
 )]
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     eprintln!("SKIPPED, because {why}");
 }
 

@@ -10,7 +10,7 @@ use super::{
     origin::LineMark,
     python,
     repeats::Repeats,
-    uwsgi, uwsgi_worker,
+    uwsgi, uwsgi_worker, worker_events,
 };
 use crate::logs::options::{AccessFilter, Format};
 use crate::logs::queue::batch::Batch;
@@ -175,6 +175,9 @@ impl LineHandler {
     /// A line of uWSGI, on its own pipe or, from a worker, on the application's.
     fn uwsgi(&mut self, line: &[u8], now: Moment, batch: &mut Batch) {
         let line: &[u8] = &uwsgi::without_query(line);
+        if self.source == Source::Uwsgi {
+            batch.workers.extend(worker_events::of_master(line));
+        }
         let candidate = CandidateLine {
             origin: Origin::default(),
             level: None,
@@ -255,6 +258,9 @@ impl LineHandler {
         else {
             return false;
         };
+        batch
+            .workers
+            .extend(worker_events::of_entry_module(message, origin.pid));
         let record = Record {
             origin,
             ..plain(message, now, level.unwrap_or(Level::Info))

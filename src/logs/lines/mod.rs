@@ -11,7 +11,7 @@
 //! Reading order: [`frame`] splits reads into lines, [`origin`] finds the request and the process that a line of the
 //! application belongs to, [`uwsgi_worker`] recognises uWSGI's lines among those of the application. [`nginx_access`],
 //! [`nginx_error`], [`uwsgi`] and [`python`] understand single lines; this is where a line gets its level. `traceback` and
-//! `grouping` join the lines of one record, `crash` those of a uWSGI crash. `line_handler` applies all of these to the lines
+//! `grouping` join the lines of one record, `crash` those of a uWSGI crash; [`worker_events`] reads from uWSGI's lines how its workers live and end. `line_handler` applies all of these to the lines
 //! of one source, `repeats` thins out those that come by the thousand, and [`source_stage`] is the whole path of a source
 //! from a read to rendered records. `summary_line` understands errors once more, for `status`.
 //!
@@ -32,3 +32,4 @@ pub(crate) mod summary_line;
 pub(crate) mod traceback;
 pub mod uwsgi;
 pub mod uwsgi_worker;
+pub mod worker_events;

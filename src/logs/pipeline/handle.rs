@@ -13,6 +13,8 @@ use nix::{
     unistd::{pipe2, write},
 };
 
+use tokio::sync::mpsc;
+
 use super::{
     emitter::EventEmitter,
     reader::{self, SourcePipe},
@@ -26,10 +28,13 @@ use crate::logs::lines::source_stage::SourceStage;
 use crate::logs::options::{Format, LogOptions};
 use crate::logs::queue::counters::{Counters, Summary};
 use crate::logs::queue::recent_errors::RecentError;
-use crate::logs::record::{Level, Source};
+use crate::logs::record::{Level, Source, WorkerEvent};
 
 /// The size of a pipe in bytes: it gives the reader time when everything logs at once.
 const PIPE_SIZE: i32 = 1 << 20;
+
+/// How many events of workers may wait for the launcher's loop.
+const WORKER_EVENTS: usize = 4096;
 
 /// The wait for the writer after the limit; it ends at once unless a terminal holds its write.
 const GRACE: Duration = Duration::from_millis(100);
@@ -48,12 +53,14 @@ pub struct Logs {
     stop: OwnedFd,
     reader: JoinHandle<()>,
     writer: JoinHandle<()>,
+    worker_events: Option<mpsc::Receiver<WorkerEvent>>,
 }
 
 /// Starts both threads; `out` is a duplicate of fd 1, whose flags are not changed. Fails when the system refuses a pipe, a
 /// thread or random bytes.
 pub fn start(format: Format, options: LogOptions, out: OwnedFd) -> io::Result<Logs> {
-    let shared = Arc::new(Shared::new(&options));
+    let (workers, worker_events) = mpsc::channel(WORKER_EVENTS);
+    let shared = Arc::new(Shared::new(&options, workers));
     let mark = LineMark::new(random()?);
     let mut pipes = Vec::new();
     let mut sources = Vec::new();
@@ -86,6 +93,7 @@ pub fn start(format: Format, options: LogOptions, out: OwnedFd) -> io::Result<Lo
         stop,
         reader,
         writer,
+        worker_events: Some(worker_events),
     })
 }
 
@@ -143,6 +151,11 @@ impl Logs {
     /// The errors that were recorded after `cursor` was taken, the oldest first; the last 20 of them where there were more.
     pub fn errors_since(&self, cursor: u64) -> Vec<RecentError> {
         self.shared.errors.since(cursor)
+    }
+
+    /// What uWSGI's log says about its workers; none at a second call.
+    pub fn take_worker_events(&mut self) -> Option<mpsc::Receiver<WorkerEvent>> {
+        self.worker_events.take()
     }
 
     /// Changes the options while the log runs.

@@ -5,7 +5,7 @@
 //! where a text record of several lines ends.
 
 use super::recent_errors::{KEPT, RecentError};
-use crate::logs::record::{ShedCause, Source};
+use crate::logs::record::{ShedCause, Source, WorkerEvent};
 
 /// A buffer larger than this is not kept for the next batch.
 const LARGEST: usize = 512 * 1024;
@@ -32,6 +32,8 @@ pub struct Batch {
     pub skipped: u64,
     /// Requests that the product itself has refused, kept or not, by [`ShedCause::index`].
     pub shed: [u64; ShedCause::ALL.len()],
+    /// What the lines say about workers of the application.
+    pub workers: Vec<WorkerEvent>,
     /// The last errors among the records.
     pub errors: Vec<RecentError>,
 }
@@ -120,6 +122,7 @@ impl Batch {
         self.gone = 0;
         self.skipped = 0;
         self.shed = [0; ShedCause::ALL.len()];
+        self.workers.clear();
         self.errors.clear();
     }
 

@@ -40,7 +40,7 @@ impl Ages {
             let started = self.started.get(&key(worker, request))?;
             Some((request, self.last_poll.saturating_sub(*started)))
         };
-        let with_deadline = worker.in_flight.iter().filter(|request| !request.websocket);
+        let with_deadline = worker.serving().iter().filter(|request| !request.websocket);
         let ages = with_deadline.filter_map(age);
         ages.max_by_key(|(_, age)| *age)
     }
@@ -58,6 +58,7 @@ fn key(worker: &Worker, request: &InFlight) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use super::super::worker::Existence;
     use super::*;
 
     fn worker(pid: i32, in_flight: &[(&str, u64)]) -> Worker {
@@ -74,6 +75,7 @@ mod tests {
             accepting: true,
             requests: 0,
             in_flight: in_flight.iter().map(request).collect(),
+            existence: Existence::Alive,
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::health::{self, HealthPath};
 use super::stats::{self, Socket};
 use super::watchdog::Watchdog;
+use super::worker::{self, Existence, Worker};
 use crate::queue::RequestQueue;
 use crate::status::{QueueStatus, WorkerStatus};
 use crate::supervise::program::{
@@ -27,6 +28,8 @@ const READY_POLL: Duration = Duration::from_millis(10);
 /// Pause between two health checks of a start: each is a request to the application, which may log it and query its own
 /// backends.
 const HEALTH_POLL: Duration = Duration::from_millis(500);
+/// How long a probe waits for uWSGI when all workers that are known are gone; probes have short time limits themselves.
+const SERVES_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A running uWSGI.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ impl UwsgiApplication {
         let workers = stats::read(&self.stats)
             .await
             .map_err(|_| "the application is still being imported".to_owned())?;
-        let accepting = workers.iter().filter(|worker| worker.accepting).count();
+        let accepting = workers.iter().filter(|worker| worker.serves()).count();
         if u32::try_from(accepting).is_ok_and(|n| n >= self.workers) {
             return Ok(());
         }
@@ -107,7 +110,17 @@ impl Application for UwsgiApplication {
 
     fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>> {
         Box::pin(async {
-            let workers = stats::read(&self.stats).await?;
+            let workers = match stats::read(&self.stats).await {
+                Ok(workers) => workers,
+                Err(error) => {
+                    // The kernel knows more than a uWSGI that is stopped or hangs.
+                    let known = self.stats.known();
+                    if known.is_empty() {
+                        return Err(error);
+                    }
+                    known
+                }
+            };
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default();
@@ -116,6 +129,27 @@ impl Application for UwsgiApplication {
                 .map(|worker| worker.status(now.as_secs()))
                 .collect())
         })
+    }
+
+    fn serves(&self) -> Answer<'_, Result<(), String>> {
+        Box::pin(async {
+            let known = self.stats.known();
+            let Some(reason) = worker::none_serves(&known).filter(|_| !known.is_empty()) else {
+                return Ok(());
+            };
+            // They may have been replaced since the last poll.
+            let asked = tokio::time::timeout(SERVES_TIMEOUT, stats::read(&self.stats)).await;
+            match asked {
+                Ok(Ok(workers)) => worker::none_serves(&workers).map_or(Ok(()), Err),
+                Ok(Err(_)) | Err(_) => Err(reason),
+            }
+        })
+    }
+
+    fn processes(&self) -> usize {
+        let known = self.stats.known();
+        let alive = |worker: &&Worker| worker.pid > 0 && worker.existence != Existence::Dead;
+        known.iter().filter(alive).count()
     }
 
     fn health_path(&self) -> Option<&str> {

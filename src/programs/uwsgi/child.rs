@@ -113,10 +113,7 @@ pub(crate) fn child(
 fn application_of(plan: &Plan, queue: RequestQueue) -> UwsgiApplication {
     let layout = &plan.layout;
     UwsgiApplication {
-        stats: stats::Socket {
-            path: layout.uwsgi_stats(),
-            slots: plan.slots,
-        },
+        stats: stats::Socket::new(layout.uwsgi_stats(), plan.slots),
         workers: plan.processes,
         health: plan.health_check_path.as_ref().map(|path| HealthPath {
             socket: layout.app_socket(),

@@ -70,18 +70,25 @@ async fn saturated(socket: &Socket) {
     }
 }
 
-/// Whether clients' requests occupy every slot. When the health check itself has a slot, the
-/// application is not saturated: its health path hangs.
+/// Whether clients' requests occupy every slot of the processes that serve. When the health check itself has a slot, the
+/// application is not saturated: its health path hangs. `slots` are those of all processes together.
 fn all_busy(workers: &[Worker], slots: u32) -> bool {
-    let mut requests = workers.iter().flat_map(|worker| &worker.in_flight);
+    let Some(threads) = usize::try_from(slots)
+        .ok()
+        .and_then(|n| n.checked_div(workers.len()))
+    else {
+        return false;
+    };
+    let serving: Vec<&Worker> = workers.iter().filter(|worker| worker.serves()).collect();
+    let mut requests = serving.iter().flat_map(|worker| worker.serving());
     let count = requests.clone().count();
     let own = requests.any(|request| request.id == protocol::REQUEST_ID);
-    !own && slots > 0 && u32::try_from(count).is_ok_and(|count| count >= slots)
+    !own && count > 0 && count >= threads * serving.len()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::worker::InFlight;
+    use super::super::worker::{Existence, InFlight};
     use super::*;
 
     #[test]
@@ -101,13 +108,23 @@ mod tests {
                     started: 0,
                 })
                 .collect(),
+            existence: Existence::Alive,
         };
-        assert!(all_busy(&[worker(&["a", "b"]), worker(&["c"])], 3));
+        assert!(all_busy(&[worker(&["a", "b"]), worker(&["c", "d"])], 4));
         assert!(!all_busy(&[worker(&["a"]), worker(&[])], 2));
         assert!(!all_busy(
             &[worker(&["a"]), worker(&[protocol::REQUEST_ID])],
             2
         ));
         assert!(!all_busy(&[], 0));
+        // A process that leaves has no free slot.
+        let leaving = |existence| Worker {
+            existence,
+            ..worker(&[])
+        };
+        for existence in [Existence::Ending, Existence::Dead, Existence::Stopped] {
+            assert!(all_busy(&[worker(&["a"]), leaving(existence)], 2));
+        }
+        assert!(!all_busy(&[leaving(Existence::Dead)], 1));
     }
 }

@@ -3,11 +3,12 @@
 //! `child` is its plan, `application` implements the supervisor's trait. `stats` reads its statistics (`stats_json`
 //! parses them into values of `worker`), `protocol` sends requests past nginx, `health` checks the health
 //! path. `watchdog` polls the workers: `ages` measures the ages of requests, `progress` distinguishes a saturated
-//! application from a hung one, `leftovers` finds what the import left open.
+//! application from a hung one, `deaths` notices the ends of workers, `leftovers` finds what the import left open.
 
 mod ages;
 mod application;
 pub(crate) mod child;
+mod deaths;
 mod health;
 mod leftovers;
 mod progress;

@@ -4,6 +4,9 @@
 //! becomes free in time, and that is progress. It is hung when requests wait, and none is finished and none is started
 //! for longer than any request may take.
 //!
+//! It is hung as well when all of its processes are dead and nobody replaces them, whether requests wait or not: who is not
+//! ready gets none.
+//!
 //! On an overloaded machine a worker may just not have got its turn. So this is only a suspicion; the watchdog pings a
 //! worker before it acts on it.
 
@@ -22,6 +25,8 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub(super) struct Observation {
     /// The workers; none when uWSGI did not answer.
     pub(super) workers: Option<Vec<Worker>>,
+    /// Whether every process of the application is dead.
+    pub(super) dead: bool,
     /// Requests that wait for a slot; none when the system does not tell.
     pub(super) waiting: Option<u32>,
     /// Requests that have been taken out of the queue since the start, because no slot took them.
@@ -64,7 +69,7 @@ impl Progress {
         let current = observed.workers.as_ref().map(|workers| {
             let ids = |worker: &Worker| {
                 worker
-                    .in_flight
+                    .serving()
                     .iter()
                     .map(|request| request.id.clone())
                     .collect()
@@ -81,7 +86,7 @@ impl Progress {
             .workers
             .iter()
             .flatten()
-            .flat_map(|worker| &worker.in_flight)
+            .flat_map(Worker::serving)
             .peekable();
         let busy = in_flight.peek().is_some()
             && (self.request_timeout.is_none() || in_flight.all(|request| request.websocket));
@@ -90,13 +95,14 @@ impl Progress {
         }
         let refused = observed.refused > std::mem::replace(&mut self.refused, observed.refused);
         self.starving = !moved && (self.starving || refused);
-        if moved || busy || (nothing_waits && !self.starving) {
+        if moved || busy || (nothing_waits && !self.starving && !observed.dead) {
             self.last_moved = Some(now);
             return None;
         }
         let idle = now.saturating_sub(*self.last_moved.get_or_insert(now));
         let limit = self
             .request_timeout
+            .filter(|_| !observed.dead)
             .map_or(MIN_IDLE, |timeout| (timeout + MARGIN).max(MIN_IDLE));
         (idle >= limit).then_some(idle)
     }
@@ -104,7 +110,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::super::worker::InFlight;
+    use super::super::worker::{Existence, InFlight};
     use super::*;
 
     fn worker(requests: u64, current: &[&str]) -> Worker {
@@ -121,12 +127,14 @@ mod tests {
             accepting: true,
             requests,
             in_flight: current.iter().map(request).collect(),
+            existence: Existence::Alive,
         }
     }
 
     fn observed(requests: u64, current: &[&str], waiting: u32) -> Observation {
         Observation {
             workers: Some(vec![worker(requests, current)]),
+            dead: false,
             waiting: Some(waiting),
             refused: 0,
         }
@@ -204,12 +212,28 @@ mod tests {
         let mut progress = Progress::new(Some(seconds(1)));
         let silent = Observation {
             workers: None,
+            dead: false,
             waiting: Some(1),
             refused: 0,
         };
         assert_eq!(progress.check(&silent, seconds(0)), None);
         assert_eq!(progress.check(&silent, seconds(19)), None);
         assert_eq!(progress.check(&silent, seconds(20)), Some(seconds(20)));
+    }
+
+    #[test]
+    fn an_application_whose_processes_stay_dead_is_hung() {
+        let mut progress = Progress::new(Some(seconds(60)));
+        let mut dead = observed(3, &["a"], 0);
+        assert_eq!(progress.check(&dead, seconds(0)), None);
+        dead.dead = true;
+        if let Some(worker) = dead.workers.iter_mut().flatten().next() {
+            worker.existence = Existence::Dead;
+        }
+        // Its request has ended with it.
+        assert_eq!(progress.check(&dead, seconds(1)), None);
+        assert_eq!(progress.check(&dead, seconds(20)), None);
+        assert_eq!(progress.check(&dead, seconds(21)), Some(seconds(20)));
     }
 
     #[test]

@@ -4,18 +4,24 @@
 //! accept. The statistics hold whole request headers, cookies and tokens included, so they are never passed on as they
 //! are: only the fields of [`Worker`] leave this module.
 //!
+//! Each answer is completed with what the kernel says about the processes, and the last one is kept: the kernel still
+//! knows who is alive when uWSGI's master is stopped, or hangs.
+//!
 //! The socket is in a folder of the workers' user, so the application can replace it: the input is treated as hostile,
 //! and its cost is limited. Input beyond a limit is an error; it is never truncated.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::UnixStream;
 
-use super::stats_json;
-use super::worker::Worker;
+use super::stats_json::{self, Statistics};
+use super::worker::{Existence, Worker};
+use crate::sys::process_stat;
 
 /// uWSGI answers from its master's loop, which may be busy reaping; beyond this time it is hung.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -30,22 +36,66 @@ const BASE_BYTES: u64 = 256 * 1024;
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The address of a stats socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Socket {
     pub(super) path: PathBuf,
     /// Request slots of its uWSGI, from which the size limit of the statistics follows.
     pub(super) slots: u32,
+    last: Rc<RefCell<Statistics>>,
 }
 
-/// Reads and parses the statistics; an error of the kind `TimedOut` after [`TIMEOUT`].
+impl Socket {
+    pub(super) fn new(path: PathBuf, slots: u32) -> Self {
+        Self {
+            path,
+            slots,
+            last: Rc::default(),
+        }
+    }
+
+    /// The workers of the last answer, with what the kernel says about them now. Empty when there was no answer, or when
+    /// the process that gave it is not a child of the launcher any more.
+    pub(super) fn known(&self) -> Vec<Worker> {
+        let mut statistics = self.last.borrow().clone();
+        if ask_kernel(&mut statistics) {
+            statistics.workers
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// Reads and parses the statistics, and asks the kernel; an error of the kind `TimedOut` after [`TIMEOUT`].
 pub(super) async fn read(socket: &Socket) -> io::Result<Vec<Worker>> {
     let exchange = async {
         let stream = UnixStream::connect(&socket.path).await?;
         stats_json::parse(read_limited(stream, max_bytes(socket.slots)).await?)
     };
-    tokio::time::timeout(TIMEOUT, exchange)
+    let mut statistics = tokio::time::timeout(TIMEOUT, exchange)
         .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    ask_kernel(&mut statistics);
+    socket.last.replace(statistics.clone());
+    Ok(statistics.workers)
+}
+
+/// Asks the kernel about each worker. False, and everybody counts as alive, when it does not know the main process as a
+/// child of the launcher: then the numbers do not mean what they mean here.
+fn ask_kernel(statistics: &mut Statistics) -> bool {
+    let Statistics { master, workers } = statistics;
+    let parent = process_stat::read(*master).map(|stat| stat.parent);
+    if parent != i32::try_from(std::process::id()).ok() {
+        return false;
+    }
+    // uWSGI knows itself that a worker without a number has no process yet.
+    for worker in workers.iter_mut().filter(|worker| worker.pid > 0) {
+        let stat = process_stat::read(worker.pid);
+        let stat = stat
+            .as_ref()
+            .map(|stat| (stat.name.as_str(), stat.state, stat.parent));
+        worker.existence = Existence::of(stat, *master);
+    }
+    true
 }
 
 /// The size limit for the statistics of a uWSGI with this number of slots.

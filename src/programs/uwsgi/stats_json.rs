@@ -7,7 +7,7 @@ use std::io;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use super::worker::{InFlight, Worker};
+use super::worker::{Existence, InFlight, Worker};
 
 /// Slots in all workers together, at most: the largest number that the configuration allows.
 const MAX_SLOTS: usize = 1024;
@@ -20,10 +20,14 @@ const MAX_METHOD: usize = 16;
 /// Bytes of a request's path, at most.
 const MAX_PATH: usize = 1024;
 
-#[derive(Deserialize)]
-struct RawStats {
+/// What uWSGI says.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Statistics {
+    /// uWSGI's main process; 0 when it is not said.
+    #[serde(default, rename = "pid")]
+    pub(super) master: i32,
     #[serde(deserialize_with = "workers")]
-    workers: Vec<Worker>,
+    pub(super) workers: Vec<Worker>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +40,9 @@ struct RawWorker {
     requests: u64,
     #[serde(default)]
     last_spawn: u64,
+    /// `cheap`: it is to have no process now (option cheaper).
+    #[serde(default)]
+    status: String,
     #[serde(default)]
     cores: Cores,
 }
@@ -84,14 +91,13 @@ enum Var {
 /// Parses the statistics. uWSGI escapes only quotes and backslashes in what clients sent (stats_dump_var in
 /// core/stats.c): bytes that are not UTF-8 are left to [`text`], and control characters, which JSON does not allow in
 /// strings and needs nowhere else, become spaces. Otherwise one client could blind the watchdog with a `%01` in a path.
-pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Vec<Worker>> {
+pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Statistics> {
     for byte in &mut bytes {
         if byte.is_ascii_control() {
             *byte = b' ';
         }
     }
-    let raw: RawStats = serde_json::from_slice(&bytes)?;
-    Ok(raw.workers)
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 /// Drops stale requests. While a process does not accept yet, requests older than it belong to its dead predecessor:
@@ -110,6 +116,13 @@ fn worker(raw: RawWorker) -> Worker {
         accepting,
         requests: raw.requests,
         in_flight,
+        // uWSGI starts a successor as soon as it buries a process, unless it cannot, or when the kernel has told it that it
+        // has no children (uwsgi_master_commit_status in core/master_checks.c).
+        existence: if raw.pid > 0 || raw.status == "cheap" {
+            Existence::Alive
+        } else {
+            Existence::Dead
+        },
     }
 }
 

@@ -7,11 +7,12 @@ use nix::unistd::Pid;
 use tokio::sync::mpsc;
 
 use super::ages::Ages;
+use super::deaths::{self, WorkerDeaths};
 use super::leftovers;
 use super::progress::{Observation, Progress};
 use super::protocol;
 use super::stats::{self, Socket};
-use super::worker::Worker;
+use super::worker::{Existence, Worker};
 use crate::queue::RequestQueue;
 use crate::supervise::in_flight::describe_oldest;
 use crate::supervise::program::WatchdogFinding;
@@ -48,12 +49,25 @@ impl Watchdog {
         leftovers::find(pid.as_raw()).warn();
         let mut progress = Progress::new(self.request_timeout);
         let mut overdue = Overdue::default();
+        let mut workers_of = WorkerDeaths::of(pid);
         let mut requests = None;
         let started = Instant::now();
+        let mut next = started;
         loop {
-            tokio::time::sleep(overdue.next_poll()).await;
+            for finding in workers_of.follow(&stats.known(), Instant::now()) {
+                // The supervisor's loop may have ended.
+                let _: Result<(), _> = findings.send(finding).await;
+            }
+            tokio::select! {
+                ended = workers_of.next() => {
+                    deaths::report(&ended, stats, &findings).await;
+                    continue;
+                }
+                () = tokio::time::sleep_until(next.into()) => {}
+            }
             // No answer is an observation as well: a uWSGI that hangs gives none.
             let workers = stats::read(stats).await.ok();
+            next = Instant::now() + overdue.next_poll();
             if let (Some(limit), Some(workers)) = (self.kill_after, &workers) {
                 for finding in overdue.poll(workers, limit, started.elapsed()) {
                     // The supervisor's loop may have ended.
@@ -64,8 +78,10 @@ impl Watchdog {
                 requests = describe(workers);
             }
             let waiting = queue.status().map(|queue| queue.waiting);
+            let known = stats.known();
             let observed = Observation {
                 workers,
+                dead: !known.is_empty() && known.iter().all(is_dead),
                 waiting,
                 refused: queue.refused(),
             };
@@ -85,6 +101,10 @@ impl Watchdog {
             }
         }
     }
+}
+
+fn is_dead(worker: &Worker) -> bool {
+    worker.existence == Existence::Dead
 }
 
 /// Finds overdue requests and reports each once.
@@ -177,6 +197,7 @@ mod tests {
             accepting: true,
             requests: 0,
             in_flight,
+            existence: Existence::Alive,
         };
         let workers = [
             worker(7, vec![request(1000)]),

@@ -91,6 +91,8 @@ pub(crate) struct Child {
     pub(super) last_exit: Option<Exit>,
     pub(super) backoff: Backoff,
     pub(super) ever_ready: bool,
+    /// Whether it served until a reload has replaced it.
+    pub(super) replaced: bool,
     /// Why the launcher has killed it; none when it runs, or ended by itself.
     pub(super) given_up: Option<GivenUp>,
     pub(super) watchdog_kills: KillBudget,
@@ -113,6 +115,7 @@ impl Child {
             last_exit: None,
             backoff: Backoff::default(),
             ever_ready: false,
+            replaced: false,
             given_up: None,
             watchdog_kills: KillBudget::default(),
             replacements: KillBudget::default(),
@@ -172,6 +175,11 @@ impl Child {
         self.ever_ready
     }
 
+    /// Whether it served until a reload has replaced it.
+    pub(crate) fn was_replaced(&self) -> bool {
+        self.replaced
+    }
+
     pub(crate) fn serves(&self) -> bool {
         self.purpose == Purpose::Serving
     }
@@ -224,7 +232,7 @@ impl Child {
         let crashed = match self.state {
             ChildState::Starting { .. } | ChildState::Running { .. } => true,
             ChildState::Draining { .. } | ChildState::Stopping { .. } => {
-                matches!(exit, Exit::Signal(_))
+                matches!(exit, Exit::Signal(_) | Exit::OutOfMemory { .. })
             }
             ChildState::Idle
             | ChildState::Killing { .. }

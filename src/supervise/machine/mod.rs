@@ -130,6 +130,13 @@ impl Machine {
         self.children.iter()
     }
 
+    /// The main processes of all children.
+    pub(crate) fn main_processes(&self) -> Vec<nix::unistd::Pid> {
+        self.children()
+            .filter_map(|(_, child)| child.state().pid())
+            .collect()
+    }
+
     /// The child that serves in a role: the one that a reload replaces.
     pub(crate) fn serving(&self, role: Role) -> Option<ChildId> {
         self.children.serving(role)

@@ -254,6 +254,7 @@ impl Machine {
             .stop
             .retire_timeout
             .or(is_candidate.then_some(self.stop_timeout));
+        child.replaced = child.serves();
         child.purpose = Purpose::Retiring {
             kill_at: timeout.map(|timeout| self.now.after(timeout)),
         };

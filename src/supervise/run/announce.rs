@@ -9,6 +9,7 @@ use crate::status::StatusReport;
 use crate::supervise::machine::action::Notice;
 use crate::supervise::machine::backoff;
 use crate::supervise::machine::state::Urgency;
+use crate::sys::reap::Exit;
 
 pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
     match *notice {
@@ -25,6 +26,8 @@ pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
         Notice::Crashed(child, exit, wait) => tracing::error!(
             child = child.name,
             exit = %exit,
+            memory_limit = memory_limit(exit),
+            memory_used = memory_used(exit),
             restart_in_ms = milliseconds(wait),
             "{} ended unexpectedly ({exit}); it is started again.",
             child.name
@@ -66,11 +69,9 @@ pub(super) fn notice(notice: &Notice, info: &GenerationInfo) {
     }
 }
 
-/// Logs that a worker was killed by the command `restart-worker`; nothing when `killed` is false.
-pub(super) fn worker_killed(pid: Pid, killed: bool) {
-    if killed {
-        tracing::warn!(pid = pid.as_raw(), "A worker is killed on request.");
-    }
+/// Logs that a worker was killed by the command `restart-worker`.
+pub(super) fn worker_killed(pid: Pid) {
+    tracing::warn!(pid = pid.as_raw(), "A worker is killed on request.");
 }
 
 /// Logs the status, for SIGUSR1.
@@ -99,6 +100,20 @@ pub(super) fn status(report: &StatusReport) {
         children = children.join(", "),
         "Status."
     );
+}
+
+fn memory_limit(exit: Exit) -> Option<u64> {
+    match exit {
+        Exit::OutOfMemory { limit, .. } => limit,
+        Exit::Code(_) | Exit::Signal(_) => None,
+    }
+}
+
+fn memory_used(exit: Exit) -> Option<u64> {
+    match exit {
+        Exit::OutOfMemory { used, .. } => used,
+        Exit::Code(_) | Exit::Signal(_) => None,
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -48,6 +48,14 @@ impl EventSender {
     }
 }
 
+/// The next message of a channel; for ever none when there is no channel or it is closed.
+pub(super) async fn next_of<T>(channel: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match channel {
+        Some(channel) => channel.recv().await,
+        None => None,
+    }
+}
+
 /// Waits until a deadline; for ever when there is none.
 pub(super) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {

@@ -20,6 +20,15 @@ pub(super) struct LauncherInfo {
     pub(super) started_at: String,
 }
 
+/// What has happened since the start, by cause.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CountsByCause {
+    /// Requests that the product itself has refused.
+    pub(super) shed: BTreeMap<String, u64>,
+    /// Processes of the application that have ended.
+    pub(super) worker_exits: BTreeMap<String, u64>,
+}
+
 /// The report without workers and waiting requests, for which the programs must be polled.
 pub(super) fn report(
     machine: &Machine,
@@ -27,7 +36,7 @@ pub(super) fn report(
     launcher: &LauncherInfo,
     last_errors: Vec<ErrorRecord>,
     log: LogStatus,
-    shed: BTreeMap<String, u64>,
+    counts: CountsByCause,
     now: Uptime,
 ) -> StatusReport {
     let children = machine
@@ -52,13 +61,14 @@ pub(super) fn report(
         waiting: None,
         oldest_wait_seconds: None,
         clients: None,
-        shed,
+        shed: counts.shed,
         // Includes the restarts of replaced children: their successors have taken over the count.
         restarts: machine
             .children()
             .filter(|(_, child)| child.serves())
             .map(|(_, child)| child.restarts())
             .sum(),
+        worker_exits: counts.worker_exits,
         last_errors,
         log,
     }

@@ -1,23 +1,26 @@
 //! The loop: waits for one event, asks the machine, carries out its actions.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::Signal as OsSignal;
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use super::children::ManagedChildren;
 use super::event::{self, EventSender, LoopEvent, sleep_until};
 use super::reload::{Caller, Reloads};
-use super::report::LauncherInfo;
+use super::report::{CountsByCause, LauncherInfo};
+use super::setup::Setup;
+use super::worker_account::{self, WorkerAccount};
 use super::{announce, processes, report, snapshot, stop_log, watchdog};
 use crate::logs::Logs;
+use crate::logs::record::WorkerEvent;
 use crate::status::GenerationInfo;
 use crate::supervise::child::ChildPlan;
 use crate::supervise::commands::{LoopCommand, Snapshot};
-use crate::supervise::generation::{GenerationMaker, Made};
+use crate::supervise::generation::Made;
 use crate::supervise::machine::Machine;
 use crate::supervise::machine::action::Action;
 use crate::supervise::machine::child::Child;
@@ -27,14 +30,16 @@ use crate::supervise::machine::outcome::{NotMade, Outcome};
 use crate::supervise::machine::state::{ChildState, Phase};
 use crate::supervise::program::{Program, WatchdogFinding};
 use crate::supervise::uptime::Uptime;
+use crate::supervise::worker_exits::ExitCause;
 use crate::sys::process;
+use crate::sys::reap::{Exit, Reaped};
 use crate::sys::short_programs::ShortPrograms;
 use crate::sys::signals::{Signal, Signals};
 
 /// The children and everything that belongs to them.
 pub(crate) struct Runner {
-    machine: Machine,
-    children: ManagedChildren,
+    pub(super) machine: Machine,
+    pub(super) children: ManagedChildren,
     reloads: Reloads,
     /// The serving generation in a status report.
     info: GenerationInfo,
@@ -42,25 +47,11 @@ pub(crate) struct Runner {
     logs: Logs,
     /// Clients that were disconnected because they were too slow.
     too_slow: u64,
+    pub(super) workers: WorkerAccount,
     started: Instant,
     launcher: LauncherInfo,
     sender: EventSender,
     events: mpsc::Receiver<LoopEvent>,
-}
-
-/// The first generation, and what the loop needs for later ones.
-pub(crate) struct Setup {
-    /// The children, in the order of starting.
-    pub(crate) children: Vec<ChildPlan>,
-    pub(crate) info: GenerationInfo,
-    /// How long the start may take.
-    pub(crate) start_timeout: Duration,
-    /// How long a graceful stop may take.
-    pub(crate) stop_timeout: Duration,
-    /// When the launcher started.
-    pub(crate) started: Instant,
-    /// Makes the generations of reloads.
-    pub(crate) maker: Rc<dyn GenerationMaker>,
 }
 
 impl Runner {
@@ -87,6 +78,7 @@ impl Runner {
             programs: ShortPrograms::beside_children(),
             logs,
             too_slow: 0,
+            workers: WorkerAccount::new(),
             started: setup.started,
             launcher: LauncherInfo {
                 pid: std::process::id(),
@@ -103,6 +95,9 @@ impl Runner {
         mut signals: Signals,
         mut commands: mpsc::Receiver<LoopCommand>,
     ) -> (Outcome, Logs) {
+        let mut worker_events = self.logs.take_worker_events();
+        let mut ticks = tokio::time::interval(worker_account::TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.handle(Event::Start);
         loop {
             if let Phase::Done(outcome) = self.machine.phase() {
@@ -115,6 +110,8 @@ impl Runner {
                 signal = signals.next() => self.on_signal(signal),
                 Some(event) = self.events.recv() => self.on_event(event),
                 Some(command) = commands.recv() => self.on_command(command),
+                Some(event) = event::next_of(&mut worker_events) => self.on_worker_event(event),
+                _ = ticks.tick() => self.workers.tick(&self.machine.main_processes(), self.now()),
                 () = sleep_until(timer.map(|Uptime(time)| self.started + time)) => self.handle(Event::Timer),
             }
         }
@@ -125,7 +122,12 @@ impl Runner {
             Signal::Stop => self.request_stop(),
             Signal::Child => self.reap(),
             Signal::Reload => self.request_reload(None),
-            Signal::Report => announce::status(&self.snapshot().report),
+            Signal::Report => {
+                let snapshot = self.snapshot();
+                tokio::task::spawn_local(async {
+                    announce::status(&snapshot.judged().await.report);
+                });
+            }
         }
     }
 
@@ -147,7 +149,11 @@ impl Runner {
             LoopCommand::CountTooSlow(clients) => self.too_slow += clients,
             LoopCommand::RestartWorker(pid, answer) => {
                 let known = processes::kill_worker(&self.machine, pid);
-                announce::worker_killed(pid, known);
+                if known {
+                    let now = self.now();
+                    self.workers.killed(pid, ExitCause::Asked, now);
+                    announce::worker_killed(pid);
+                }
                 // The client may have disconnected.
                 let _: Result<(), bool> = answer.send(known);
             }
@@ -181,7 +187,11 @@ impl Runner {
         if let Some(plan) = self.children.plan(id) {
             watchdog::log(plan.name, finding);
         }
+        let now = self.now();
+        self.workers
+            .on_finding(finding, &self.machine.main_processes(), now);
         match finding {
+            WatchdogFinding::WorkerEnded { .. } | WatchdogFinding::WorkerLost { .. } => {}
             WatchdogFinding::Hung { .. } => self.handle(Event::Hung(id, pid)),
             WatchdogFinding::Damaged => self.handle(Event::Damaged(id, pid)),
             WatchdogFinding::Overdue { pid: worker, .. } => {
@@ -217,9 +227,29 @@ impl Runner {
     fn reap(&mut self) {
         for ended in processes::reap(&self.machine) {
             if !self.programs.ended(ended.pid, ended.exit) {
-                self.handle(Event::Exited(ended.pid, ended.exit));
+                let exit = self.exit_of_main(ended);
+                self.handle(Event::Exited(ended.pid, exit));
             }
         }
+    }
+
+    /// How it has ended, with the kernel's reason if the kernel has killed a main process for memory.
+    fn exit_of_main(&mut self, ended: Reaped) -> Exit {
+        let (mains, now) = (self.machine.main_processes(), self.now());
+        let by_us = |child: &Child| matches!(child.state(), ChildState::Killing { .. });
+        let mut children = self.machine.children().map(|(_, child)| child);
+        match children.find(|child| child.state().pid() == Some(ended.pid)) {
+            Some(child) => self
+                .workers
+                .exit_of_main(ended.exit, by_us(child), &mains, now),
+            None => ended.exit,
+        }
+    }
+
+    fn on_worker_event(&mut self, event: WorkerEvent) {
+        let (mains, now) = (self.machine.main_processes(), self.now());
+        self.workers
+            .on_event(event, self.info.plan.threads, &mains, now);
     }
 
     /// Passes an event to the machine, and carries out its actions and those of the events that they cause at once.
@@ -252,10 +282,7 @@ impl Runner {
             Action::SignalStragglers(id, pid) => self.children.signal_stragglers(id, pid),
             Action::KillStragglers(id, pid) => self.children.kill_stragglers(id, pid),
             Action::CloseSockets(id) => self.children.close_sockets(id),
-            Action::Retire(id, pid) => {
-                let served = self.machine.child(id).is_some_and(Child::has_been_ready);
-                self.children.retire(id, pid, served);
-            }
+            Action::Retire(id, pid) => self.retire(id, pid),
             Action::AdoptSurvivors {
                 survivors,
                 of,
@@ -283,45 +310,6 @@ impl Runner {
         None
     }
 
-    fn drain(&mut self, id: ChildId) {
-        if let Some(child) = self.machine.child(id) {
-            let pid = child.state().pid();
-            self.children
-                .drain(id, pid.filter(|_| child.survivors_of().is_none()));
-        }
-    }
-
-    /// Sends the graceful signal. During a stop, a proxy first accepts the connections that clients have begun: at the
-    /// signal it closes its sockets, and closing a socket resets every connection in its queue.
-    fn stop_gracefully(&mut self, id: ChildId, pid: Pid) {
-        let Some(child) = self.machine.child(id) else {
-            return;
-        };
-        let state_of = |id| self.machine.child(id).map(Child::state);
-        let of = child.survivors_of();
-        // The plan of survivors has no sockets: they use those of the crashed child, unless it was started again.
-        let holder = of.filter(|of| state_of(*of).is_some_and(|state| state.pid().is_none()));
-        if matches!(self.machine.phase(), Phase::Stopping { .. })
-            && self
-                .children
-                .accept_last_connections(id, pid, holder.unwrap_or(id))
-        {
-            return;
-        }
-        self.children.signal_gracefully(id, pid);
-        let successor = of.and_then(state_of);
-        if matches!(successor, Some(ChildState::Running { .. })) {
-            self.children.end_drain(id);
-        }
-    }
-
-    fn last_connections_accepted(&self, id: ChildId, pid: Pid) {
-        let child = self.machine.child(id);
-        if child.is_some_and(|child| child.state().pid() == Some(pid)) {
-            self.children.signal_gracefully(id, pid);
-        }
-    }
-
     fn serving_program(&self, role: Role) -> Option<&Program> {
         let id = self.machine.serving(role)?;
         self.children.program(id)
@@ -335,7 +323,10 @@ impl Runner {
             &self.launcher,
             snapshot::last_errors(&self.logs),
             snapshot::log_status(&counters),
-            snapshot::shed(&counters, self.too_slow),
+            CountsByCause {
+                shed: snapshot::shed(&counters, self.too_slow),
+                worker_exits: self.workers.counts(),
+            },
             self.now(),
         );
         snapshot::snapshot(&self.machine, &self.children, report)

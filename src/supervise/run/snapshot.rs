@@ -5,12 +5,11 @@ use std::rc::Rc;
 
 use super::children::ManagedChildren;
 use crate::logs::{Counters, Logs, ShedCause};
-use crate::status::{ErrorRecord, LogStatus, ServicePhase, StatusReport};
+use crate::status::{ErrorRecord, LogStatus, StatusReport};
 use crate::supervise::commands::Snapshot;
 use crate::supervise::machine::Machine;
 use crate::supervise::machine::child::Purpose;
 use crate::supervise::program::Program;
-use crate::sys::family;
 
 pub(super) fn snapshot(
     machine: &Machine,
@@ -28,13 +27,6 @@ pub(super) fn snapshot(
         match (child.purpose(), children.program(id)) {
             (Purpose::Serving, Some(Program::Application(application))) => {
                 snapshot.application = Some(Rc::clone(application));
-                if snapshot.report.ready && pid.is_some_and(|pid| !family::has_living_children(pid))
-                {
-                    snapshot.report.phase = ServicePhase::Degraded;
-                    snapshot.report.ready = false;
-                    let name = child.label().name;
-                    snapshot.report.reason = Some(format!("{name} has no process that serves"));
-                }
             }
             (Purpose::Serving, Some(Program::Proxy(proxy))) => {
                 snapshot.proxy = Some(Rc::clone(proxy));

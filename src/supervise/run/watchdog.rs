@@ -31,8 +31,14 @@ pub(super) fn log(child: &str, finding: &WatchdogFinding) {
             requests = requests.as_deref().unwrap_or("none that is known"),
             "It is hung: it has made no progress for this time."
         ),
-        // The machine tells when it acts on it.
-        WatchdogFinding::Damaged => {}
+        // The machine tells when it acts on the one; the other is counted, and logged if the kernel is to blame.
+        WatchdogFinding::Damaged | WatchdogFinding::WorkerEnded { .. } => {}
+        WatchdogFinding::WorkerLost { worker, pid, .. } => tracing::warn!(
+            child,
+            worker,
+            pid = pid.as_raw(),
+            "Worker {worker} is dead, and {child} has not replaced it: its main process is stopped or hangs, or ignores the ends of its processes (SIGCHLD)."
+        ),
         WatchdogFinding::Overdue {
             worker,
             pid,

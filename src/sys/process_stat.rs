@@ -1,0 +1,83 @@
+//! One process as the kernel sees it (proc(5), `stat`).
+#![forbid(unsafe_code)]
+
+/// A line of /proc/PID/stat, as far as it is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessStat {
+    /// The name of its main thread (`comm`).
+    pub(crate) name: String,
+    /// R, S, D, T, t, Z, X and others.
+    pub(crate) state: char,
+    pub(crate) parent: i32,
+    /// For a zombie: the signal that has ended it. None also where the kernel does not tell, which it does to those who may
+    /// trace the process.
+    pub(crate) killed_by: Option<i32>,
+}
+
+/// Reads it; none when there is no such process, or where /proc does not show it.
+pub(crate) fn read(pid: i32) -> Option<ProcessStat> {
+    let line = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(&String::from_utf8_lossy(&line))
+}
+
+/// Whether a process has ended; a zombie has.
+pub(crate) fn has_ended(state: char) -> bool {
+    matches!(state, 'Z' | 'X' | 'x')
+}
+
+fn parse(line: &str) -> Option<ProcessStat> {
+    // The name may contain anything, also parentheses.
+    let (head, rest) = line.rsplit_once(") ")?;
+    let (_, name) = head.split_once('(')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let state = fields.first()?.chars().next()?;
+    // The field `exit_code`, in the form of wait(2): the low seven bits are the signal.
+    let status: Option<i32> = fields.get(49).and_then(|field| field.parse().ok());
+    Some(ProcessStat {
+        name: name.to_owned(),
+        state,
+        parent: fields.get(1)?.parse().ok()?,
+        killed_by: status
+            .map(|status| status & 0x7f)
+            .filter(|signal| *signal > 0 && has_ended(state)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_contain_anything() {
+        let zeroes = "0 ".repeat(46);
+        let line = format!("17 (a) Z 1 (b)) Z 4 17 {zeroes}9\n");
+        let expected = ProcessStat {
+            name: "a) Z 1 (b)".to_owned(),
+            state: 'Z',
+            parent: 4,
+            killed_by: Some(9),
+        };
+        assert_eq!(parse(&line), Some(expected));
+        assert_eq!(parse("17 (cut"), None);
+    }
+
+    #[test]
+    fn the_signal_of_a_zombie_is_known() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert_eq!(read(pid).unwrap().parent, own);
+        child.kill().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !has_ended(read(pid).unwrap().state) {
+            assert!(std::time::Instant::now() < deadline, "it has not ended");
+            std::thread::yield_now();
+        }
+        assert_eq!(read(pid).unwrap().killed_by, Some(9));
+        child.wait().unwrap();
+        assert_eq!(read(pid), None);
+    }
+}
