@@ -58,6 +58,10 @@ pub(crate) struct StatusReport {
     /// that ended together with uWSGI are among its restarts.
     #[serde(default)]
     pub(crate) worker_exits: BTreeMap<String, u64>,
+    /// What is wrong with the application that serves, each with the remedy. The supervisor leaves this empty; `control`
+    /// adds it.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
     /// The last log records at level error, oldest first.
     #[serde(default)]
     pub(crate) last_errors: Vec<ErrorRecord>,
@@ -343,6 +347,8 @@ pub(crate) struct GenerationInfo {
     /// The addresses for clients.
     pub(crate) listen: Vec<String>,
     pub(crate) plan: PlanSummary,
+    /// Whether each process imports the application itself, from what is on disk at that time.
+    pub(crate) imports_late: bool,
 }
 
 #[cfg(test)]

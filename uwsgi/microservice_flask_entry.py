@@ -10,11 +10,13 @@ import inspect
 import math
 import os
 import sys
+import time
 import traceback
 
 import microservice_flask_answer as answers
 import microservice_flask_forks as forks
 import microservice_flask_graceful as graceful
+import microservice_flask_imported as imported
 import microservice_flask_leaving as leaving
 import microservice_flask_records as records
 import microservice_flask_signals as signals
@@ -23,6 +25,10 @@ import uwsgi
 
 # uWSGI's exit code when the application cannot be loaded (need-app).
 _NO_APPLICATION = 22
+# The one at which uWSGI replaces a process without a word (UWSGI_QUIET_CODE in uwsgi.h).
+_QUIETLY = 29
+# Seconds between two imports in place of a process that has served.
+_RETRY = 5
 
 _stderr_descriptor = int(os.environ.pop("MICROSERVICE_APP_STDERR_FD"))
 os.environ.pop("MICROSERVICE_APP_SOCKET_FD", None)
@@ -36,9 +42,30 @@ def _give_up(message, code=_NO_APPLICATION):
     streams.flush()
     print("ERROR: " + message, file=sys.stderr, flush=True)
     if not _in_master:
+        if _replaces_another():
+            _wait_for_better_code()
         # This is a worker, which uWSGI would replace for ever if it exited; with need-app this error ends uWSGI.
         raise ImportError(message)
     os._exit(code)
+
+
+def _replaces_another():
+    """Whether this process takes the place of one that has served."""
+    return uwsgi.workers()[uwsgi.worker_id() - 1]["respawn_count"] > 0
+
+
+def _wait_for_better_code():
+    """With lazy-apps, the code on disk may have become worse than what the other processes serve with."""
+    records.record(
+        "warning",
+        "This process has replaced another one and cannot import the code that is on disk now. It is tried again every"
+        " %d s; processes that have imported the application before serve on." % _RETRY,
+        worker=uwsgi.worker_id(),
+        pid=os.getpid(),
+    )
+    # In its own time, so that the import does not take the CPU from those that serve.
+    time.sleep(_RETRY)
+    os._exit(_QUIETLY)
 
 
 def _seconds(name):
@@ -60,7 +87,7 @@ def _option(name):
 
 
 # With lazy-apps each process that serves imports the application itself.
-_in_master = _option("lazy-apps") in ("", "0", "False", "false")
+_in_master = _option("lazy-apps").lower() in ("", "0", "false", "off", "no")
 
 
 def _guard(timeout):
@@ -154,6 +181,8 @@ def _in_worker():
     streams.in_worker()
     answers.in_worker()
     serves = uwsgi.worker_id() > 0
+    if serves and _in_master:
+        imported.in_worker()
     forks.in_worker(_threads)
     signals.in_worker(serves)
     if serves and _threads > 1:
@@ -167,13 +196,20 @@ def _in_child():
 
 _threads = int(_option("threads")) if _option("threads").isdigit() else 1
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
+imported.take_over()
 forks.before_import(_stderr_descriptor, _in_child)
 signals.before_import()
 _application = _load()
 _request_guard.check()
 signals.after_import(_in_master)
 forks.after_import(_in_master)
+if _in_master:
+    imported.after_import()
 leaving.install(_seconds("MICROSERVICE_WORKER_EXIT_TIMEOUT"))
-_chain("post_fork_hook", _in_worker)
+if _in_master:
+    _chain("post_fork_hook", _in_worker)
+else:
+    # This process has been forked already.
+    _in_worker()
 application = answers.server(_application, _request_guard, sys.stderr)
 streams.flush()

@@ -95,6 +95,10 @@ pub(super) fn text(report: &StatusReport) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "\nlog: {losses}");
     }
+    for warning in &report.warnings {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "\nwarning: {warning}");
+    }
     if !report.last_errors.is_empty() {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "\nlast errors");

@@ -268,6 +268,7 @@ mod tests {
                 restarts: 5,
                 last_exit: None,
             }],
+            warnings: Vec::new(),
             waiting: Some(3),
             oldest_wait_seconds: Some(0.25),
             clients: Some(ClientConnections {

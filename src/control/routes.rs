@@ -192,6 +192,7 @@ async fn with_workers(snapshot: Snapshot) -> StatusReport {
     let mut report = snapshot.report;
     if let Some(application) = snapshot.application {
         report.workers = application.workers().await.unwrap_or_default();
+        report.warnings = application.warnings();
         let queue = application.queue();
         report.waiting = queue.map(|queue| queue.waiting);
         report.oldest_wait_seconds = queue.map(|queue| queue.oldest_seconds);

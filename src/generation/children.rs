@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::host::programs::{self, Python};
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
+use crate::plan::uwsgi_options;
 use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::programs::{nginx, uwsgi};
 use crate::queue::{QueueLimits, RequestQueue};
@@ -155,5 +156,6 @@ pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
             queue: plan.queue,
             nginx_workers: plan.nginx_workers,
         },
+        imports_late: uwsgi_options::import_in_each_process(&plan.uwsgi_options),
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod sizing;
 mod snippets;
 pub(crate) mod timeouts;
 mod units;
+pub(crate) mod uwsgi_options;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,7 +28,6 @@ use self::disk_buffer::DiskBuffer;
 use self::layout::Layout;
 use self::timeouts::Timeouts;
 use crate::config::Config;
-use crate::config::near_miss::did_you_mean;
 use crate::config::problem::{Findings, pointer};
 use crate::host::Host;
 use crate::host::programs::{Nginx, Python, Uwsgi, Venv};
@@ -142,7 +142,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
     if let Some(limit) = host.memory_limit {
         sizing::check_memory(processes, limit, &config.slots.at, findings);
     }
-    check_uwsgi_options(config, host, findings);
+    uwsgi_options::check(config, host, findings);
     snippets::check(&host.folder.uwsgi_directives, findings);
     if let (Some(denied), Some(user)) = (&host.folder.denied, &host.worker_user) {
         findings.warning(
@@ -200,37 +200,6 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         uwsgi_options: config.uwsgi_options.clone(),
         log: config.log,
         root: input.root,
-    }
-}
-
-/// Reports unknown uWSGI options. uWSGI itself (`strict`) reports one only when the start fails.
-fn check_uwsgi_options(config: &Config, host: &Host, findings: &mut Findings) {
-    let Some(known) = &host.uwsgi_options else {
-        return;
-    };
-    let is_set = |name: &str| config.uwsgi_options.iter().any(|(set, _)| set == name);
-    // These options define further ones.
-    if is_set("declare-option") || is_set("declare-option2") {
-        return;
-    }
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let mut reported: Vec<&str> = Vec::new();
-    for (name, _) in &config.uwsgi_options {
-        if known.contains(&name.as_str()) || reported.contains(&name.as_str()) {
-            continue;
-        }
-        reported.push(name);
-        let dashed = name.replace('_', "-");
-        let hint = if known.contains(&dashed.as_str()) {
-            Some(format!("did you mean {dashed:?}?"))
-        } else {
-            did_you_mean(name, &known)
-        };
-        findings.problem(
-            pointer("/uwsgi_config", name),
-            format!("this uWSGI knows no option {name:?}"),
-            hint.unwrap_or_else(|| "uwsgi --help lists them".to_owned()),
-        );
     }
 }
 

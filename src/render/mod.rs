@@ -25,7 +25,7 @@ macro_rules! module {
 }
 
 /// The Python modules that uWSGI imports, as they are.
-const MODULES: [(&str, &str); 12] = [
+const MODULES: [(&str, &str); 13] = [
     module!("microservice_flask_entry.py"),
     module!("microservice_flask_environ.py"),
     module!("microservice_flask_answer.py"),
@@ -37,6 +37,7 @@ const MODULES: [(&str, &str); 12] = [
     module!("microservice_flask_signals.py"),
     module!("microservice_flask_forks.py"),
     module!("microservice_flask_leaving.py"),
+    module!("microservice_flask_imported.py"),
     module!("microservice_flask_streams.py"),
 ];
 

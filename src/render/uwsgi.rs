@@ -7,6 +7,7 @@ use askama::Template;
 use super::quote::{self, Unquotable};
 use crate::host::programs::{Python, Version};
 use crate::plan::Plan;
+use crate::plan::uwsgi_options;
 
 /// The first uWSGI with `py-call-uwsgi-fork-hooks`; with an unknown option an older one would not start (`strict`).
 const FORK_HOOKS_SINCE: Version = Version(2, 0, 21);
@@ -42,7 +43,8 @@ impl UwsgiIni {
                 .transpose()?,
             processes: plan.processes,
             threads: plan.threads,
-            fork_hooks: !has_mules(plan)
+            // Mules would crash: uWSGI calls Python in them without its lock then (uwsgi_mule in core/mule.c).
+            fork_hooks: !uwsgi_options::have_mules(&plan.uwsgi_options)
                 && plan
                     .uwsgi
                     .as_ref()
@@ -60,13 +62,6 @@ impl UwsgiIni {
                 .collect::<Result<_, _>>()?,
         })
     }
-}
-
-/// Whether there are mules, which would crash with `py-call-uwsgi-fork-hooks`: uWSGI calls Python in them without its lock
-/// (uwsgi_mule in core/mule.c).
-fn has_mules(plan: &Plan) -> bool {
-    let mut names = plan.uwsgi_options.iter().map(|(name, _)| name.as_str());
-    names.any(|name| matches!(name, "mule" | "mules" | "farm"))
 }
 
 /// The service's name for process titles and comments: only `[A-Za-z0-9._-]`, other characters become dashes.

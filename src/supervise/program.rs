@@ -33,6 +33,9 @@ pub(crate) trait Application: Supervised {
     /// Makes it finish its requests and exit, while its successor serves on the same socket.
     fn retire(&self) -> io::Result<()>;
 
+    /// What is wrong with the application that serves, each with the remedy: text for operators.
+    fn warnings(&self) -> Vec<String>;
+
     /// The requests that wait for one of its slots; none when the system does not tell.
     fn queue(&self) -> Option<QueueStatus>;
 
@@ -118,6 +121,13 @@ pub(crate) enum Health {
     Failing(String),
 }
 
+/// What an application may ask the launcher for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Reload,
+    Stop,
+}
+
 /// What a watchdog found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WatchdogFinding {
@@ -147,6 +157,8 @@ pub(crate) enum WatchdogFinding {
         /// Whether it was seen leaving by itself before.
         was_ending: bool,
     },
+    /// The application asks the launcher for something.
+    Wish(Wish),
     /// A request is overdue and could not be interrupted, so its worker has to be killed.
     Overdue {
         /// The number of the worker.

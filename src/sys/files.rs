@@ -3,11 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
+};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 /// A file or folder could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +122,23 @@ pub(crate) fn write_below(folder: &Path, path: &Path, text: &str) -> Result<(), 
         create_folder(parent, 0o755, None)?;
     }
     write(&path, text, 0o644)
+}
+
+/// Reads a file that another user may have put there: no link is followed, nothing but a regular file is opened for
+/// longer than a moment, and a larger one is an error. What is not UTF-8 is replaced.
+pub(crate) fn read_small(path: &Path, limit: u64) -> io::Result<String> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        // A named pipe would be waited for (fifo(7)).
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.len() > limit {
+        return Err(io::Error::other("it is not a small regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Removes a file or a folder with its content. A path that does not exist is no error.

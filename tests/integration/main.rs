@@ -49,6 +49,7 @@ mod headers;
 mod imports;
 mod isolation;
 mod killed_workers;
+mod lazy_apps;
 mod leaving;
 mod limits;
 mod logs;

@@ -1,5 +1,6 @@
 //! A running uWSGI as the supervisor sees it: readiness, retirement, workers, health.
 
+use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use nix::unistd::Pid;
 use tokio::sync::mpsc;
 
 use super::health::{self, HealthPath};
+use super::leftovers;
 use super::stats::{self, Socket};
 use super::watchdog::Watchdog;
 use super::worker::{self, Existence, Worker};
@@ -44,6 +46,8 @@ pub(super) struct UwsgiApplication {
     /// As soon as this file exists, the workers close their WebSockets.
     pub(super) leaving: PathBuf,
     pub(super) watchdog: Watchdog,
+    /// What the import has left open, as text for operators.
+    pub(super) warnings: RefCell<Vec<String>>,
     /// The requests that wait on the socket that all generations share.
     pub(super) queue: RequestQueue,
 }
@@ -88,6 +92,9 @@ impl Supervised for UwsgiApplication {
     }
 
     fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
+        let left = leftovers::find(pid.as_raw(), &self.watchdog.folder);
+        left.warn();
+        self.warnings.replace(left.warnings());
         Box::pin(self.watchdog.run(&self.stats, pid, &self.queue, findings))
     }
 }
@@ -102,6 +109,10 @@ impl Application for UwsgiApplication {
             tracing::warn!(%error, "Cannot tell the old generation to close its WebSockets: they hold it until its time is up.");
         }
         write_to_fifo(&self.fifo, FINISH)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
     }
 
     fn queue(&self) -> Option<QueueStatus> {

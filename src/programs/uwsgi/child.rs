@@ -1,5 +1,6 @@
 //! The child plan of uWSGI: how it is started and stopped.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -11,10 +12,13 @@ use nix::sys::signal::Signal;
 
 use super::application::UwsgiApplication;
 use super::health::HealthPath;
+use super::leftovers;
 use super::stats;
 use super::watchdog::Watchdog;
+use super::wishes;
 use crate::logs::Source;
 use crate::plan::Plan;
+use crate::plan::layout::Layout;
 use crate::queue::RequestQueue;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, StragglerPolicy, SurvivorPolicy};
@@ -93,7 +97,7 @@ pub(crate) fn child(
         batch: true,
         // The workers exit at once too (option no-orphans); TERM would be ignored during the import.
         death_signal: Signal::SIGKILL,
-        run_files: vec![layout.leaving()],
+        run_files: run_files(layout),
         graceful_signal: Signal::SIGTERM,
         fast_signal: Signal::SIGTERM,
         ending_workers: Some(ENDING),
@@ -109,6 +113,13 @@ pub(crate) fn child(
     }
 }
 
+/// Files of one run in uWSGI's folder.
+fn run_files(layout: &Layout) -> Vec<PathBuf> {
+    let mut files = wishes::paths(&layout.uwsgi());
+    files.extend([layout.leaving(), leftovers::path(&layout.uwsgi())]);
+    files
+}
+
 /// The client through which the supervisor talks to the running uWSGI.
 fn application_of(plan: &Plan, queue: RequestQueue) -> UwsgiApplication {
     let layout = &plan.layout;
@@ -122,10 +133,12 @@ fn application_of(plan: &Plan, queue: RequestQueue) -> UwsgiApplication {
         fifo: layout.uwsgi_fifo(),
         leaving: layout.leaving(),
         watchdog: Watchdog {
+            folder: layout.uwsgi(),
             socket: layout.app_socket(),
             request_timeout: plan.timeouts.request,
             kill_after: plan.timeouts.hard_end,
         },
+        warnings: RefCell::default(),
         queue,
     }
 }

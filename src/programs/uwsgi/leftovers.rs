@@ -1,24 +1,37 @@
 //! Connections and threads that the import of the application left open in uWSGI's master, from which all workers are
 //! forked. A connection that several processes share garbles its data (the classic: one database connection,
-//! "decryption failed or bad record mac"), and a thread of the master exists in none of the workers.
+//! "decryption failed or bad record mac"), and a thread of the master exists in none of the workers. Which threads are
+//! missing there, the entry module finds out: libraries may start theirs again.
 
+use std::path::{Path, PathBuf};
+
+use crate::sys::files;
 use crate::sys::procfs::{self, TcpState};
 use crate::sys::sock_diag::unix_peers;
 
 /// The value of `child` in the log records.
 const NAME: &str = "uwsgi";
 
-/// Open connections and extra threads of a process.
+/// A thread's name has at most 100 characters, and there are at most 20 (uwsgi/microservice_flask_imported.py).
+const MAX_FILE: u64 = 16 * 1024;
+
+/// What the import left open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Leftovers {
     /// The peers of connected sockets: addresses, and paths of Unix sockets.
     pub(super) connections: Vec<String>,
-    /// Threads besides the main one.
-    pub(super) threads: usize,
+    /// Names of the threads that the processes which serve do not have.
+    pub(super) threads: Vec<String>,
 }
 
-/// Inspects a process through /proc and sock_diag(7); what cannot be read counts as none.
-pub(super) fn find(pid: i32) -> Leftovers {
+/// The file with the names of threads, below uWSGI's folder.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("threads-of-the-import")
+}
+
+/// Inspects a process through /proc and sock_diag(7), and reads what the entry module has found; what cannot be read
+/// counts as none.
+pub(super) fn find(pid: i32, folder: &Path) -> Leftovers {
     let inodes = u32::try_from(pid).map_or_else(|_| Vec::new(), procfs::socket_inodes);
     // Inodes of sockets have 32 bits in sock_diag(7).
     let numbers: Vec<u32> = inodes
@@ -33,32 +46,58 @@ pub(super) fn find(pid: i32) -> Leftovers {
         .map(|socket| socket.remote.to_string())
         .chain(unix_peers)
         .collect();
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(1, Iterator::count);
+    // There is no such file when there is nothing to tell.
+    let names = files::read_small(&path(folder), MAX_FILE).unwrap_or_default();
     Leftovers {
         connections,
-        threads: threads.saturating_sub(1),
+        threads: names.lines().map(str::to_owned).collect(),
     }
 }
 
+/// A fault of the application, with the remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Advice {
+    message: String,
+    hint: &'static str,
+}
+
 impl Leftovers {
+    fn advice(&self) -> Vec<Advice> {
+        let mut advice = Vec::new();
+        if !self.connections.is_empty() {
+            advice.push(Advice {
+                message: format!(
+                    "The application opened connections when it was imported ({}): all its processes now share them.",
+                    self.connections.join(", ")
+                ),
+                hint: "open them in the first request that needs them, or set uwsgi_config to {\"lazy-apps\": true}: each process then imports the application itself, which costs memory",
+            });
+        }
+        if !self.threads.is_empty() {
+            advice.push(Advice {
+                message: format!(
+                    "The application started threads when it was imported ({}): they do not exist in the processes that serve, and do nothing for them.",
+                    self.threads.join(", ")
+                ),
+                hint: "set uwsgi_config to {\"lazy-apps\": true}: each process then imports the application itself and has these threads, which costs memory; what must run only once needs wsgi_processes 1, too",
+            });
+        }
+        advice
+    }
+
     /// Logs a warning for the connections and one for the threads.
     pub(super) fn warn(&self) {
-        if !self.connections.is_empty() {
-            tracing::warn!(
-                child = NAME,
-                connections = self.connections.join(" "),
-                hint = "open them in a request (or in a uwsgidecorators.postfork function), or set uwsgi_config to {\"lazy-apps\": true}, which costs memory",
-                "The application opened connections when it was imported: all its processes now share them."
-            );
+        for Advice { message, hint } in self.advice() {
+            tracing::warn!(child = NAME, hint, "{message}");
         }
-        if self.threads > 0 {
-            tracing::warn!(
-                child = NAME,
-                threads = self.threads,
-                hint = "start them in a request (or in a uwsgidecorators.postfork function), or set uwsgi_config to {\"lazy-apps\": true}, which costs memory",
-                "The application started threads when it was imported: they do not exist in the processes that serve."
-            );
-        }
+    }
+
+    /// The same as text for the status.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let advice = self.advice().into_iter();
+        advice
+            .map(|Advice { message, hint }| format!("{message} Hint: {hint}."))
+            .collect()
     }
 }
 
@@ -72,6 +111,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let _connection = std::net::TcpStream::connect(address).unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(find(own).connections.contains(&address.to_string()));
+        let folder = tempfile::tempdir().unwrap();
+        let found = find(own, folder.path());
+        assert!(found.connections.contains(&address.to_string()));
+        assert!(found.threads.is_empty());
     }
 }

@@ -16,4 +16,5 @@ mod protocol;
 mod stats;
 mod stats_json;
 mod watchdog;
+mod wishes;
 mod worker;

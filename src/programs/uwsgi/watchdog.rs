@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 
 use super::ages::Ages;
 use super::deaths::{self, WorkerDeaths};
-use super::leftovers;
 use super::progress::{Observation, Progress};
 use super::protocol;
 use super::stats::{self, Socket};
+use super::wishes;
 use super::worker::{Existence, Worker};
 use crate::queue::RequestQueue;
 use crate::supervise::in_flight::describe_oldest;
@@ -29,6 +29,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// The settings of the watchdog, from the plan.
 #[derive(Clone, Debug)]
 pub(super) struct Watchdog {
+    /// uWSGI's folder.
+    pub(super) folder: PathBuf,
     /// The application's socket, for the ping.
     pub(super) socket: PathBuf,
     /// How long a request may take; none: without limit.
@@ -46,7 +48,6 @@ impl Watchdog {
         queue: &RequestQueue,
         findings: mpsc::Sender<WatchdogFinding>,
     ) {
-        leftovers::find(pid.as_raw()).warn();
         let mut progress = Progress::new(self.request_timeout);
         let mut overdue = Overdue::default();
         let mut workers_of = WorkerDeaths::of(pid);
@@ -64,6 +65,10 @@ impl Watchdog {
                     continue;
                 }
                 () = tokio::time::sleep_until(next.into()) => {}
+            }
+            for wish in wishes::take(&self.folder) {
+                // The supervisor's loop may have ended.
+                let _: Result<(), _> = findings.send(WatchdogFinding::Wish(wish)).await;
             }
             // No answer is an observation as well: a uWSGI that hangs gives none.
             let workers = stats::read(stats).await.ok();

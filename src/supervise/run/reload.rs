@@ -20,6 +20,8 @@ pub(super) type Caller = oneshot::Sender<ReloadAnswer>;
 /// Clients that wait for reloads, and the generation that is being made.
 pub(super) struct Reloads {
     maker: Rc<dyn GenerationMaker>,
+    /// Whether the generation that serves imports what is on disk when one of its processes is replaced.
+    imports_late: bool,
     /// Clients whose request the machine has not decided about yet: it joins the current reload, is queued or refused.
     arriving: Vec<Caller>,
     current: Vec<Caller>,
@@ -32,13 +34,17 @@ pub(super) struct Reloads {
     answered: Option<Instant>,
 }
 
+/// What an operator has to know after a rollback with lazy-apps.
+const IMPORTS_LATE: &str = "With lazy-apps, a process of the old generation that is replaced imports the code that is on disk now: put the old code back, or mend the new one, before that happens.";
 /// How long an answer takes to a client at the control socket.
 const ANSWER_TIME: Duration = Duration::from_millis(20);
 
 impl Reloads {
-    pub(super) fn new(maker: Rc<dyn GenerationMaker>) -> Self {
+    /// `imports_late` is that of the first generation.
+    pub(super) fn new(maker: Rc<dyn GenerationMaker>, imports_late: bool) -> Self {
         Self {
             maker,
+            imports_late,
             arriving: Vec::new(),
             current: Vec::new(),
             next: Vec::new(),
@@ -100,6 +106,7 @@ impl Reloads {
     pub(super) fn commit(&mut self) -> Option<Settings> {
         let settings = self.settings.take()?;
         self.maker.committed();
+        self.imports_late = settings.info.imports_late;
         tracing::info!(
             generation = settings.info.generation,
             "Reloaded: the new generation serves, the old one finishes."
@@ -114,6 +121,9 @@ impl Reloads {
             why = rollback_reason(rollback),
             "Reload rolled back: the old generation serves on."
         );
+        if self.imports_late {
+            tracing::warn!("{IMPORTS_LATE}");
+        }
     }
 
     /// Before the loop ends: waits until the answers that were just given have left.
@@ -127,6 +137,10 @@ impl Reloads {
     pub(super) fn report(&mut self, result: &ReloadResult, logs: &Logs) {
         let mut answer = answer(result);
         if let ReloadResult::RolledBack(_) = result {
+            if self.imports_late {
+                answer.text.push('\n');
+                answer.text.push_str(IMPORTS_LATE);
+            }
             for error in logs.errors_since(self.first_error) {
                 if error.source != Source::Launcher {
                     answer.text.push('\n');

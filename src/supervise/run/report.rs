@@ -58,6 +58,7 @@ pub(super) fn report(
         plan: info.plan.clone(),
         children: children.collect(),
         workers: Vec::new(),
+        warnings: Vec::new(),
         waiting: None,
         oldest_wait_seconds: None,
         clients: None,

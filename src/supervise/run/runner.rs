@@ -28,7 +28,7 @@ use crate::supervise::machine::event::{Event, NewGeneration};
 use crate::supervise::machine::identity::{ChildId, Role};
 use crate::supervise::machine::outcome::{NotMade, Outcome};
 use crate::supervise::machine::state::{ChildState, Phase};
-use crate::supervise::program::{Program, WatchdogFinding};
+use crate::supervise::program::{Program, WatchdogFinding, Wish};
 use crate::supervise::uptime::Uptime;
 use crate::supervise::worker_exits::ExitCause;
 use crate::sys::process;
@@ -73,7 +73,7 @@ impl Runner {
         Self {
             machine,
             children,
-            reloads: Reloads::new(setup.maker),
+            reloads: Reloads::new(setup.maker, setup.info.imports_late),
             info: setup.info,
             programs: ShortPrograms::beside_children(),
             logs,
@@ -194,6 +194,8 @@ impl Runner {
             WatchdogFinding::WorkerEnded { .. } | WatchdogFinding::WorkerLost { .. } => {}
             WatchdogFinding::Hung { .. } => self.handle(Event::Hung(id, pid)),
             WatchdogFinding::Damaged => self.handle(Event::Damaged(id, pid)),
+            WatchdogFinding::Wish(Wish::Reload) => self.request_reload(None),
+            WatchdogFinding::Wish(Wish::Stop) => self.request_stop(),
             WatchdogFinding::Overdue { pid: worker, .. } => {
                 processes::kill_worker(&self.machine, *worker);
             }

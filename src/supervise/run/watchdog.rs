@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::event::{EventSender, LoopEvent};
 use crate::supervise::machine::identity::ChildId;
-use crate::supervise::program::{Program, WatchdogFinding};
+use crate::supervise::program::{Program, WatchdogFinding, Wish};
 
 /// Capacity of the channel of findings; the watchdog waits when it is full.
 const QUEUE: usize = 8;
@@ -38,6 +38,14 @@ pub(super) fn log(child: &str, finding: &WatchdogFinding) {
             worker,
             pid = pid.as_raw(),
             "Worker {worker} is dead, and {child} has not replaced it: its main process is stopped or hangs, or ignores the ends of its processes (SIGCHLD)."
+        ),
+        WatchdogFinding::Wish(wish) => tracing::info!(
+            child,
+            "The application has asked for a {}.",
+            match wish {
+                Wish::Reload => "reload",
+                Wish::Stop => "stop",
+            }
         ),
         WatchdogFinding::Overdue {
             worker,

@@ -102,7 +102,7 @@ impl WorkerAccount {
                 self.log_later(killed, now);
             }
             WatchdogFinding::Overdue { pid, .. } => self.killed(*pid, ExitCause::Timeout, now),
-            WatchdogFinding::Hung { .. } | WatchdogFinding::Damaged => {}
+            WatchdogFinding::Hung { .. } | WatchdogFinding::Damaged | WatchdogFinding::Wish(_) => {}
         }
     }
 
