@@ -79,7 +79,18 @@ fn kill_all(running: &Running) {
 
 #[test]
 fn the_dead_are_dead_while_uwsgi_is_stopped() {
-    let running = Launcher::new(&Service::with_slots(3)).start_ready();
+    check_the_dead(Launcher::new);
+}
+
+/// Without privileges, the kernel tells as much about one's own processes.
+#[test]
+fn the_dead_are_dead_for_a_user_without_privileges() {
+    check_the_dead(|service| Launcher::new(service).for_nobody());
+}
+
+#[track_caller]
+fn check_the_dead(launcher: fn(&Service) -> Launcher) {
+    let running = launcher(&Service::with_slots(3)).start_ready();
     let master = running.uwsgi_master();
     assert_eq!(states(&running.status()), ["idle"; 3]);
     master.signal(Signal::SIGSTOP);

@@ -23,6 +23,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("supervise/machine/", &[]),
     ("supervise/run/report.rs", &[]),
     ("supervise/uptime.rs", &[]),
+    ("supervise/worker_exits.rs", &[]),
     ("logs/lines/", &[]),
     ("logs/options.rs", &[]),
     ("logs/queue/", &[]),
