@@ -12,8 +12,14 @@ import os
 import sys
 import traceback
 
+import microservice_flask_interpreter as interpreter
+
+# Before any module that reads the environment.
+interpreter.begin()
+
 import microservice_flask_answer as answers
 import microservice_flask_graceful as graceful
+import microservice_flask_permissions as permissions
 import microservice_flask_records as records
 import microservice_flask_streams as streams
 import uwsgi
@@ -72,9 +78,7 @@ def _guard(timeout):
 
 def _load():
     """Imports the service's `app` from src/main.py. The launcher has made src the working directory."""
-    folder = os.getcwd()
-    # Removes the folder of this module from the application's module search path.
-    sys.path[:] = [folder] + [entry for entry in sys.path if entry not in (os.path.dirname(__file__), folder, "", ".")]
+    interpreter.as_flask_run(os.getcwd())
     try:
         import main
     except SystemExit as end:
@@ -90,7 +94,8 @@ def _load():
         _give_up("cannot import main.py: KeyboardInterrupt: it was interrupted (SIGINT)")
     except BaseException as error:
         _print_traceback(error)
-        _give_up("cannot import main.py: %s: %s" % (type(error).__name__, error))
+        hint = permissions.hint(error)
+        _give_up("cannot import main.py: %s: %s%s" % (type(error).__name__, error, hint and "; hint: " + hint))
     application = getattr(main, "app", None)
     if application is None:
         _give_up("cannot find `app` in %s: it needs a line such as `app = Flask(__name__)`" % main.__file__)
@@ -152,7 +157,9 @@ def _in_worker():
 
 _threads = int(_option("threads")) if _option("threads").isdigit() else 1
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
+permissions.begin()
 _application = _load()
+permissions.watch_flask(records.record)
 _request_guard.check()
 _chain("post_fork_hook", _in_worker)
 application = answers.server(_application, _request_guard, sys.stderr)

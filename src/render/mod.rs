@@ -25,7 +25,7 @@ macro_rules! module {
 }
 
 /// The Python modules that uWSGI imports, as they are.
-const MODULES: [(&str, &str); 9] = [
+const MODULES: [(&str, &str); 11] = [
     module!("microservice_flask_entry.py"),
     module!("microservice_flask_environ.py"),
     module!("microservice_flask_answer.py"),
@@ -35,6 +35,8 @@ const MODULES: [(&str, &str); 9] = [
     module!("microservice_flask_websocket.py"),
     module!("microservice_flask_graceful.py"),
     module!("microservice_flask_streams.py"),
+    module!("microservice_flask_interpreter.py"),
+    module!("microservice_flask_permissions.py"),
 ];
 
 /// A rendered file.
