@@ -36,7 +36,7 @@ def hint(error):
                 path = cause.filename if isinstance(cause.filename, (str, bytes, os.PathLike)) else None
                 return _hint(path and os.fsdecode(path), cause.errno == errno.EROFS, _makes_folder(cause))
             if type(cause).__module__ == "sqlite3" and any(text in str(cause) for text in _SQLITE):
-                return _hint(_database(cause))
+                return _hint(_database(cause), database=True)
     except Exception:
         # The attributes and the text of an exception are code of the application; the exception itself is logged.
         pass
@@ -95,11 +95,11 @@ def _makes_folder(error):
     return "mkdir(" in linecache.getline(code.co_filename, trace.tb_lineno, trace.tb_frame.f_globals)
 
 
-def _hint(path, read_only=False, is_folder=False):
+def _hint(path, read_only=False, is_folder=False, database=False):
     user, uid = _user(os.geteuid()), os.geteuid()
     who = "the application runs as %s (uid %d)" % (user, uid)
     if not path:
-        return who + ", which may not do this: the file that it needs, or the folder of that, must belong to it"
+        return who + ", which may not do this" + (": the database and its folder must belong to it" if database else "")
     path = os.path.abspath(path)
     if read_only or _is_read_only(path):
         return "%s, and %s is on a read-only file system: mount a volume there, or configure another folder" % (who, path)
@@ -194,7 +194,8 @@ def _database(error):
 
 def _path_of(value):
     """The file of a connection or cursor of sqlite3."""
-    if type(value).__module__ != "sqlite3":
+    sqlite3 = sys.modules.get("sqlite3")
+    if sqlite3 is None or not isinstance(value, (sqlite3.Connection, sqlite3.Cursor)):
         return None
     connection = getattr(value, "connection", value)
     try:
@@ -222,7 +223,8 @@ def _argument(trace):
             name = getattr(getattr(call, "func", None), "attr", getattr(getattr(call, "func", None), "id", ""))
             if isinstance(call, ast.Call) and name == "connect":
                 arguments = call.args[:1] + [entry.value for entry in call.keywords if entry.arg in ("database", "uri_path")]
-                return _value(arguments[0], frame) if arguments else None
+                first = arguments[0] if arguments else None
+                return first and _value(first.value if isinstance(first, ast.Starred) else first, frame)
         return None
     return None
 
@@ -239,6 +241,9 @@ def _value(node, frame):
         if isinstance(part, ast.Call) and getattr(part.func, "attr", getattr(part.func, "id", "")) not in pure:
             return None
     path = eval(compile(ast.Expression(node), "<path>", "eval"), frame.f_globals, frame.f_locals)
+    if isinstance(path, (list, tuple)) and path:
+        # SQLAlchemy: connect(*arguments).
+        path = path[0]
     if not isinstance(path, (str, bytes, os.PathLike)):
         return None
     path = os.fsdecode(path)

@@ -135,7 +135,10 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
     let path = variable("PATH").unwrap_or_default();
     let environment = environment::read(request.env);
     let workers = worker_user.as_ref().filter(|_| root);
-    let venv = venv::find(request.root, path, variable("VIRTUAL_ENV"));
+    let mut venv = venv::find(request.root, path, variable("VIRTUAL_ENV"));
+    if let (Some(venv), Some(user)) = (&mut venv, workers) {
+        venv.runs &= may_run(&venv.path.join("bin/python3"), user);
+    }
     let folder = Folder {
         statics: request
             .statics
@@ -196,6 +199,15 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         uwsgi,
         folder,
     }
+}
+
+/// Whether a user may run a program, which may be a link to one in a closed folder.
+fn may_run(program: &Path, user: &User) -> bool {
+    let Ok(file) = program.canonicalize() else {
+        return false;
+    };
+    let folder = file.parent().unwrap_or(&file);
+    access::first_denied(folder, &[], user).is_none()
 }
 
 /// The free space where a folder is, or will be made.

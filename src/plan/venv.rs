@@ -26,10 +26,10 @@ pub(super) fn plan(host: &Host, findings: &mut Findings) -> Option<Venv> {
         findings.warning(
             place(&venv),
             format!(
-                "{} cannot be run: programs that the application starts with sys.executable do not find its packages",
+                "the workers cannot run {}: programs that the application starts with sys.executable do not find its packages",
                 venv.path.join("bin/python3").display()
             ),
-            "make the virtual environment in the image in which it is used, with a Python that is there",
+            "make the virtual environment in the image in which it is used, with a Python that everybody may run",
         );
     }
     let uwsgi = host.uwsgi.as_ref()?;

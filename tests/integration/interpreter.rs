@@ -258,3 +258,21 @@ fn a_variable_that_names_no_virtual_environment_is_warned_of() {
         .output();
     output.assert_code(0).assert_says("holds no pyvenv.cfg");
 }
+
+#[test]
+fn a_python_that_the_workers_cannot_run_is_warned_of() {
+    let service = service();
+    let venv = service.root().join("venv");
+    make_venv(&venv);
+    let python = venv.join("bin/python3");
+    std::fs::remove_file(&python).unwrap();
+    std::os::unix::fs::symlink("/nonexistent/python3", &python).unwrap();
+    let output = Launcher::new(&service).command(&["check"]).output();
+    output
+        .assert_code(0)
+        .assert_says(&format!("cannot run {}", python.display()));
+    // Another Python of the same version is better than none.
+    let facts = facts(&Launcher::new(&service).start_ready());
+    assert_eq!(facts["at import"], "42");
+    assert_eq!(facts["executable"], "/usr/bin/python3");
+}
