@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ pub struct Environment {
     pub encoding: Option<String>,
     /// The locale with UTF-8 that python3 takes in place of C; none when none is installed.
     pub utf8_locale: Option<String>,
+    /// Whether `PYTHONHOME` names a folder without a standard library, with which no Python starts.
+    pub broken_python_home: bool,
 }
 
 impl Default for Environment {
@@ -26,6 +29,7 @@ impl Default for Environment {
             variables: BTreeMap::new(),
             encoding: Some("UTF-8".to_owned()),
             utf8_locale: Some(UTF8_LOCALES[0].to_owned()),
+            broken_python_home: false,
         }
     }
 }
@@ -93,7 +97,11 @@ pub(super) fn read(env: &[(OsString, OsString)]) -> Environment {
         variables,
         encoding: None,
         utf8_locale: None,
+        broken_python_home: false,
     };
+    environment.broken_python_home = environment
+        .get("PYTHONHOME")
+        .is_some_and(|home| !has_standard_library(home));
     let named = LOCALE.iter().find_map(|name| environment.get(name));
     environment.encoding = named
         .filter(|name| !matches!(*name, "C" | "POSIX"))
@@ -105,6 +113,19 @@ pub(super) fn read(env: &[(OsString, OsString)]) -> Environment {
         .find(installed)
         .map(str::to_owned);
     environment
+}
+
+/// Whether a value of `PYTHONHOME`, PREFIX or PREFIX:EXEC_PREFIX, leads to the standard library of any Python.
+fn has_standard_library(home: &str) -> bool {
+    let prefix = Path::new(home.split(':').next().unwrap_or_default());
+    let folders = ["lib", "lib64"].map(|name| std::fs::read_dir(prefix.join(name)));
+    folders
+        .into_iter()
+        .flatten()
+        .flatten()
+        // A folder that cannot be read is none that Python can use.
+        .filter_map(Result::ok)
+        .any(|entry| entry.path().join("encodings").is_dir())
 }
 
 #[cfg(test)]
@@ -127,6 +148,18 @@ mod tests {
         assert_eq!(encoding(&[("LANG", "C.UTF-8"), ("LC_CTYPE", "C")]), None);
         let empty = [("LC_ALL", ""), ("LANG", "C.UTF-8")];
         assert_eq!(encoding(&empty), locale::encoding("C.UTF-8"));
+    }
+
+    #[test]
+    fn a_home_of_python_has_a_standard_library() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().display().to_string();
+        let broken = |value: &str| read(&env(&[("PYTHONHOME", value)])).broken_python_home;
+        assert!(broken(&home));
+        assert!(!broken(""));
+        std::fs::create_dir_all(dir.path().join("lib/python3.11/encodings")).unwrap();
+        assert!(!broken(&home));
+        assert!(!broken(&format!("{home}:/nonexistent")));
     }
 
     #[test]

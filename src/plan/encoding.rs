@@ -98,6 +98,7 @@ mod tests {
                 .collect(),
             encoding: encoding.map(str::to_owned),
             utf8_locale: Some("C.UTF-8".to_owned()),
+            ..Environment::default()
         };
         let found = plan(&environment, &mut Findings::default());
         let texts = (found.start.as_deref(), found.coerced.as_deref());

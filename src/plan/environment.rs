@@ -92,6 +92,13 @@ pub(super) fn check(compared: Compared<'_>, findings: &mut Findings) {
         );
     }
     flask(environment, compared, findings);
+    if environment.broken_python_home {
+        findings.problem(
+            "$PYTHONHOME",
+            "no Python starts with it: the folder holds no standard library",
+            "unset it",
+        );
+    }
     for (name, what, hint) in PYTHON {
         let is_off = match *name {
             "PYTHONHASHSEED" => environment.get(name) == Some("random"),

@@ -132,6 +132,19 @@ fn check_names_the_variables_with_what_to_use() {
 }
 
 #[test]
+fn a_home_of_python_without_a_library_is_a_problem() {
+    let service = service();
+    for command in [&["check"][..], &["run", "--production"]] {
+        Launcher::new(&service)
+            .command(command)
+            .env("PYTHONHOME", "/nonexistent")
+            .output()
+            .assert_code(78)
+            .assert_says("environment: PYTHONHOME");
+    }
+}
+
+#[test]
 fn debug_mode_is_the_applications_choice_and_warned_of() {
     let service = service();
     let running = Launcher::new(&service)
