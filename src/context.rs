@@ -101,7 +101,7 @@ impl Context {
                 .collect(),
             None => default,
         };
-        let path = OsString::from(self.env.get("PATH").cloned().unwrap_or_default());
+        let env = whole_environment();
         let request = ProbeRequest {
             root: &self.service.root,
             user: self
@@ -112,7 +112,7 @@ impl Context {
             runtime: &self.runtime,
             statics: &statics,
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
-            path: &path,
+            env: &env,
         };
         host::probe(&request, programs).await
     }

@@ -13,11 +13,17 @@ import sys
 import time
 import traceback
 
+import microservice_flask_interpreter as interpreter
+
+# Before any module that reads the environment.
+interpreter.begin()
+
 import microservice_flask_answer as answers
 import microservice_flask_forks as forks
 import microservice_flask_graceful as graceful
 import microservice_flask_imported as imported
 import microservice_flask_leaving as leaving
+import microservice_flask_permissions as permissions
 import microservice_flask_records as records
 import microservice_flask_signals as signals
 import microservice_flask_streams as streams
@@ -106,9 +112,7 @@ def _guard(timeout):
 
 def _load():
     """Imports the service's `app` from src/main.py. The launcher has made src the working directory."""
-    folder = os.getcwd()
-    # Removes the folder of this module from the application's module search path.
-    sys.path[:] = [folder] + [entry for entry in sys.path if entry not in (os.path.dirname(__file__), folder, "", ".")]
+    interpreter.as_flask_run(os.getcwd())
     try:
         import main
     except SystemExit as end:
@@ -124,7 +128,8 @@ def _load():
         _give_up("cannot import main.py: KeyboardInterrupt: it was interrupted (SIGINT)")
     except BaseException as error:
         _print_traceback(error)
-        _give_up("cannot import main.py: %s: %s" % (type(error).__name__, error))
+        hint = permissions.hint(error)
+        _give_up("cannot import main.py: %s: %s%s" % (type(error).__name__, error, hint and "; hint: " + hint))
     application = getattr(main, "app", None)
     if application is None:
         _give_up("cannot find `app` in %s: it needs a line such as `app = Flask(__name__)`" % main.__file__)
@@ -199,7 +204,9 @@ _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
 imported.take_over()
 forks.before_import(_stderr_descriptor, _in_child)
 signals.before_import()
+permissions.begin()
 _application = _load()
+permissions.watch_flask(records.record)
 _request_guard.check()
 signals.after_import(_in_master)
 forks.after_import(_in_master)

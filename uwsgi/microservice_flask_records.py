@@ -6,6 +6,7 @@ import re
 import sys
 import traceback
 
+import microservice_flask_permissions as permissions
 import microservice_flask_streams as streams
 
 # The longest line that the launcher's log does not split, less the head.
@@ -74,8 +75,10 @@ def stack(frame):
 
 
 def exception(error):
-    """The last lines of a traceback: type and message."""
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    """The last lines of a traceback: type and message, and what to do about a missing permission."""
+    text = "".join(traceback.format_exception_only(type(error), error)).strip()
+    hint = permissions.hint(error)
+    return "%s (hint: %s)" % (text, hint) if hint else text
 
 
 def trace(error):

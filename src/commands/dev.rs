@@ -17,7 +17,7 @@ use crate::console::print_error;
 use crate::context::{self, Context};
 use crate::exit::Failure;
 use crate::generation::environment;
-use crate::host::programs;
+use crate::host::{programs, venv};
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
 use crate::sys::runtime;
@@ -58,12 +58,13 @@ pub(super) fn dev(
     }
 }
 
-/// The Python of the service's virtual environment, else the one on PATH.
+/// The Python of the virtual environment that production would use, else the one on PATH.
 fn python(context: &Context) -> Result<PathBuf, Failure> {
-    let own =
-        programs::venv(&context.service.root).map(|venv| venv.path.join("bin").join("python3"));
-    let path = OsString::from(context.env.get("PATH").cloned().unwrap_or_default());
-    own.filter(|file| file.exists())
+    let variable = |name: &str| OsString::from(context.env.get(name).cloned().unwrap_or_default());
+    let path = variable("PATH");
+    venv::find(&context.service.root, &path, Some(&variable("VIRTUAL_ENV")))
+        .filter(|venv| venv.runs)
+        .map(|venv| venv.path.join("bin").join("python3"))
         .or_else(|| programs::find("python3", &path))
         .ok_or_else(|| Failure::Missing {
             program: "python3",

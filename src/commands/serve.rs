@@ -12,13 +12,13 @@ use nix::fcntl::Flock;
 
 use super::{end, findings, log};
 use crate::cli::{AdminAddr, ServiceOptions};
-use crate::config::problem::Severity;
 use crate::context::{self, Context};
 use crate::control::routes::{self, Rights};
 use crate::exit::Failure;
 use crate::generation::children::{self, SharedSockets};
 use crate::generation::maker::Maker;
-use crate::generation::{environment, files};
+use crate::generation::{environment, files, warnings};
+use crate::host::home::Home;
 use crate::http::server;
 use crate::logs::Logs;
 use crate::plan::Plan;
@@ -188,16 +188,15 @@ fn announce(context: &Context, plan: &Plan) {
         threads = plan.threads,
         "Starting in production."
     );
-    for finding in &context.findings.list {
-        if finding.severity == Severity::Warning {
-            tracing::warn!(
-                at = context.findings.place(finding),
-                hint = finding.hint,
-                "Configuration: {}.",
-                finding.what
-            );
-        }
+    if plan.home == Home::Own {
+        tracing::info!(
+            home = %plan.layout.home().display(),
+            user = plan.worker,
+            "The application gets a home folder of its own: its user can write neither to HOME nor to the home folder of \
+             /etc/passwd."
+        );
     }
+    warnings::log(context);
 }
 
 /// Binds the control socket. A failure is only a warning: the service works without it, but not `status`, `reload` and

@@ -17,7 +17,7 @@ pub enum Severity {
 pub struct Finding {
     /// Whether it prevents the start.
     pub severity: Severity,
-    /// JSON pointer (RFC 6901) of the value; empty for the whole file.
+    /// JSON pointer (RFC 6901) of the value; empty for the whole file. `$NAME` is a variable of the environment.
     pub at: String,
     /// The message, which includes the value.
     pub what: String,
@@ -84,6 +84,9 @@ impl Findings {
 
     /// The position of a finding for a message: file and JSON pointer.
     pub fn place(&self, finding: &Finding) -> String {
+        if let Some(name) = finding.at.strip_prefix('$') {
+            return format!("environment: {}", printable(name));
+        }
         let file = self
             .file
             .as_ref()

@@ -205,6 +205,16 @@ impl FromJson for UwsgiOptions {
     }
 }
 
+/// What to use instead of an option that the launcher sets itself; none for one that the service may set.
+pub(crate) fn instead_of(name: &str) -> Option<&'static str> {
+    // uWSGI treats - and _ alike in some options only; the check must not be bypassed by the spelling.
+    let plain = name.replace('_', "-");
+    let reserved = RESERVED
+        .iter()
+        .find(|(names, _)| names.contains(&plain.as_str()));
+    reserved.map(|(_, instead)| *instead)
+}
+
 fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, InvalidValue> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if name.is_empty() || !name.bytes().all(allowed) {
@@ -213,15 +223,10 @@ fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, InvalidValue
             "use letters, digits and -",
         ));
     }
-    // uWSGI treats - and _ alike in some options only; the check must not be bypassed by the spelling.
-    let plain = name.replace('_', "-");
-    if let Some((_, instead)) = RESERVED
-        .iter()
-        .find(|(names, _)| names.contains(&plain.as_str()))
-    {
+    if let Some(instead) = instead_of(name) {
         return Err(InvalidValue::new(
             format!("the uWSGI option {name} is set by the launcher"),
-            *instead,
+            instead,
         ));
     }
     match setting {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 
-use super::files;
+use super::{environment, files};
 use crate::config::locate::Env;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -82,7 +82,7 @@ pub(crate) fn uwsgi(
         executable,
         application,
         queue.clone(),
-        env,
+        environment::application(plan, env),
     ))
 }
 

@@ -8,6 +8,7 @@ use nix::fcntl::Flock;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::host::access;
+use crate::host::home::Home;
 use crate::plan::Plan;
 use crate::render::{self, Rendered};
 use crate::sys::files::{self, Lock, Owner};
@@ -78,6 +79,10 @@ fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     files::create_folder(&layout.nginx().join("temp"), 0o755, None)?;
     for file in rendered {
         files::write_below(&layout.folder(), &file.path, &file.text)?;
+    }
+    if plan.home == Home::Own {
+        // All generations share it. Only the launcher can replace it: the folder above belongs to no worker.
+        files::create_folder(&layout.home(), 0o700, owner(plan))?;
     }
     // This folder gets its owner last: the owner could redirect files that root writes into it by a link.
     files::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;

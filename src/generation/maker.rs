@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use super::children::{self, SharedSockets};
 use super::nginx_state::NginxState;
-use super::{environment, files};
+use super::{environment, files, warnings};
 use crate::cli::ServiceOptions;
 use crate::config::problem::Findings;
 use crate::context::{self, Context};
@@ -91,6 +91,7 @@ impl Maker {
         let plan = context.plan(&host, layout, self.sockets.addresses.clone());
         self.require_reloadable(&context, &plan)?;
         context.fail_on_problems()?;
+        warnings::log(&context);
         children::require_programs(&host, &context.env)?;
         files::write(&plan)?;
         let made = self.assemble(&context, &plan, programs).await;

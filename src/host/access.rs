@@ -19,6 +19,8 @@ pub enum Permission {
     List,
     /// Read a file.
     Read,
+    /// Create files in a folder.
+    Change,
 }
 
 impl Permission {
@@ -27,6 +29,7 @@ impl Permission {
             Self::Enter => 0o1,
             Self::List => 0o5,
             Self::Read => 0o4,
+            Self::Change => 0o3,
         }
     }
 }
@@ -48,6 +51,7 @@ impl DeniedAccess {
         let verb = match self.permission {
             Permission::Enter => "cannot enter",
             Permission::List | Permission::Read => "cannot read",
+            Permission::Change => "cannot write to",
         };
         format!("{verb} {} (mode {:04o})", self.path.display(), self.mode)
     }
@@ -58,6 +62,7 @@ impl DeniedAccess {
             Permission::Enter => "x",
             Permission::List => "rx",
             Permission::Read => "r",
+            Permission::Change => "wx",
         };
         format!("chmod o+{letters} {}", self.path.display())
     }

@@ -1,25 +1,32 @@
 //! Properties of the host that the plan depends on: CPUs, memory, limits, users, programs, and what the service folder
 //! holds.
 //!
-//! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx,
-//! uWSGI and Python, [`user`] looks up the workers' user, [`access`] finds files that they may not read.
+//! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx and
+//! uWSGI, [`venv`] the Python packages, [`user`] looks up the workers' user, [`home`] a folder for it, [`access`] finds
+//! files that it may not read, [`environment`] knows the variables that change how these programs behave.
 #![forbid(unsafe_code)]
 
 pub(crate) mod access;
 pub(crate) mod cgroup;
+pub(crate) mod environment;
+pub(crate) mod home;
 pub mod programs;
 pub(crate) mod snippets;
 pub(crate) mod user;
+pub(crate) mod venv;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use self::access::{DeniedAccess, Permission};
-use self::programs::{Nginx, Uwsgi, Venv};
+use self::environment::Environment;
+use self::home::Home;
+use self::programs::{Asking, Nginx, Uwsgi};
 use self::snippets::UwsgiDirective;
 use self::user::User;
+use self::venv::Venv;
 use crate::sys::files;
 use crate::sys::short_programs::ShortPrograms;
 
@@ -50,6 +57,12 @@ pub struct Host {
     /// Names of uWSGI's options; none when not requested, or when uWSGI does not list them.
     #[serde(default)]
     pub uwsgi_options: Option<Vec<String>>,
+    /// The variables that change how the programs behave.
+    #[serde(default)]
+    pub environment: Environment,
+    /// The home folder of the workers.
+    #[serde(default)]
+    pub home: Home,
     /// The content of the service folder.
     pub folder: Folder,
 }
@@ -66,8 +79,11 @@ pub struct Folder {
     /// Directives in the snippets that have no effect on requests to the application.
     #[serde(default)]
     pub uwsgi_directives: Vec<UwsgiDirective>,
-    /// `venv` or `.venv`.
+    /// The virtual environment with its packages, which may be elsewhere.
     pub venv: Option<Venv>,
+    /// The first path of that elsewhere that the workers' user may not read; only checked when the launcher is root.
+    #[serde(default)]
+    pub venv_denied: Option<DeniedAccess>,
     /// The first path that the workers' user may not read; only checked when the launcher is root.
     #[serde(default)]
     pub denied: Option<DeniedAccess>,
@@ -84,15 +100,19 @@ pub(crate) struct ProbeRequest<'a> {
     pub runtime: &'a Path,
     /// Static folders, relative to `src`.
     pub statics: &'a [&'a str],
-    /// Whether the names of uWSGI's options are needed; getting them takes some 20 ms.
+    /// Whether the names of uWSGI's options are needed for the configuration; getting them takes some 20 ms.
     pub uwsgi_options: bool,
-    /// The value of the variable `PATH`.
-    pub path: &'a OsStr,
+    /// The launcher's environment.
+    pub env: &'a [(OsString, OsString)],
 }
 
 /// What the workers must be able to read in every service folder.
 const REQUIRED: &[(&str, Permission)] =
     &[("src", Permission::List), ("src/main.py", Permission::Read)];
+
+/// What the workers must be able to read in a virtual environment.
+const REQUIRED_OF_VENV: &[(&str, Permission)] =
+    &[("pyvenv.cfg", Permission::Read), ("lib", Permission::List)];
 
 /// Used where /proc cannot be read: the kernel's default (Linux 5.4 and later).
 const DEFAULT_SOMAXCONN: u32 = 4096;
@@ -108,6 +128,17 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
     };
     let server_snippets = snippets::find(&request.root.join("nginx/server.d"));
     let http_snippets = snippets::find(&request.root.join("nginx/http.d"));
+    let variable = |name: &str| {
+        let found = request.env.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_os_str())
+    };
+    let path = variable("PATH").unwrap_or_default();
+    let environment = environment::read(request.env);
+    let workers = worker_user.as_ref().filter(|_| root);
+    let mut venv = venv::find(request.root, path, variable("VIRTUAL_ENV"));
+    if let (Some(venv), Some(user)) = (&mut venv, workers) {
+        venv.runs &= may_run(&venv.path.join("bin/python3"), user);
+    }
     let folder = Folder {
         statics: request
             .statics
@@ -121,18 +152,29 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .collect(),
         server_snippets,
         http_snippets,
-        venv: programs::venv(request.root),
-        denied: worker_user
-            .as_ref()
-            .filter(|_| root)
-            .and_then(|user| access::first_denied(request.root, REQUIRED, user)),
+        venv_denied: workers
+            .zip(venv.as_ref())
+            .and_then(|(user, venv)| access::first_denied(&venv.path, REQUIRED_OF_VENV, user)),
+        venv,
+        denied: workers.and_then(|user| access::first_denied(request.root, REQUIRED, user)),
+    };
+    let asking = Asking {
+        path,
+        env: request.env,
+        programs: runner,
     };
     let (nginx, uwsgi) = tokio::join!(
-        programs::nginx(request.path, runner),
-        programs::uwsgi(request.path, folder.venv.as_ref(), runner)
+        programs::nginx(asking),
+        programs::uwsgi(asking, folder.venv.as_ref().map(|venv| venv.path.as_path()))
     );
+    let has_options = environment
+        .variables
+        .keys()
+        .any(|name| name.starts_with("UWSGI_"));
     let uwsgi_options = match &uwsgi {
-        Some(uwsgi) if request.uwsgi_options => programs::uwsgi_options(uwsgi, runner).await,
+        Some(uwsgi) if request.uwsgi_options || has_options => {
+            programs::uwsgi_options(uwsgi, asking).await
+        }
         Some(_) | None => None,
     };
     Host {
@@ -147,12 +189,25 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .map_or(1024, |(_, hard)| hard),
         disk_free: disk_free(request.runtime),
         root,
+        home: worker_user
+            .as_ref()
+            .map_or(Home::Own, |user| home::choose(variable("HOME"), user, root)),
         worker_user,
+        environment,
         nginx,
         uwsgi_options,
         uwsgi,
         folder,
     }
+}
+
+/// Whether a user may run a program, which may be a link to one in a closed folder.
+fn may_run(program: &Path, user: &User) -> bool {
+    let Ok(file) = program.canonicalize() else {
+        return false;
+    };
+    let folder = file.parent().unwrap_or(&file);
+    access::first_denied(folder, &[], user).is_none()
 }
 
 /// The free space where a folder is, or will be made.

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::environment;
 use crate::sys::short_programs::{ShortProgram, ShortPrograms};
 
 /// A version, compared number by number.
@@ -40,6 +41,9 @@ pub struct Uwsgi {
     pub version: Version,
     /// Where its Python comes from.
     pub python: Python,
+    /// The version of a built-in Python, "3.11"; none when it is in the service's virtual environment.
+    #[serde(default)]
+    pub built_in: Option<String>,
 }
 
 /// Where uWSGI's Python comes from.
@@ -52,15 +56,6 @@ pub enum Python {
     Plugin(String),
     /// Neither built in nor as a plugin: this uWSGI cannot run the service.
     Missing,
-}
-
-/// A virtual environment of the service.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Venv {
-    /// The folder, which holds `pyvenv.cfg`.
-    pub path: PathBuf,
-    /// The version of its Python, "3.11"; empty when `pyvenv.cfg` does not contain it.
-    pub python: String,
 }
 
 /// Folders of Debian and its derivatives with programs that are not on every PATH.
@@ -79,30 +74,42 @@ pub fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(path)
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(name))
-        .find(|file| executable(file))
+        .find(|file| is_executable(file))
 }
 
 /// The first file of this name on `path` that is not executable; explains why [`find`] found no program.
 pub fn not_executable(name: &str, path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(path)
         .map(|folder| folder.join(name))
-        .find(|file| file.is_file() && !executable(file))
+        .find(|file| file.is_file() && !is_executable(file))
 }
 
-fn executable(file: &Path) -> bool {
+/// Whether a file can be run.
+pub(crate) fn is_executable(file: &Path) -> bool {
     std::fs::metadata(file)
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
+/// How programs are asked for their version.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The value of `PATH`.
+    pub path: &'a OsStr,
+    /// The launcher's environment, of which the programs get what does not configure them.
+    pub env: &'a [(OsString, OsString)],
+    /// Runs them.
+    pub programs: &'a ShortPrograms,
+}
+
 /// Finds nginx; Debian keeps it in /usr/sbin, which the PATH of an ordinary user lacks.
-pub async fn nginx(path: &OsStr, programs: &ShortPrograms) -> Option<Nginx> {
-    let file = find("nginx", path).or_else(|| {
+pub async fn nginx(asking: Asking<'_>) -> Option<Nginx> {
+    let file = find("nginx", asking.path).or_else(|| {
         SBIN.iter()
             .map(|d| Path::new(d).join("nginx"))
-            .find(|f| executable(f))
-            .filter(|_| has_system_folder(path))
+            .find(|f| is_executable(f))
+            .filter(|_| has_system_folder(asking.path))
     })?;
-    let version = parse_version(&output(&file, &["-v"], programs).await)?;
+    let version = parse_version(&output(&file, &["-v"], asking).await)?;
     Some(Nginx {
         path: file,
         version,
@@ -114,49 +121,58 @@ fn has_system_folder(path: &OsStr) -> bool {
     std::env::split_paths(path).any(|folder| folder == Path::new("/usr/bin"))
 }
 
-/// Finds uWSGI: the one in the service's virtual environment, else the one on `path`.
-pub async fn uwsgi(path: &OsStr, venv: Option<&Venv>, programs: &ShortPrograms) -> Option<Uwsgi> {
+/// Finds uWSGI: the one in the service's virtual environment `venv`, else the one on `path`.
+pub async fn uwsgi(asking: Asking<'_>, venv: Option<&Path>) -> Option<Uwsgi> {
     if let Some(own) = venv
-        .map(|venv| venv.path.join("bin").join("uwsgi"))
-        .filter(|file| executable(file))
+        .map(|venv| venv.join("bin").join("uwsgi"))
+        .filter(|file| is_executable(file))
     {
-        let version = parse_version(&output(&own, &["--version"], programs).await)?;
+        let version = parse_version(&output(&own, &["--version"], asking).await)?;
         return Some(Uwsgi {
             path: own,
             version,
             python: Python::BuiltIn,
+            built_in: None,
         });
     }
-    let file = find("uwsgi", path).or_else(|| find("uwsgi-core", path))?;
-    let listing = output(&file, &["--plugin-list", "--no-server"], programs).await;
+    let file = find("uwsgi", asking.path).or_else(|| find("uwsgi-core", asking.path))?;
+    let listing = output(&file, &["--plugin-list", "--no-server"], asking).await;
     let listed = listing
         .lines()
         .find_map(|line| line.strip_prefix("*** Starting uWSGI "))
         .and_then(parse_version);
     let version = match listed {
         Some(version) => version,
-        None => parse_version(&output(&file, &["--version"], programs).await)?,
+        None => parse_version(&output(&file, &["--version"], asking).await)?,
     };
-    let built_in = listing.lines().any(|line| line.trim() == "0: python");
-    let python = if built_in {
+    let is_built_in = listing.lines().any(|line| line.trim() == "0: python");
+    let python = if is_built_in {
         Python::BuiltIn
     } else {
         plugin_python().map_or(Python::Missing, Python::Plugin)
+    };
+    let built_in = match (&python, venv) {
+        (Python::BuiltIn, Some(_)) => {
+            let printed = output(&file, &["--python-version"], asking).await;
+            parse_version(&printed).map(|version| format!("{}.{}", version.0, version.1))
+        }
+        _ => None,
     };
     Some(Uwsgi {
         path: file,
         version,
         python,
+        built_in,
     })
 }
 
 /// The names of the options that a uWSGI knows, those of its Python plugin included; none when it does not print them.
-pub async fn uwsgi_options(uwsgi: &Uwsgi, programs: &ShortPrograms) -> Option<Vec<String>> {
+pub async fn uwsgi_options(uwsgi: &Uwsgi, asking: Asking<'_>) -> Option<Vec<String>> {
     let args: &[&str] = match uwsgi.python {
         Python::Plugin(_) => &["--plugins", "python3", "--help"],
         Python::BuiltIn | Python::Missing => &["--help"],
     };
-    let names = parse_option_names(&output(&uwsgi.path, args, programs).await);
+    let names = parse_option_names(&output(&uwsgi.path, args, asking).await);
     (names.len() >= MIN_OPTIONS).then_some(names)
 }
 
@@ -174,20 +190,6 @@ fn parse_option_names(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// The virtual environment in the service folder: `venv` or `.venv`.
-pub fn venv(root: &Path) -> Option<Venv> {
-    ["venv", ".venv"]
-        .iter()
-        .map(|name| root.join(name))
-        .find_map(|path| {
-            let text = std::fs::read_to_string(path.join("pyvenv.cfg")).ok()?;
-            Some(Venv {
-                python: parse_venv_version(&text),
-                path,
-            })
-        })
-}
-
 /// The Python that Debian's plugin is built for, "3.11": the alternative `python3` points to `python311_plugin.so`.
 fn plugin_python() -> Option<String> {
     let target = std::fs::canonicalize(Path::new(DEBIAN_PLUGINS).join("python3_plugin.so")).ok()?;
@@ -202,12 +204,12 @@ fn plugin_python() -> Option<String> {
 }
 
 /// What a program prints to stdout and stderr; empty when it cannot be run, or does not end in time.
-async fn output(program: &Path, args: &[&str], programs: &ShortPrograms) -> String {
+async fn output(program: &Path, args: &[&str], asking: Asking<'_>) -> String {
     let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-    let finished = programs.run(ShortProgram {
+    let finished = asking.programs.run(ShortProgram {
         program,
         args: &args,
-        env: None,
+        env: Some(environment::for_questions(asking.env)),
         cwd: None,
         timeout: TIMEOUT,
     });
@@ -227,22 +229,6 @@ fn parse_version(text: &str) -> Option<Version> {
                 _ => None,
             }
         })
-}
-
-/// `version = 3.11.2` (venv) or `version_info = 3.11.2.final.0` (virtualenv), as "3.11".
-fn parse_venv_version(text: &str) -> String {
-    text.lines()
-        .filter_map(|line| line.split_once('='))
-        .find(|(key, _)| matches!(key.trim(), "version" | "version_info"))
-        .map(|(_, value)| {
-            value
-                .trim()
-                .split('.')
-                .take(2)
-                .collect::<Vec<_>>()
-                .join(".")
-        })
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -268,16 +254,6 @@ mod tests {
     fn options_as_uwsgi_prints_them() {
         let help = "Usage: /usr/bin/uwsgi [options...]\n    -s|--socket                 bind\n    --pivot_root      - x\n\tother\n";
         assert_eq!(parse_option_names(help), ["socket", "pivot_root"]);
-    }
-
-    #[test]
-    fn the_python_of_virtual_environments_is_parsed() {
-        assert_eq!(
-            parse_venv_version("home = /usr/bin\nversion = 3.11.2\n"),
-            "3.11"
-        );
-        assert_eq!(parse_venv_version("version_info = 3.12.1.final.0"), "3.12");
-        assert_eq!(parse_venv_version(""), "");
     }
 
     #[test]

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::units::{about, seconds, size};
-use super::{Plan, StaticFolder, explain_limits};
+use super::{Plan, StaticFolder, explain_limits, explain_process};
 use crate::config::Config;
 use crate::config::problem::printable;
 use crate::host::Host;
-use crate::host::programs::Python;
 use crate::logs::options::{AccessFilter, OnFull};
 
 /// One entry of the explanation.
@@ -25,6 +24,7 @@ pub struct Line {
 /// Explains the plan, in the order in which `check` prints it.
 pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
     let line = |label, value: String, why: String| Line { label, value, why };
+    let of = |label, (value, why)| Line { label, value, why };
     let mut lines = vec![
         line(
             "service",
@@ -63,8 +63,14 @@ pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
             format!("up to {}", about(plan.disk.total)),
             explain_limits::disk_reason(plan, config),
         ),
-        line("uWSGI", uwsgi_value(plan), uwsgi_reason(plan)),
-        user(plan, host),
+        line(
+            "uWSGI",
+            explain_process::uwsgi_value(plan),
+            explain_process::uwsgi_reason(plan, host),
+        ),
+        of("user", explain_process::user(plan, host)),
+        of("home", explain_process::home(plan, host)),
+        of("text", explain_process::text(plan, host)),
         line(
             "request bodies",
             format!("up to {}", size(plan.max_body_size)),
@@ -210,47 +216,6 @@ fn cpus_reason(host: &Host) -> String {
             host.cpus
         ),
         None => format!("this machine gives {} {plural}, without a quota", host.cpus),
-    }
-}
-
-fn uwsgi_value(plan: &Plan) -> String {
-    plan.uwsgi.as_ref().map_or_else(
-        || "not installed (apt-get install uwsgi-core uwsgi-plugin-python3)".to_owned(),
-        |uwsgi| format!("{} ({})", uwsgi.version, uwsgi.path.display()),
-    )
-}
-
-fn uwsgi_reason(plan: &Plan) -> String {
-    let python = match plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python) {
-        Some(Python::BuiltIn) => "it has Python built in".to_owned(),
-        Some(Python::Plugin(version)) => format!("Debian's, with the plugin for Python {version}"),
-        Some(Python::Missing) => {
-            "it lacks the Python plugin (apt-get install uwsgi-plugin-python3)".to_owned()
-        }
-        None => "it runs the application".to_owned(),
-    };
-    match &plan.venv {
-        Some(venv) => format!("{python}; packages of {}", venv.path.display()),
-        None => python,
-    }
-}
-
-fn user(plan: &Plan, host: &Host) -> Line {
-    let (value, why) = match (&plan.user, &host.worker_user) {
-        (Some(user), _) => (
-            user.name.clone(),
-            "nginx's workers and uWSGI run as this user, the launcher as root",
-        ),
-        (None, Some(own)) => (
-            own.name.clone(),
-            "everything runs as the user that started it",
-        ),
-        (None, None) => ("unknown".to_owned(), ""),
-    };
-    Line {
-        label: "user",
-        value,
-        why: why.to_owned(),
     }
 }
 

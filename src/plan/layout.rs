@@ -4,6 +4,7 @@
 //! RUNTIME/app.sock              the application's socket, bound by the launcher and shared by all generations
 //! RUNTIME/control.sock          the control socket
 //! RUNTIME/disk-full             there while large responses are refused for lack of disk, else disk-not-full
+//! RUNTIME/home/                 HOME of the workers when they can write to no other; belongs to their user
 //! RUNTIME/GENERATION/nginx/     nginx.conf, mime.types, nginx.pid, nginx.sock, draining, temp folders
 //! RUNTIME/GENERATION/uwsgi/     uwsgi.ini, entry module, stats.sock, master.fifo; belongs to the workers' user
 //! ```
@@ -72,6 +73,11 @@ impl Layout {
     /// The name of that file otherwise.
     pub fn disk_not_full(&self) -> PathBuf {
         self.runtime.join("disk-not-full")
+    }
+
+    /// The home folder that the launcher makes for the workers.
+    pub fn home(&self) -> PathBuf {
+        self.runtime.join("home")
     }
 
     /// The folder of uWSGI's files; belongs to the workers' user.

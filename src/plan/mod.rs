@@ -1,20 +1,24 @@
 //! The plan: what will run, computed from the configuration and the host by a pure function.
 //!
 //! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`disk_buffer`] divides the disk space, [`timeouts`] derives the deadlines,
-//! [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
+//! [`encoding`] decides how text is encoded, [`environment`] warns of variables, [`venv`] decides where packages come from, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
 //! clock or the environment.
 #![forbid(unsafe_code)]
 
 pub(crate) mod client_limit;
 pub(crate) mod disk_buffer;
+pub(crate) mod encoding;
+mod environment;
 pub mod explain;
 mod explain_limits;
+mod explain_process;
 pub mod layout;
 pub(crate) mod sizing;
 mod snippets;
 pub(crate) mod timeouts;
 mod units;
 pub(crate) mod uwsgi_options;
+mod venv;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,13 +29,16 @@ use serde::Serialize;
 
 use self::client_limit::ClientLimit;
 use self::disk_buffer::DiskBuffer;
+use self::encoding::TextEncoding;
 use self::layout::Layout;
 use self::timeouts::Timeouts;
 use crate::config::Config;
 use crate::config::problem::{Findings, pointer};
 use crate::host::Host;
-use crate::host::programs::{Nginx, Python, Uwsgi, Venv};
+use crate::host::home::Home;
+use crate::host::programs::{Nginx, Uwsgi};
 use crate::host::user::User;
+use crate::host::venv::Venv;
 use crate::logs::options::LogOptions;
 
 /// User of the workers when the launcher is root and the configuration sets none.
@@ -84,6 +91,12 @@ pub struct Plan {
     pub nginx_connections: u32,
     /// User of the workers; none when the launcher is not root and everything runs as its own user.
     pub user: Option<User>,
+    /// Name of the user that the workers run as, whether or not the launcher changes to it.
+    pub worker: String,
+    /// The home folder of the workers.
+    pub home: Home,
+    /// How the application encodes text.
+    pub encoding: TextEncoding,
     /// Connections of one client address with a request.
     pub client_connections: ClientLimit,
     /// Disk space for buffered bodies and responses.
@@ -144,6 +157,12 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
     }
     uwsgi_options::check(config, host, findings);
     snippets::check(&host.folder.uwsgi_directives, findings);
+    let compared = environment::Compared {
+        host,
+        listen: &input.listen,
+        root: &input.root,
+    };
+    environment::check(compared, findings);
     if let (Some(denied), Some(user)) = (&host.folder.denied, &host.worker_user) {
         findings.warning(
             "",
@@ -183,6 +202,12 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
             host.memory_limit,
         ),
         user: worker_user(config, host, findings),
+        worker: host
+            .worker_user
+            .as_ref()
+            .map_or_else(String::new, |user| user.name.clone()),
+        home: host.home.clone(),
+        encoding: encoding::plan(&host.environment, findings),
         client_connections: ClientLimit::of(config.max_connections_per_client),
         disk: disk_buffer::plan(config, host, findings),
         max_body_size: config.max_body_size,
@@ -195,7 +220,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         server_snippets: host.folder.server_snippets.clone(),
         http_snippets: host.folder.http_snippets.clone(),
         nginx: host.nginx.clone(),
-        venv: venv_for(host, findings),
+        venv: venv::plan(host, findings),
         uwsgi: host.uwsgi.clone(),
         uwsgi_options: config.uwsgi_options.clone(),
         log: config.log,
@@ -273,34 +298,6 @@ fn statics(
             folder: src.join(&mapping.folder),
         })
         .collect()
-}
-
-/// The virtual environment to set in uWSGI's configuration. With Debian's plugin it must be made for the plugin's Python
-/// version.
-fn venv_for(host: &Host, findings: &mut Findings) -> Option<Venv> {
-    let venv = host.folder.venv.clone()?;
-    let uwsgi = host.uwsgi.as_ref()?;
-    if uwsgi.path.starts_with(&venv.path) {
-        return None;
-    }
-    if let Python::Plugin(python) = &uwsgi.python
-        && !venv.python.is_empty()
-        && venv.python != *python
-    {
-        findings.problem(
-            "",
-            format!(
-                "{} is made for Python {}, uWSGI's plugin is Python {python}",
-                venv.path.display(),
-                venv.python
-            ),
-            format!(
-                "install uWSGI into it: {}/bin/pip install pyuwsgi",
-                venv.path.display()
-            ),
-        );
-    }
-    Some(venv)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::host::Folder;
 use crate::host::access::{DeniedAccess, Permission};
+use crate::host::environment::Environment;
 
 /// Plans a service with this config.json on a host whose uWSGI has four options.
 #[track_caller]
@@ -30,6 +31,8 @@ fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str
                 .map(str::to_owned)
                 .into(),
         ),
+        environment: Environment::default(),
+        home: Home::Own,
         folder: Folder {
             denied,
             ..Folder::default()

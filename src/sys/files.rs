@@ -222,6 +222,15 @@ pub(crate) fn is_writable(path: &Path) -> bool {
         .is_some_and(|parent| !parent.as_os_str().is_empty() && is_writable(parent))
 }
 
+/// Whether the file system of a folder is mounted read-only; no when the system does not tell.
+pub(crate) fn is_read_only(folder: &Path) -> bool {
+    nix::sys::statvfs::statvfs(folder).is_ok_and(|space| {
+        space
+            .flags()
+            .contains(nix::sys::statvfs::FsFlags::ST_RDONLY)
+    })
+}
+
 /// Bytes that an unprivileged user may still write to the file system of a folder (statvfs(3)).
 pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
     let space = nix::sys::statvfs::statvfs(folder)?;

@@ -6,7 +6,7 @@
 //! signals into their meaning, [`sockets`] binds the listeners, [`socket_filter`] stops new connections on one,
 //! `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`cgroup`]
 //! the memory of control groups, [`open_files`] files without a name, [`foreign_sockets`] ends connections of another
-//! process, [`files`] writes files and takes locks, [`ports`] finds the process that holds a port, [`terminal`] changes the
+//! process, [`files`] writes files and takes locks, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port, [`terminal`] changes the
 //! foreground process group.
 
 pub(crate) mod cgroup;
@@ -14,6 +14,7 @@ pub(crate) mod family;
 pub(crate) mod files;
 pub(crate) mod foreign_sockets;
 pub(crate) mod left_behind;
+pub(crate) mod locale;
 pub(crate) mod open_files;
 pub(crate) mod pidfd;
 pub(crate) mod ports;

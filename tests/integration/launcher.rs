@@ -65,7 +65,6 @@ impl Launcher {
         );
         let environment = [
             ("PATH", SYSTEM_PATH),
-            ("LANG", "C.UTF-8"),
             ("HOME", "/nonexistent"),
             ("PYTHONDONTWRITEBYTECODE", "1"),
             ("LAUNCHER_TEST_MARK", &mark),

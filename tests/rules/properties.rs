@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use microservice_flask::internals::host::programs::Venv;
+use microservice_flask::internals::host::{Venv, VenvOrigin};
 use microservice_flask::internals::plan::{Plan, StaticFolder};
 use microservice_flask::internals::render;
 use microservice_flask::internals::render::quote;
@@ -71,6 +71,8 @@ fn plan(values: &Values) -> Plan {
     plan.venv = Some(Venv {
         path: PathBuf::from(format!("/srv/v{}v", values.venv)),
         python: String::new(),
+        origin: VenvOrigin::Service,
+        runs: true,
     });
     plan.uwsgi_options = values
         .options

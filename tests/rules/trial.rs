@@ -3,7 +3,7 @@
 //! The plan is that of the golden files with its folders moved: the names of the service and the runtime folder keep
 //! their special characters.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv6Addr, TcpListener};
 use std::os::unix::fs::FileTypeExt as _;
@@ -13,7 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use microservice_flask::internals::host::programs::{self, Python};
+use microservice_flask::internals::host::programs::{self, Asking, Python};
 use microservice_flask::internals::plan::Plan;
 use microservice_flask::internals::plan::layout::Layout;
 use microservice_flask::internals::render;
@@ -46,6 +46,14 @@ fn path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/usr/bin");
     path
+}
+
+fn asking<'a>(path: &'a OsStr, programs: &'a ShortPrograms) -> Asking<'a> {
+    Asking {
+        path,
+        env: &[],
+        programs,
+    }
 }
 
 impl Trial {
@@ -94,7 +102,11 @@ impl Trial {
         // The case names programs of another host; these are the installed ones.
         plan.venv = None;
         plan.user = plan.user.filter(|_| !nix::unistd::geteuid().is_root());
-        plan.uwsgi = block_on(programs::uwsgi(&path(), None, &ShortPrograms::alone())).unwrap();
+        plan.uwsgi = block_on(programs::uwsgi(
+            asking(&path(), &ShortPrograms::alone()),
+            None,
+        ))
+        .unwrap();
         if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
             plan.listen.retain(std::net::SocketAddr::is_ipv4);
         }
@@ -116,7 +128,7 @@ impl Trial {
     }
 
     fn nginx(&self, mode: &str) -> Output {
-        let nginx = block_on(programs::nginx(&path(), &ShortPrograms::alone()))
+        let nginx = block_on(programs::nginx(asking(&path(), &ShortPrograms::alone())))
             .unwrap()
             .expect("nginx is installed by scripts/test");
         Command::new(nginx.path)

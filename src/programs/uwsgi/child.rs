@@ -41,23 +41,15 @@ const STRAGGLERS: StragglerPolicy = StragglerPolicy {
 const ENDING: &str = "uwsgi-ending";
 
 /// The child plan. `application` is the application's listening socket, `queue` the requests that wait there; `env` is the
-/// environment of the service's code.
+/// environment of uWSGI and the service's code.
 pub(crate) fn child(
     plan: &Plan,
     executable: PathBuf,
     application: Arc<OwnedFd>,
     queue: RequestQueue,
-    env: &[(OsString, OsString)],
+    mut env: Vec<(OsString, OsString)>,
 ) -> ChildPlan {
     let layout = &plan.layout;
-    let mut env = env.to_vec();
-    if let Some(user) = &plan.user {
-        // As login(1) does: a library would get a permission error in the home of another user.
-        env.retain(|(name, _)| !["HOME", "USER", "LOGNAME"].iter().any(|own| name == own));
-        env.push(("HOME".into(), user.home.clone().into()));
-        env.push(("USER".into(), user.name.clone().into()));
-        env.push(("LOGNAME".into(), user.name.clone().into()));
-    }
     let mut set = |name: &str, limit: Option<Duration>| {
         if let Some(limit) = limit {
             env.push((name.into(), limit.as_secs_f64().to_string().into()));
