@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// Run the service: production under nginx and uWSGI, or development under flask
     Run(RunArgs),
     /// Read and validate the configuration, plan, render, test; print every problem, or the plan
-    Check,
+    Check(CheckArgs),
     /// Write the nginx and uWSGI files that `run` would use
     Render(RenderArgs),
     /// Show phase, plan, processes and restarts of the running service
@@ -113,6 +113,14 @@ pub(crate) struct RunArgs {
     /// Arguments for `flask run`, in development
     #[arg(last = true, value_name = "FLASK ARGS")]
     pub(crate) flask_args: Vec<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Import the application too, as the workers' user, within start_timeout
+    #[arg(long)]
+    pub(crate) import: bool,
 }
 
 /// Arguments of `render`.

@@ -27,6 +27,9 @@ pub(crate) enum Failure {
     /// `nginx -t` failed; its messages have been printed.
     #[error("nginx does not accept the configuration")]
     NginxRefuses,
+    /// `check --import` has failed; what the application printed has been printed.
+    #[error("the application cannot be imported: {0}")]
+    CannotImport(String),
     /// A path of the service has characters that nginx.conf or uwsgi.ini cannot hold, or a template failed.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -159,6 +162,7 @@ impl Failure {
             Self::Lookup(_)
                 | Self::Config(_)
                 | Self::NginxRefuses
+                | Self::CannotImport(_)
                 | Self::Render(RenderError::Unquotable(_))
         )
     }
@@ -184,6 +188,7 @@ impl Failure {
             | Self::Foreign(_)
             | Self::Inaccessible { .. } => 73,
             Self::Config(_) | Self::NginxRefuses | Self::Render(RenderError::Unquotable(_)) => 78,
+            Self::CannotImport(_) => 22,
             Self::NotExecutable(_) | Self::NotAProgram(_) => 126,
             Self::Missing { .. } => 127,
             Self::Spawn(error) => spawn_code(error.kind()),

@@ -113,6 +113,10 @@ def after_import(in_master):
             libc.pthread_atfork(_callbacks[0], _callbacks[1], None)
 
 
+def opened_at_import():
+    return _after_import
+
+
 def in_worker(threads):
     """Must be called in each process that uWSGI has forked."""
     _foreign.clear()

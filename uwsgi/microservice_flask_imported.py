@@ -16,7 +16,7 @@ import uwsgi
 # Threads that do their work in the master, for all processes: loguru with enqueue=True.
 _for_all = re.compile("loguru-").match
 _number = re.compile("-[0-9]+")
-_FILE = os.path.join(os.path.dirname(__file__), "threads-of-the-import")
+_FILE = os.path.join(os.path.dirname(__file__), "%s-of-the-import")
 
 _names = []
 # One byte that all processes share: whether the file is written.
@@ -45,8 +45,17 @@ def in_worker():
     here = {_number.sub("", name) for name in _threads()}
     missing = [name for name in _names if _number.sub("", name) not in here]
     if missing:
-        with open(_FILE, "w") as file:
-            file.write("".join("%.100s\n" % name.replace("\n", " ") for name in missing[:20]))
+        _write("threads", missing)
+
+
+def write_connections(peers):
+    """For `check --import`; of a service that runs, the launcher sees them itself."""
+    _write("connections", peers)
+
+
+def _write(what, names):
+    with open(_FILE % what, "w") as file:
+        file.write("".join("%.100s\n" % name.replace("\n", " ") for name in names[:20]))
 
 
 def ask(what):

@@ -1,24 +1,30 @@
-//! `check`: prints every problem, or the plan. It writes only into a temporary folder, which it removes.
+//! `check`: prints every problem, or the plan, and imports the application where that is asked for. It writes only into a temporary folder, which it removes.
 
 use super::findings;
-use crate::cli::ServiceOptions;
-use crate::console::print;
-use crate::context;
+use crate::cli::{CheckArgs, ServiceOptions};
+use crate::config::problem::Findings;
+use crate::console::{print, print_error};
+use crate::context::{self, Context};
 use crate::exit::Failure;
-use crate::plan::explain;
+use crate::generation::files as generation;
+use crate::generation::{children, environment};
+use crate::host::Host;
 use crate::plan::layout::Layout;
+use crate::plan::{Plan, explain};
 use crate::programs::nginx::config_test;
-use crate::render;
+use crate::programs::uwsgi::import_test::{self, Imported};
+use crate::programs::uwsgi::leftovers::Advice;
 use crate::sys::files;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 
-/// Loads, validates, plans and renders as `run` does, then runs `nginx -t` on the result.
-pub(super) fn check(options: &ServiceOptions) -> Result<(), Failure> {
-    runtime::block_on(check_service(options))?
+/// Loads, validates, plans and renders as `run` does, then runs `nginx -t` on the result, and imports the application
+/// where that is asked for.
+pub(super) fn check(options: &ServiceOptions, args: &CheckArgs) -> Result<(), Failure> {
+    runtime::block_on(check_service(options, args))?
 }
 
-async fn check_service(options: &ServiceOptions) -> Result<(), Failure> {
+async fn check_service(options: &ServiceOptions, args: &CheckArgs) -> Result<(), Failure> {
     let programs = ShortPrograms::alone();
     let mut context = context::load(options)?;
     let host = context.host(&programs).await;
@@ -32,10 +38,9 @@ async fn check_service(options: &ServiceOptions) -> Result<(), Failure> {
     let objections = if context.findings.has_problems() {
         None
     } else {
-        for file in render::render(&plan)? {
-            files::write_below(&plan.layout.folder(), &file.path, &file.text)?;
-        }
-        files::create_folder(&plan.layout.nginx().join("temp"), 0o755, None)?;
+        // The workers' user reads the modules for the import.
+        files::create_folder(folder.path(), 0o755, None)?;
+        generation::write(&plan)?;
         config_test::objections(&plan, &programs).await?
     };
     findings::print(&context.findings);
@@ -46,9 +51,45 @@ async fn check_service(options: &ServiceOptions) -> Result<(), Failure> {
     if objections.is_some() {
         return Err(Failure::NginxRefuses);
     }
+    if args.import {
+        import(&context, &plan, &host, &programs).await?;
+    }
     print(&explain::text(&explain::explain(
         &plan,
         &context.config,
         &host,
     )))
+}
+
+/// Imports the application, and prints what is to be said about it.
+async fn import(
+    context: &Context,
+    plan: &Plan,
+    host: &Host,
+    programs: &ShortPrograms,
+) -> Result<(), Failure> {
+    children::require_programs(host, &context.env)?;
+    let Some(uwsgi) = &plan.uwsgi else {
+        return Err(Failure::Bug("uWSGI was there a moment ago".to_owned()));
+    };
+    let env = environment::application(plan, &environment::variables(context));
+    match import_test::import(plan, &uwsgi.path, &env, programs).await? {
+        Imported::Yes { advice, warnings } => {
+            let mut told = Findings::default();
+            for warning in warnings {
+                told.warning("", warning, "");
+            }
+            for Advice { message, hint } in advice {
+                told.warning("", message, hint);
+            }
+            findings::print(&told);
+            Ok(())
+        }
+        Imported::No { how, output } => {
+            if !output.is_empty() {
+                print_error(&format!("{output}\n"));
+            }
+            Err(Failure::CannotImport(how))
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
     let launcher = || Launcher::new(context::runtime_dirs(service, &context::environment()));
     match cli.command {
         Command::Run(args) => run::run(service, args),
-        Command::Check => check::check(service),
+        Command::Check(args) => check::check(service, &args),
         Command::Render(args) => render::render(service, args.out.as_deref()),
         Command::Status(args) => client::status(&launcher(), &args),
         Command::Reload => client::reload(&launcher()),

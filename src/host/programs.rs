@@ -211,6 +211,7 @@ async fn output(program: &Path, args: &[&str], asking: Asking<'_>) -> String {
         args: &args,
         env: Some(environment::for_questions(asking.env)),
         cwd: None,
+        user: None,
         timeout: TIMEOUT,
     });
     finished

@@ -25,7 +25,7 @@ macro_rules! module {
 }
 
 /// The Python modules that uWSGI imports, as they are.
-const MODULES: [(&str, &str); 15] = [
+const MODULES: [(&str, &str); 16] = [
     module!("microservice_flask_entry.py"),
     module!("microservice_flask_environ.py"),
     module!("microservice_flask_answer.py"),
@@ -38,6 +38,7 @@ const MODULES: [(&str, &str); 15] = [
     module!("microservice_flask_forks.py"),
     module!("microservice_flask_leaving.py"),
     module!("microservice_flask_imported.py"),
+    module!("microservice_flask_check.py"),
     module!("microservice_flask_streams.py"),
     module!("microservice_flask_interpreter.py"),
     module!("microservice_flask_permissions.py"),

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt as _, Take};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
-use super::process::{self, Spawn, SpawnError};
+use super::process::{self, Credentials, Spawn, SpawnError};
 use super::reap::{self, Exit};
 
 /// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
@@ -42,6 +42,8 @@ pub(crate) struct ShortProgram<'a> {
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
     /// Its working folder; none: the launcher's own.
     pub(crate) cwd: Option<&'a Path>,
+    /// The user that it runs as; none: the launcher's own.
+    pub(crate) user: Option<&'a Credentials>,
     pub(crate) timeout: Duration,
 }
 
@@ -127,7 +129,7 @@ impl ShortPrograms {
             cwd: program.cwd,
             output: Some((theirs.as_fd(), theirs.as_fd())),
             inherit: Vec::new(),
-            user: None,
+            user: program.user,
             batch: false,
             death_signal: Signal::SIGKILL,
         })?;
@@ -226,6 +228,7 @@ mod tests {
                 args: &["-c".into(), script.into()],
                 env: None,
                 cwd: None,
+                user: None,
                 timeout,
             })
             .await
@@ -244,6 +247,7 @@ mod tests {
             args: &[],
             env: None,
             cwd: None,
+            user: None,
             timeout: limit,
         };
         assert!(matches!(

@@ -27,6 +27,7 @@ pub(crate) async fn objections(
         args: &arguments(plan),
         env: Some(Vec::new()),
         cwd: None,
+        user: None,
         timeout: TIMEOUT,
     };
     match programs.run(test).await {

@@ -29,6 +29,20 @@ pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("threads-of-the-import")
 }
 
+/// What `check --import` has written down.
+pub(super) fn read(folder: &Path) -> Leftovers {
+    Leftovers {
+        connections: lines(&folder.join("connections-of-the-import")),
+        threads: lines(&path(folder)),
+    }
+}
+
+fn lines(file: &Path) -> Vec<String> {
+    // There is no such file when there is nothing to tell.
+    let text = files::read_small(file, MAX_FILE).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
 /// Inspects a process through /proc and sock_diag(7), and reads what the entry module has found; what cannot be read
 /// counts as none.
 pub(super) fn find(pid: i32, folder: &Path) -> Leftovers {
@@ -46,23 +60,21 @@ pub(super) fn find(pid: i32, folder: &Path) -> Leftovers {
         .map(|socket| socket.remote.to_string())
         .chain(unix_peers)
         .collect();
-    // There is no such file when there is nothing to tell.
-    let names = files::read_small(&path(folder), MAX_FILE).unwrap_or_default();
     Leftovers {
         connections,
-        threads: names.lines().map(str::to_owned).collect(),
+        threads: lines(&path(folder)),
     }
 }
 
 /// A fault of the application, with the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Advice {
-    message: String,
-    hint: &'static str,
+pub(crate) struct Advice {
+    pub(crate) message: String,
+    pub(crate) hint: &'static str,
 }
 
 impl Leftovers {
-    fn advice(&self) -> Vec<Advice> {
+    pub(super) fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if !self.connections.is_empty() {
             advice.push(Advice {

@@ -1,0 +1,155 @@
+//! Whether the application can be imported: by uWSGI itself, without a socket, as the workers' user and within the time
+//! of a start.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::leftovers::{self, Advice};
+use crate::host::programs::Python;
+use crate::plan::Plan;
+use crate::sys::process::{Credentials, SpawnError};
+use crate::sys::reap::Exit;
+use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
+
+/// Separates uWSGI's own lines from those of the application (uwsgi/microservice_flask_check.py).
+const BEGIN: &str = "=== microservice-flask: the application is imported from here on ===";
+
+/// What came of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Imported {
+    /// It can be imported.
+    Yes {
+        /// What it left open.
+        advice: Vec<Advice>,
+        /// Warnings of the entry module, each with its message.
+        warnings: Vec<String>,
+    },
+    /// It cannot, or not in time.
+    No {
+        /// The end of the process, as text for operators.
+        how: String,
+        /// What it has printed.
+        output: String,
+    },
+}
+
+/// Imports the application. The files of the plan must exist; uWSGI must be installed.
+pub(crate) async fn import(
+    plan: &Plan,
+    executable: &Path,
+    env: &[(OsString, OsString)],
+    programs: &ShortPrograms,
+) -> Result<Imported, SpawnError> {
+    let mut env = env.to_vec();
+    for (name, value) in [
+        ("MICROSERVICE_APP_STDERR_FD", "2"),
+        ("MICROSERVICE_LOG_NONCE", "check"),
+        ("MICROSERVICE_CHECK_BEGIN", BEGIN),
+    ] {
+        env.push((name.into(), value.into()));
+    }
+    let user = plan
+        .user
+        .as_ref()
+        .map(|user| Credentials::of(&user.name, user.uid, user.gid));
+    let test = ShortProgram {
+        program: executable,
+        args: &arguments(plan),
+        env: Some(env),
+        cwd: Some(&plan.root.join("src")),
+        user: user.as_ref(),
+        timeout: plan.start_timeout,
+    };
+    match programs.run(test).await {
+        Ok(finished) => Ok(judge(&finished, &plan.layout.uwsgi())),
+        Err(RunError::Spawn(error)) => Err(error),
+        Err(RunError::TimedOut(limit)) => Ok(Imported::No {
+            how: format!(
+                "its import did not end within {} s (start_timeout)",
+                limit.as_secs_f64()
+            ),
+            output: String::new(),
+        }),
+    }
+}
+
+fn arguments(plan: &Plan) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    let python = plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python);
+    if !matches!(python, Some(Python::BuiltIn)) {
+        words.extend(["--plugins".into(), "python3".into()]);
+    }
+    if let Some(venv) = &plan.venv {
+        words.extend(["--virtualenv".into(), venv.path.clone().into()]);
+    }
+    words.extend(["--pythonpath".into(), plan.layout.uwsgi().into()]);
+    for word in [
+        "--no-server",
+        "--single-interpreter",
+        "--enable-threads",
+        "--need-app",
+        "--module",
+        "microservice_flask_check",
+    ] {
+        words.push(word.into());
+    }
+    words
+}
+
+fn judge(finished: &Finished, folder: &Path) -> Imported {
+    let output = finished
+        .output
+        .split_once(BEGIN)
+        .map_or(finished.output.as_str(), |(_, rest)| rest)
+        .trim();
+    if finished.exit == Exit::Code(0) {
+        return Imported::Yes {
+            advice: leftovers::read(folder).advice(),
+            warnings: warnings(output),
+        };
+    }
+    Imported::No {
+        how: format!("its import ended with {}", finished.exit),
+        output: output.to_owned(),
+    }
+}
+
+/// The messages of the entry module's records; other lines are the application's own.
+fn warnings(output: &str) -> Vec<String> {
+    let records = output
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    records
+        .filter(|record| record["level"] == "warning")
+        .filter_map(|record| record["message"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_uwsgi_says_of_itself_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let finished = |exit, text: &str| Finished {
+            exit,
+            output: format!("*** Starting uWSGI ***\n{BEGIN}\n{text}\n"),
+        };
+        let good = "printed\n{\"level\": \"warning\", \"message\": \"no alarm\"}\n{\"level\": 1}";
+        assert_eq!(
+            judge(&finished(Exit::Code(0), good), folder.path()),
+            Imported::Yes {
+                advice: Vec::new(),
+                warnings: vec!["no alarm".to_owned()],
+            }
+        );
+        assert_eq!(
+            judge(&finished(Exit::Code(22), "Traceback"), folder.path()),
+            Imported::No {
+                how: "its import ended with exit code 22".to_owned(),
+                output: "Traceback".to_owned(),
+            }
+        );
+    }
+}
