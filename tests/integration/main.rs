@@ -47,6 +47,7 @@ mod headers;
 mod imports;
 mod isolation;
 mod killed_workers;
+mod libraries;
 mod limits;
 mod logs;
 mod logs_access;

@@ -1,0 +1,78 @@
+//! prometheus_client, OpenTelemetry and Sentry: what they have counted and collected arrives, also that of workers which
+//! have ended.
+
+use std::collections::BTreeSet;
+
+use super::life::{Trial, as_numbers, assert_arrived};
+use super::servers::Server;
+use crate::service::world_accessible_folder;
+
+#[test]
+fn prometheus_sums_up_all_workers_that_have_been() {
+    let folder = world_accessible_folder("prometheus-");
+    // The workers write as another user.
+    let writable = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), writable).unwrap();
+    let path = folder.path().display().to_string();
+    let service = Trial::new("prometheus").env("PROMETHEUS_MULTIPROC_DIR", path);
+    let mut life = service.start();
+    life.live();
+    let metrics = life.running.get_ok("/metrics").text();
+    let counted = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("orders_total "))
+        .unwrap_or_else(|| panic!("{metrics}"));
+    // Each request has counted itself; one was in the worker that was killed.
+    let counted: f64 = counted.parse().unwrap();
+    let answered = life.traffic.answers.len();
+    let right = [answered, answered + 1];
+    assert!(
+        right
+            .iter()
+            .any(|sum| sum.to_string() == counted.to_string()),
+        "{counted} of {answered}"
+    );
+    // A worker that has ended by itself is not "live" any more.
+    let live: BTreeSet<i64> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("served_by{")?.split('"').nth(1))
+        .map(|worker| worker.parse().unwrap())
+        .collect();
+    let mut alive: BTreeSet<i64> = life
+        .workers()
+        .iter()
+        .map(|worker| worker.pid.into())
+        .collect();
+    alive.insert(life.killed);
+    assert!(live.is_subset(&alive), "{live:?} are live, of {alive:?}");
+    life.stop();
+    life.assert_quiet(&[]);
+}
+
+#[test]
+fn opentelemetry_loses_no_span() {
+    let collector = Server::upstream("opentelemetry");
+    let url = format!("http://127.0.0.1:{}", collector.port);
+    let service = Trial::new("opentelemetry").env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
+    let mut life = service.start();
+    life.live();
+    life.stop();
+    let spans = collector.received("spans");
+    assert_arrived(&life.numbers(), as_numbers(&spans));
+    life.assert_quiet(&[]);
+}
+
+#[test]
+fn sentry_loses_no_event() {
+    let collector = Server::upstream("sentry");
+    let dsn = format!("http://key@127.0.0.1:{}/1", collector.port);
+    let mut life = Trial::new("sentry").env("SENTRY_DSN", dsn).start();
+    life.live();
+    assert_eq!(life.running.get("/fail").unwrap().status, 500);
+    life.stop();
+    life.assert_quiet(&["the rum is gone", "GET /fail 500"]);
+    let events = collector.received("events");
+    assert_arrived(&life.numbers(), as_numbers(&events));
+    let failures = events.iter().filter(|event| *event == "the rum is gone");
+    assert_eq!(failures.count(), 1, "{events:?}");
+}
