@@ -130,7 +130,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended by itself; then there is only its end to be taken note of.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -67,11 +67,11 @@ impl Traffic {
                 })
             });
             // The clients must end when this fails, or the scope would never be left.
-            let _end = EndOf(&stop);
+            let end = EndOf(&stop);
             self.wait_for_more(20);
             what();
             self.wait_for_more(40);
-            drop(_end);
+            drop(end);
             clients.join().unwrap()
         });
         self.answers.extend(answers.into_iter().flatten());

@@ -1,4 +1,4 @@
-"""Solves equations with numpy. The random generator is made at import."""
+"""Solves equations with numpy. The random generator is made at import. OPENBLAS_NUM_THREADS=1 is set."""
 
 import os
 
