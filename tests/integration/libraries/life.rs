@@ -104,7 +104,8 @@ impl Life {
         self.lose_a_worker();
     }
 
-    fn reload(&mut self) {
+    /// A reload under load, to its end.
+    pub(super) fn reload(&mut self) {
         let running = &self.running;
         self.traffic.send_during(|| {
             running.run_command(&["reload"]).assert_code(0);

@@ -3,12 +3,14 @@
 use super::life::{THREADS, Trial, assert_arrived};
 use crate::log::Line;
 
-/// The thread that writes is in uWSGI's main process, and the workers' lines reach it through a pipe.
+/// The thread that writes is in uWSGI's main process, and the workers' lines reach it through a pipe. They share the lock
+/// of that pipe, so one that is killed while it holds the lock stops all others: no worker is killed here.
 #[test]
 fn loguru_from_the_import_writes_for_all_workers() {
     let mut naive = Trial::new("loguru").start();
     naive.wait_for_warning(THREADS);
-    naive.live();
+    naive.traffic.send(200);
+    naive.reload();
     naive.stop();
     assert_arrived(&naive.numbers(), naive.numbers_in("orders"));
     naive.assert_quiet(&[THREADS]);
