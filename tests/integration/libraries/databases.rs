@@ -42,7 +42,7 @@ fn sqlalchemy_with_postgresql_is_warned_of_the_connection_from_the_import() {
     keeps_its_rows(cured.start());
 }
 
-/// The pool's threads open its connections; neither is of use in a worker.
+/// The pool's threads open its connections; neither are of use in a worker.
 #[test]
 fn psycopg_is_warned_of_the_pool_from_the_import() {
     let server = Server::postgresql();
@@ -50,7 +50,7 @@ fn psycopg_is_warned_of_the_pool_from_the_import() {
     server.ask_postgresql(schema).unwrap();
     let service = || with_database("psycopg_pool", "postgresql", &server);
     let naive = service().start();
-    naive.wait_for_warning(CONNECTIONS);
+    // Whether the threads have connected before the fork, and so whether there is a warning of that, is chance.
     naive.wait_for_warning(THREADS);
     drop(naive);
 
