@@ -44,6 +44,9 @@ need_cargo() {
 # The programs that the launcher runs.
 RUN_PACKAGES=(nginx-light uwsgi-core uwsgi-plugin-python3 python3-flask)
 
+# What the tests need beside them.
+TEST_PACKAGES=(curl python3-venv postgresql redis-server)
+
 # The programs that build and run images. runc is for machines without cgroup v2, where crun does not work.
 CONTAINER_PACKAGES=(podman runc netavark aardvark-dns iptables)
 

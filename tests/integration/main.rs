@@ -54,6 +54,7 @@ mod isolation;
 mod killed_workers;
 mod lazy_apps;
 mod leaving;
+mod libraries;
 mod limits;
 mod logs;
 mod logs_access;
