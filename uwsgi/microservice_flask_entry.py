@@ -124,6 +124,9 @@ def _load():
             code = 1
         _give_up("cannot import main.py: it ended Python with sys.exit(), code %d" % code, code)
     except KeyboardInterrupt as error:
+        if not _in_master:
+            # uWSGI ends, because another process could not import the application, and has said so.
+            os._exit(_QUIETLY)
         _print_traceback(error)
         _give_up("cannot import main.py: KeyboardInterrupt: it was interrupted (SIGINT)")
     except BaseException as error:

@@ -11,7 +11,6 @@ for the end of the child, a socket would have one more process that never accept
 import contextlib
 import ctypes
 import os
-import signal
 import socket
 import stat
 import sys
@@ -130,11 +129,14 @@ def in_worker(threads):
 
 def _as_application(fork):
     def application_forks():
+        # A signal that arrives before the child has handlers of its own would meet those of uWSGI.
+        _forking.mask = signals.block()
         _forking.now = True
         try:
             return fork()
         finally:
             _forking.now = False
+            signals.set_mask(_forking.mask)
 
     application_forks.__name__, application_forks.__doc__ = fork.__name__, fork.__doc__
     return application_forks
@@ -147,6 +149,7 @@ def _after_fork():
         _is_child = True
         _close_foreign()
         _in_child()
+        _forking.mask = signals.without_ours(_forking.mask)
 
 
 def _descriptors():
@@ -220,6 +223,6 @@ def _unblocked(start):
         try:
             return start(*args, **kwargs)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            signals.set_mask(mask)
 
     return started

@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-import time
+from _thread import allocate_lock, get_ident, start_new_thread  # gevent replaces those of `threading` and `time`.
+from time import monotonic, sleep
 
 import microservice_flask_records as records
 import microservice_flask_signals as signals
@@ -45,7 +46,7 @@ def _leave():
     global _left_at
     if _left_at:
         return
-    _left_at = time.monotonic()
+    _left_at = monotonic()
     # A second signal would end the exit handlers in the middle.
     signal.pthread_sigmask(signal.SIG_BLOCK, _END)
     _show()
@@ -54,17 +55,40 @@ def _leave():
         signals.set_default(signal.SIGALRM)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
         signal.setitimer(signal.ITIMER_REAL, limit + _HARD_END)
-    me = threading.get_ident()
-    threading.Thread(target=_watch, args=(limit, me), name="microservice-flask leaving", daemon=True).start()
+    if _is_greenlet_gone():
+        # Its exit handlers need a thread in which it works.
+        done = allocate_lock()
+        done.acquire()
+        start_new_thread(_end, (limit, done))
+        done.acquire()
+    else:
+        _end(limit)
+
+
+def _is_greenlet_gone():
+    """exit(3) has ended what greenlet keeps for the first thread in C++; gevent cannot do anything there."""
+    greenlet = sys.modules.get("greenlet")
+    try:
+        return greenlet is not None and greenlet.getcurrent() is None
+    except SystemError:
+        return True
+
+
+def _end(limit, done=None):
+    """What Python does at its end, as far as the application has a part in it."""
+    start_new_thread(_watch, (limit, get_ident()))
     handler = signals.term_handler()
     if handler:
         _call(handler, signal.SIGTERM, sys._getframe())
     if _theirs:
         _call(_theirs)
-    # Waits for threads that are no daemons, and for the jobs of executors.
-    _call(threading._shutdown)
+    # Waits for threads that are no daemons, and for the jobs of executors. Those of gevent cannot run here any more.
+    if not threading._shutdown.__module__.startswith("gevent"):
+        _call(threading._shutdown)
     _call(atexit._run_exitfuncs)
     streams.flush()
+    if done:
+        done.release()
 
 
 def _call(function, *args):
@@ -88,7 +112,7 @@ def _show():
 
 
 def _watch(limit, leaving):
-    time.sleep(_timeout)
+    sleep(_timeout)
     fields = dict(worker=uwsgi.worker_id(), pid=os.getpid())
     held, stack = _held_by(leaving)
     if stack:

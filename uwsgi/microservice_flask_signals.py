@@ -10,7 +10,8 @@ Dispositions are read and set by sigaction(2), as faulthandler and C libraries d
 import ctypes
 import signal
 import threading
-import time
+from _signal import SIG_DFL, signal as set_handler  # The application may replace those of `signal`; so does the deadline.
+from time import monotonic, sleep  # gevent replaces those of `time`.
 
 from microservice_flask_records import record
 
@@ -126,9 +127,9 @@ def in_worker(serves=True):
 
 def _take_back(last):
     """Waits until uWSGI has set its own handlers, and replaces them by those of the application."""
-    end = time.monotonic() + _WAIT
-    while _handler(action(_LAST)) == last and time.monotonic() < end:
-        time.sleep(_POLL)
+    end = monotonic() + _WAIT
+    while _handler(action(_LAST)) == last and monotonic() < end:
+        sleep(_POLL)
     for number in _TAKEN & set(_set_at_import):
         set_action(number, _set_at_import[number])
 
@@ -141,22 +142,35 @@ def term_handler():
 
 def in_child(own_alarm):
     """In a process that the application has forked: signals as a new Python has them, and as the application has set
-    them. `own_alarm` is the handler of the request's deadline."""
+    them. `own_alarm` is the handler of the request's deadline. All signals are blocked meanwhile."""
     for number in _NUMBERS:
         handler = signal.getsignal(number)
         if number in _set_at_import:
             set_action(number, _set_at_import[number])
         elif callable(handler) and handler is not own_alarm:
             # The application has set it since, or Python has (SIGINT). uWSGI may have put its own in place.
-            signal.signal(number, handler)
+            set_handler(number, handler)
         elif number in _IGNORED_BY_UWSGI or _handler(action(number)) not in (_DEFAULT, _IGNORED):
-            signal.signal(number, signal.SIG_DFL)
-    unblock()
+            set_handler(number, SIG_DFL)
+
+
+def block():
+    """Blocks all signals in this thread. Returns the mask before."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
+
+
+def without_ours(mask):
+    """The mask without the signals that are blocked for uWSGI: all of them in its threads, SIGHUP in the first one."""
+    return _blocked if len(mask) >= len(_NUMBERS) - 2 else mask - {signal.SIGHUP}
+
+
+def set_mask(mask):
+    """Returns the mask before."""
+    return signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def unblock():
-    """Lets the signals through that uWSGI blocks in its threads: all of them, or SIGHUP. Returns the mask before."""
+    """Lets the signals through that are blocked for uWSGI. Returns the mask before."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    wanted = _blocked if len(mask) >= len(_NUMBERS) - 2 else mask - {signal.SIGHUP}
-    signal.pthread_sigmask(signal.SIG_SETMASK, wanted)
+    set_mask(without_ours(mask))
     return mask

@@ -11,9 +11,9 @@ type Options = [(String, String)];
 
 /// Whether each process imports the application itself, also one that is started long after the others.
 pub(crate) fn import_in_each_process(options: &Options) -> bool {
-    options
-        .iter()
-        .any(|(name, value)| name == "lazy-apps" && is_true(value))
+    // Of several values the last one holds.
+    let mut values = options.iter().rev().filter(|(name, _)| name == "lazy-apps");
+    values.next().is_some_and(|(_, value)| is_true(value))
 }
 
 /// Whether uWSGI has mules: processes of its own beside those that serve.

@@ -35,7 +35,7 @@ impl UwsgiIni {
         let name = sanitize_name(&plan.name);
         let python = plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python);
         Ok(Self {
-            plugin: !matches!(python, Some(Python::BuiltIn)),
+            plugin: plan.uwsgi.as_ref().is_none_or(Uwsgi::has_plugin),
             venv: plan
                 .venv
                 .as_ref()

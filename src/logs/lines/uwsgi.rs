@@ -118,7 +118,13 @@ pub fn parse(line: &[u8]) -> UwsgiLine {
     }
 }
 
+/// Of a failed call while uWSGI writes its statistics: the launcher has stopped to read them, because it stops.
+const STATISTICS: &[u8] = b" [core/stats.c line ";
+
 fn level(line: &[u8]) -> Level {
+    if memmem::find(line, STATISTICS).is_some() {
+        return Level::Info;
+    }
     let known = FINDERS.iter().find(|(_, part)| part.find(line).is_some());
     if let Some(&(level, _)) = known {
         return level;

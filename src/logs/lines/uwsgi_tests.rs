@@ -123,6 +123,12 @@ fn calls_that_failed() {
         None,
     );
     check(
+        "write(): Broken pipe [core/stats.c line 389]",
+        Info,
+        None,
+        None,
+    );
+    check(
         "bind(): Address already in use [core/socket.c line 769]",
         Error,
         None,

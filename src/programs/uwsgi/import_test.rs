@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::leftovers::{self, Advice};
-use crate::host::programs::Python;
 use crate::plan::Plan;
 use crate::sys::process::{Credentials, SpawnError};
 use crate::sys::reap::Exit;
@@ -75,8 +74,7 @@ pub(crate) async fn import(
 
 fn arguments(plan: &Plan) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
-    let python = plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python);
-    if !matches!(python, Some(Python::BuiltIn)) {
+    if plan.uwsgi.as_ref().is_none_or(|uwsgi| uwsgi.has_plugin()) {
         words.extend(["--plugins".into(), "python3".into()]);
     }
     if let Some(venv) = &plan.venv {

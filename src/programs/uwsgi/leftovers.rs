@@ -88,7 +88,7 @@ impl Leftovers {
         if !self.threads.is_empty() {
             advice.push(Advice {
                 message: format!(
-                    "The application started threads when it was imported ({}): they do not exist in the processes that serve, and do nothing for them.",
+                    "The application started threads when it was imported ({}): they run in uWSGI's main process only, and do nothing for the processes that serve.",
                     self.threads.join(", ")
                 ),
                 hint: "set uwsgi_config to {\"lazy-apps\": true}: each process then imports the application itself and has these threads, which costs memory; what must run only once needs wsgi_processes 1, too",

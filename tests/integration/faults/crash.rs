@@ -81,7 +81,12 @@ pub(super) fn kill_nginx_worker(scene: &mut Scene) {
 }
 
 pub(super) fn kill_all_nginx_workers(scene: &mut Scene) {
-    kill(&scene.running.nginx_workers());
+    let workers = scene.running.nginx_workers();
+    // Otherwise a client of the first one may meet the second one before that is killed too, and fail twice.
+    for worker in &workers {
+        worker.signal(Signal::SIGSTOP);
+    }
+    kill(&workers);
     wait_ready(scene);
 }
 
