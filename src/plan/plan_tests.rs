@@ -81,11 +81,6 @@ fn unknown_uwsgi_options_are_problems() {
             ("/uwsgi_config/no-such", "knows no option", "uwsgi --help"),
         ],
     );
-    check(
-        r#"{"uwsgi_config": {"declare-option": "mine=env=$1", "mine": "A=1"}}"#,
-        None,
-        &[],
-    );
 }
 
 #[test]
