@@ -44,6 +44,10 @@ const OWNED: &[(&str, &str)] = &[
         "put the virtual environment into the folder venv of the service",
     ),
     (
+        "py-executable py-sys-executable py-programname py-program-name pyargv",
+        "sys.executable is the Python of the service's virtual environment or of uWSGI, sys.argv that of `flask run`",
+    ),
+    (
         "plugins plugin need-plugin need-plugins plugins-dir plugin-dir early-plugin",
         "the launcher chooses the Python plugin",
     ),
@@ -119,6 +123,11 @@ const UNUSABLE: &[(&str, &str, &str)] = &[
     (
         "cgi-mode",
         "nginx does not understand such responses",
+        "leave it out",
+    ),
+    (
+        "no-site",
+        "no installed package could be imported",
         "leave it out",
     ),
     (
@@ -229,7 +238,7 @@ mod tests {
             "reload-on-rss",
             "stats-minified",
             "import",
-            "py-executable",
+            "py-tracebacker",
         ] {
             assert!(refusal(name).is_none(), "{name}");
         }

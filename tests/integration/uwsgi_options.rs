@@ -210,10 +210,7 @@ def imported(name):
         option("import", "json.tool").gives("imported('json.tool')", "True"),
         option("pyimport", "wave").gives("imported('wave')", "True"),
         option("shared-import", "colorsys").gives("imported('colorsys')", "True"),
-        option("py-executable", "/usr/bin/python3.11")
-            .gives("sys.executable", "'/usr/bin/python3.11'"),
         option("py-tracebacker", "STATE/traceback"),
-        option("pyargv", "a b").gives("sys.argv[1:]", "['a', 'b']"),
         option("optimize", 1).gives("sys.flags.optimize", "1"),
         option("wsgi-strict", true),
         option("wsgi-accept-buffers", true),
