@@ -6,6 +6,9 @@ use serde_json::json;
 
 use crate::uwsgi_life::{By, Tried, live, option};
 
+/// Notes which process has imported the application.
+const IMPORTED_BY: &str = "IMPORTED_BY = os.getpid()\n";
+
 /// Options that change little, and need nothing of the application.
 fn quiet_options() -> Vec<Tried> {
     vec![
@@ -96,7 +99,10 @@ fn options_that_are_set_twice_or_off() {
         option("memory-report", false),
         option("vacuum", "off"),
         option("thunder-lock", 0),
-        option("lazy-apps", "false").gives("os.getpid() == IMPORTED_BY", "False"),
+        // The entry module understands it as uWSGI does.
+        option("lazy-apps", "OFF")
+            .gives("os.getpid() == IMPORTED_BY", "False")
+            .gives("sys.modules['microservice_flask_entry']._in_master", "True"),
         option("max-requests", 0),
         option("max-worker-lifetime", "0"),
         option("log-zero", true),
@@ -105,7 +111,7 @@ fn options_that_are_set_twice_or_off() {
         option("procname-prefix", "before-"),
         option("log-date", true),
     ];
-    live(By::Processes, &options, "IMPORTED_BY = os.getpid()\n");
+    live(By::Processes, &options, IMPORTED_BY);
 }
 
 #[test]
@@ -128,8 +134,6 @@ fn workers_that_are_recycled_by_age_and_memory() {
     ];
     live(By::Threads, &options, "");
 }
-
-const IMPORTED_BY: &str = "IMPORTED_BY = os.getpid()\n";
 
 #[test]
 fn an_import_in_each_process() {
