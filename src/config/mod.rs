@@ -1,9 +1,9 @@
 //! The service's configuration: finds, parses and validates its config.json.
 //!
 //! Reading order: [`locate`] finds the file, [`mod@file`] declares and parses its keys, [`schema`] describes them for
-//! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`uwsgi_options`] and
-//! [`log`] define what a value may be, and [`problem`] collects the findings with their positions. [`load`] combines
-//! them into a [`Config`].
+//! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`uwsgi_options`] with
+//! [`uwsgi_refused`] and [`log`] define what a value may be, and [`problem`] collects the findings with their positions.
+//! [`load`] combines them into a [`Config`].
 #![forbid(unsafe_code)]
 
 pub(crate) mod collections;
@@ -16,6 +16,7 @@ pub(crate) mod near_miss;
 pub mod problem;
 pub(crate) mod schema;
 pub(crate) mod uwsgi_options;
+pub(crate) mod uwsgi_refused;
 pub(crate) mod values;
 
 use std::path::PathBuf;

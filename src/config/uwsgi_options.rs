@@ -1,4 +1,4 @@
-//! `uwsgi_config`: the uWSGI options that a service may set, and what to use instead of those it may not.
+//! `uwsgi_config`: the uWSGI options that a service sets.
 
 use std::borrow::Cow;
 
@@ -6,177 +6,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::problem::pointer;
+use super::uwsgi_refused::refusal;
 use super::values::{FromJson, InvalidValue, describe};
 
 /// Name and value of each option, in the order of the file; a list becomes several options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UwsgiOptions(pub Vec<(String, String)>);
-
-/// uWSGI options that the launcher sets itself, with the hint what to use instead.
-const RESERVED: &[(&[&str], &str)] = &[
-    (
-        &[
-            "processes",
-            "workers",
-            "p",
-            "cheaper",
-            "cheaper-initial",
-            "workers-cheaper",
-            "cheaper-algo",
-            "cheaper-step",
-            "cheaper-overload",
-            "cheap",
-            "idle",
-            "die-on-idle",
-        ],
-        "there are always as many processes as nginx_config.wsgi_processes says: set that",
-    ),
-    (
-        &[
-            "threads",
-            "enable-threads",
-            "async",
-            "gevent",
-            "ugreen",
-            "asyncio",
-        ],
-        "set nginx_config.wsgi_worker_threads_count and wsgi_processes",
-    ),
-    (&["uid", "gid", "chuid", "chgid"], "set nginx_config.user"),
-    (&["listen"], "set nginx_config.queue_size"),
-    (
-        &[
-            "harakiri",
-            "harakiri-graceful-timeout",
-            "harakiri-graceful-signal",
-            "harakiri-queue-threshold",
-            "http-timeout",
-        ],
-        "set nginx_config.request_timeout",
-    ),
-    (
-        &[
-            "socket",
-            "uwsgi-socket",
-            "http",
-            "http-socket",
-            "http11-socket",
-            "https-socket",
-            "scgi-socket",
-            "raw-socket",
-            "uwsgi-socket-modifier1",
-            "zerg",
-            "zergpool",
-            "ignore-sigpipe",
-            "ignore-write-errors",
-            "https",
-            "fastcgi-socket",
-            "s",
-            "chmod-socket",
-            "chown-socket",
-            "shared-socket",
-        ],
-        "the launcher owns the sockets; set --listen",
-    ),
-    (
-        &[
-            "module",
-            "wsgi",
-            "wsgi-file",
-            "mount",
-            "callable",
-            "pythonpath",
-            "pp",
-            "w",
-            "manage-script-name",
-            "chdir",
-            "chdir2",
-            "file",
-            "wsgi-env-behaviour",
-            "chroot",
-        ],
-        "the launcher imports `app` from src/main.py",
-    ),
-    (
-        &["virtualenv", "venv", "home", "pyhome", "H"],
-        "put the virtual environment into the folder venv of the service",
-    ),
-    (
-        &[
-            "plugins",
-            "plugin",
-            "need-plugin",
-            "plugins-dir",
-            "plugin-dir",
-            "early-plugin",
-        ],
-        "the launcher chooses the Python plugin",
-    ),
-    (
-        &[
-            "master",
-            "need-app",
-            "strict",
-            "single-interpreter",
-            "no-orphans",
-            "die-on-term",
-            "socket-timeout",
-            "buffer-size",
-            "max-vars",
-            "lazy",
-        ],
-        "the launcher depends on its own setting",
-    ),
-    (
-        &[
-            "stats",
-            "stats-server",
-            "master-fifo",
-            "pidfile",
-            "safe-pidfile",
-            "daemonize",
-            "daemonize2",
-            "emperor",
-            "touch-reload",
-            "touch-chain-reload",
-            "touch-workers-reload",
-            "fs-reload",
-            "py-autoreload",
-            "python-auto-reload",
-            "pidfile2",
-            "worker-exec",
-            "reload-mercy",
-        ],
-        "the launcher starts, watches and reloads uWSGI",
-    ),
-    (
-        &["worker-reload-mercy", "skip-atexit-teardown"],
-        "set nginx_config.worker_exit_timeout",
-    ),
-    (
-        &["py-call-osafterfork", "py-call-uwsgi-fork-hooks"],
-        "the launcher calls the functions of os.register_at_fork in every process",
-    ),
-    (
-        &[
-            "logto",
-            "logto2",
-            "logger",
-            "req-logger",
-            "log-master",
-            "log-format",
-            "logformat",
-            "log-encoder",
-            "disable-logging",
-            "logfile-chown",
-        ],
-        "uWSGI's log goes through the launcher; nginx writes the access log",
-    ),
-    (
-        &["ini", "json", "xml", "yaml", "yml", "include", "inherit"],
-        "write the options themselves into uwsgi_config",
-    ),
-];
 
 impl FromJson for UwsgiOptions {
     fn from_json(value: &Value) -> Result<Self, Vec<InvalidValue>> {
@@ -205,16 +40,6 @@ impl FromJson for UwsgiOptions {
     }
 }
 
-/// What to use instead of an option that the launcher sets itself; none for one that the service may set.
-pub(crate) fn instead_of(name: &str) -> Option<&'static str> {
-    // uWSGI treats - and _ alike in some options only; the check must not be bypassed by the spelling.
-    let plain = name.replace('_', "-");
-    let reserved = RESERVED
-        .iter()
-        .find(|(names, _)| names.contains(&plain.as_str()));
-    reserved.map(|(_, instead)| *instead)
-}
-
 fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, InvalidValue> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if name.is_empty() || !name.bytes().all(allowed) {
@@ -223,11 +48,8 @@ fn uwsgi_option(name: &str, setting: &Value) -> Result<Vec<String>, InvalidValue
             "use letters, digits and -",
         ));
     }
-    if let Some(instead) = instead_of(name) {
-        return Err(InvalidValue::new(
-            format!("the uWSGI option {name} is set by the launcher"),
-            instead,
-        ));
+    if let Some(refused) = refusal(name) {
+        return Err(refused);
     }
     match setting {
         Value::Array(values) => values.iter().map(uwsgi_value).collect(),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::problem::Findings;
-use crate::config::uwsgi_options;
+use crate::config::uwsgi_refused;
 use crate::host::Host;
 use crate::host::environment::Environment;
 
@@ -142,7 +142,7 @@ fn uwsgi(host: &Host, findings: &mut Findings) {
         if !known.contains(&option) {
             continue;
         }
-        let hint = uwsgi_options::instead_of(&option).map_or_else(
+        let hint = uwsgi_refused::instead_of(&option).map_or_else(
             || format!("set {option:?} in uwsgi_config of config.json"),
             str::to_owned,
         );

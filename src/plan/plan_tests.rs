@@ -26,11 +26,7 @@ fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str
         }),
         nginx: None,
         uwsgi: None,
-        uwsgi_options: Some(
-            ["R", "max-requests", "env", "declare-option"]
-                .map(str::to_owned)
-                .into(),
-        ),
+        uwsgi_options: Some(["R", "max-requests", "env"].map(str::to_owned).into()),
         environment: Environment::default(),
         home: Home::Own,
         folder: Folder {
@@ -80,11 +76,6 @@ fn unknown_uwsgi_options_are_problems() {
             ),
             ("/uwsgi_config/no-such", "knows no option", "uwsgi --help"),
         ],
-    );
-    check(
-        r#"{"uwsgi_config": {"declare-option": "mine=env=$1", "mine": "A=1"}}"#,
-        None,
-        &[],
     );
 }
 

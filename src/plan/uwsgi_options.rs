@@ -33,11 +33,6 @@ pub(super) fn check(config: &Config, host: &Host, findings: &mut Findings) {
     let Some(known) = &host.uwsgi_options else {
         return;
     };
-    let is_set = |name: &str| config.uwsgi_options.iter().any(|(set, _)| set == name);
-    // These options define further ones.
-    if is_set("declare-option") || is_set("declare-option2") {
-        return;
-    }
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let mut reported: Vec<&str> = Vec::new();
     for (name, _) in &config.uwsgi_options {

@@ -44,15 +44,24 @@ pub fn nginx_include(path: &str) -> String {
     nginx(&literal)
 }
 
+/// A path for uwsgi.ini.
+pub fn uwsgi(path: &str) -> Result<String, Unquotable> {
+    if path.contains(':') && path.starts_with('/') {
+        return Err(Unquotable {
+            value: path.to_owned(),
+            why: "uWSGI would take what follows a colon for a port",
+        });
+    }
+    uwsgi_value(path)
+}
+
 /// A value for uwsgi.ini. `%` starts a magic variable and is doubled. `$(`, `@(` and `%(` cannot be quoted: uWSGI expands
 /// them even in values that come from the environment (tried with 2.0.21).
-pub fn uwsgi(value: &str) -> Result<String, Unquotable> {
+pub fn uwsgi_value(value: &str) -> Result<String, Unquotable> {
     let why = if value.chars().any(char::is_control) {
         "uWSGI's configuration cannot hold line breaks and control characters"
     } else if ["$(", "@(", "%("].iter().any(|mark| value.contains(mark)) {
         "uWSGI would expand $(…), @(…) and %(…) in it"
-    } else if value.contains(':') && value.starts_with('/') {
-        "uWSGI would take what follows a colon for a port"
     } else if value.trim() != value {
         "uWSGI's configuration cannot hold spaces at its ends"
     } else {
@@ -126,5 +135,8 @@ mod tests {
         for bad in ["/a\nexec = x", "/$(HOME)", "/@(exec://id)", "/%(x)", "/a "] {
             assert!(uwsgi(bad).is_err(), "{bad}");
         }
+        assert!(uwsgi("/a:1").is_err());
+        let touched = "/a print:x";
+        assert_eq!(uwsgi_value(touched), Ok(touched.to_owned()));
     }
 }

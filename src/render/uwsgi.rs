@@ -58,7 +58,9 @@ impl UwsgiIni {
             options: plan
                 .uwsgi_options
                 .iter()
-                .map(|(name, value)| quote::uwsgi(value.trim()).map(|value| (name.clone(), value)))
+                .map(|(name, value)| {
+                    quote::uwsgi_value(value.trim()).map(|value| (name.clone(), value))
+                })
                 .collect::<Result<_, _>>()?,
         })
     }

@@ -251,7 +251,7 @@ fn check_leaves_no_files() {
 
 #[test]
 fn unknown_uwsgi_options_are_problems() {
-    let options = json!({"max-request": 5, "max-requests": 5, "py-executable": "/usr/bin/python3"});
+    let options = json!({"max-request": 5, "max-requests": 5, "wsgi-strict": true});
     let config = json!({"use_nginx": true, "uwsgi_config": options});
     for command in [&["check"][..], &["run", "--production"]] {
         let output = Launcher::new(&Service::new().config(&config))
@@ -259,7 +259,7 @@ fn unknown_uwsgi_options_are_problems() {
             .output();
         output.assert_code(78);
         assert_contains_all(&output, &["/uwsgi_config/max-request", "\"max-requests\"?"]);
-        assert!(!output.text().contains("py-exec"), "{}", output.text());
+        assert!(!output.text().contains("wsgi-strict"), "{}", output.text());
     }
 }
 

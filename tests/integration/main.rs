@@ -2,9 +2,9 @@
 //!
 //! The harness: `service` makes the folder of a service, `launcher` starts the binary, `running` controls it, `output`
 //! is the output of a command; `http` and `connection` are the client, `load` runs many of them, `account` counts what
-//! their requests have logged, `refusals` holds requests open and reads what others get instead; `websocket` is a client
-//! of its own; `family` finds processes, `log` collects output, `wait` polls with a deadline. `harness` tests these. Each
-//! of the other modules tests one subject.
+//! their requests have logged, `refusals` holds requests open and reads what others get instead; `uwsgi_life` is a whole
+//! life with options of uWSGI; `websocket` is a client of its own; `family` finds processes, `log` collects output, `wait`
+//! polls with a deadline. `harness` tests these. Each of the other modules tests one subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod account;
@@ -22,6 +22,7 @@ mod refusals;
 mod running;
 mod runtime_folder;
 mod service;
+mod uwsgi_life;
 mod wait;
 mod websocket;
 
@@ -78,6 +79,8 @@ mod startup;
 mod static_files;
 mod timeouts;
 mod trust;
+mod uwsgi_options;
+mod uwsgi_processes;
 mod websocket_slots;
 mod websockets;
 mod worker_deaths;

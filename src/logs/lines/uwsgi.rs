@@ -26,8 +26,17 @@ pub struct UwsgiLine {
     pub pid: Option<u32>,
 }
 
-/// Text that known messages contain, by level and the most severe first; the first match decides.
-const KNOWN: [(Level, &[&str]); 2] = [
+/// Text that known messages contain, by level; the first match decides. The first ones only look like failures: a file
+/// that is expected later, a pidfile that the first start does not have, a reader of the statistics that has left.
+const KNOWN: [(Level, &[&str]); 3] = [
+    (
+        Level::Info,
+        &[
+            "events will be triggered as soon as the file is created",
+            "\"): No such file or directory [core/daemons.c line ",
+            "write(): Broken pipe [core/stats.c line ",
+        ],
+    ),
     (
         Level::Error,
         &[
@@ -40,6 +49,8 @@ const KNOWN: [(Level, &[&str]); 2] = [
             "no app loaded",
             "NO MERCY",
             "ImportError",
+            "ModuleNotFoundError",
+            "FATAL hook failed",
             "invalid request block size",
             "unable to find",
             "can't load",

@@ -192,3 +192,33 @@ fn what_ends_a_start() {
         check(line, Info, None, None);
     }
 }
+
+#[test]
+fn what_only_looks_like_a_failure() {
+    for line in [
+        "unable to stat() /srv/x, events will be triggered as soon as the file is created",
+        "open(\"/srv/x.pid\"): No such file or directory [core/daemons.c line 161]",
+        "write(): Broken pipe [core/stats.c line 389]",
+    ] {
+        check(line, Info, None, None);
+    }
+    let folder =
+        "uwsgi_spawn_daemon()/chdir(): No such file or directory [core/daemons.c line 321]";
+    check(folder, Error, None, None);
+}
+
+#[test]
+fn failures_of_options() {
+    check(
+        "ModuleNotFoundError: No module named 'x'",
+        Error,
+        None,
+        None,
+    );
+    check(
+        "Fri Nov 27 05:37:37 2026 - FATAL hook failed, destroying instance",
+        Error,
+        None,
+        None,
+    );
+}

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 /// The beginnings of uWSGI's lines in a worker.
-const BEGINNINGS: [&str; 28] = [
+const BEGINNINGS: [&str; 29] = [
     // core/uwsgi.c
     "Gracefully killing worker ",
     "...The work of process ",
@@ -28,6 +28,8 @@ const BEGINNINGS: [&str; 28] = [
     "unable to load app ",
     "FATAL ERROR: you cannot load more than ",
     "*** worker ",
+    // core/hooks.c
+    "FATAL hook failed",
     // core/signal.c
     "[uwsgi-signal] ",
     "uWSGI worker ",
