@@ -46,13 +46,6 @@ pub struct Uwsgi {
     pub built_in: Option<String>,
 }
 
-impl Uwsgi {
-    /// Whether its Python is a plugin, which has to be named.
-    pub fn has_plugin(&self) -> bool {
-        self.python != Python::BuiltIn
-    }
-}
-
 /// Where uWSGI's Python comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::config::problem::{Findings, pointer};
 use crate::host::Host;
 use crate::host::home::Home;
-use crate::host::programs::{Nginx, Uwsgi};
+use crate::host::programs::{Nginx, Python, Uwsgi};
 use crate::host::user::User;
 use crate::host::venv::Venv;
 use crate::logs::options::LogOptions;
@@ -129,6 +129,14 @@ pub struct Plan {
     pub uwsgi_options: Vec<(String, String)>,
     /// What is logged, and what happens when the log is not read.
     pub log: LogOptions,
+}
+
+impl Plan {
+    /// Whether uWSGI's Python is a plugin, which has to be named.
+    pub(crate) fn names_python_plugin(&self) -> bool {
+        let python = self.uwsgi.as_ref().map(|uwsgi| &uwsgi.python);
+        python != Some(&Python::BuiltIn)
+    }
 }
 
 /// A folder that nginx serves.

@@ -5,7 +5,7 @@ use std::path::Path;
 use askama::Template;
 
 use super::quote::{self, Unquotable};
-use crate::host::programs::{Python, Version};
+use crate::host::programs::Version;
 use crate::plan::Plan;
 use crate::plan::uwsgi_options;
 
@@ -33,9 +33,8 @@ impl UwsgiIni {
     pub(super) fn new(plan: &Plan) -> Result<Self, Unquotable> {
         let path = |path: &Path| quote::uwsgi(&path.display().to_string());
         let name = sanitize_name(&plan.name);
-        let python = plan.uwsgi.as_ref().map(|uwsgi| &uwsgi.python);
         Ok(Self {
-            plugin: plan.uwsgi.as_ref().is_none_or(Uwsgi::has_plugin),
+            plugin: plan.names_python_plugin(),
             venv: plan
                 .venv
                 .as_ref()

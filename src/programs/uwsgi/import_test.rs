@@ -74,7 +74,7 @@ pub(crate) async fn import(
 
 fn arguments(plan: &Plan) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
-    if plan.uwsgi.as_ref().is_none_or(|uwsgi| uwsgi.has_plugin()) {
+    if plan.names_python_plugin() {
         words.extend(["--plugins".into(), "python3".into()]);
     }
     if let Some(venv) = &plan.venv {
