@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from _thread import allocate_lock, get_ident, start_new_thread  # gevent replaces those of `threading` and `time`.
 from time import monotonic, sleep
 
@@ -30,6 +31,8 @@ _END = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 _timeout = 5.0
 _theirs = None
+# What weakref.finalize is to do at exit for objects that were made at import, such as to remove a temporary folder.
+_finalizers = []
 _left_at = 0.0
 
 
@@ -37,6 +40,7 @@ def install(timeout):
     """Called after the import. `timeout`: seconds."""
     global _timeout, _theirs
     _timeout = timeout
+    _finalizers.extend(info for info in weakref.finalize._registry.values() if info.atexit)
     theirs = getattr(uwsgi, "atexit", None)
     _theirs = theirs if callable(theirs) else None
     uwsgi.atexit = _leave
@@ -52,6 +56,9 @@ def _leave():
     _show()
     limit = None if os.path.exists(LEAVING_FILE) else _timeout
     if limit is not None:
+        # The other processes still use what was made for all of them.
+        for info in _finalizers:
+            info.atexit = False
         signals.set_default(signal.SIGALRM)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
         signal.setitimer(signal.ITIMER_REAL, limit + _HARD_END)

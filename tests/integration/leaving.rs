@@ -194,3 +194,20 @@ fn a_worker_that_ends_quickly_says_nothing() {
         .filter(|line: &Line| line.str("level") == "warn");
     assert!(told.is_empty(), "{told:#?}");
 }
+
+#[test]
+fn a_temporary_folder_of_the_import_lives_as_long_as_the_service() {
+    let prelude = "import tempfile\nFOLDER = tempfile.TemporaryDirectory()";
+    let options = json!({"max-requests": 3, "min-worker-lifetime": 0});
+    let service = service(prelude, &slots(2, 10), &options);
+    let main = std::fs::read_to_string(service.root().join("src/main.py")).unwrap();
+    let route = "@app.route('/folder')\ndef folder():\n    assert os.path.isdir(FOLDER.name)\n    return FOLDER.name\n";
+    let service = service.main_py(&format!("{main}\n{route}"));
+    let mut running = Launcher::new(&service).start_ready();
+    for _ in 0..12 {
+        running.get_ok("/folder");
+    }
+    let folder = running.get_ok("/folder").text();
+    running.stop(Duration::from_secs(10));
+    assert!(!std::path::Path::new(&folder).exists(), "{folder}");
+}

@@ -100,15 +100,17 @@ fn judge(finished: &Finished, folder: &Path) -> Imported {
         .split_once(BEGIN)
         .map_or(finished.output.as_str(), |(_, rest)| rest)
         .trim();
-    if finished.exit == Exit::Code(0) {
-        return Imported::Yes {
-            advice: leftovers::read(folder).advice(),
+    // The application may have ended the process, also with 0.
+    let left = leftovers::read(folder).filter(|_| finished.exit == Exit::Code(0));
+    match left {
+        Some(left) => Imported::Yes {
+            advice: left.advice(),
             warnings: warnings(output),
-        };
-    }
-    Imported::No {
-        how: format!("its import ended with {}", finished.exit),
-        output: output.to_owned(),
+        },
+        None => Imported::No {
+            how: format!("its import ended with {}", finished.exit),
+            output: output.to_owned(),
+        },
     }
 }
 
@@ -130,6 +132,7 @@ mod tests {
     #[test]
     fn what_uwsgi_says_of_itself_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("connections-of-the-import"), "").unwrap();
         let finished = |exit, text: &str| Finished {
             exit,
             output: format!("*** Starting uWSGI ***\n{BEGIN}\n{text}\n"),

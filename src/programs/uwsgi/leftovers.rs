@@ -29,12 +29,13 @@ pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("threads-of-the-import")
 }
 
-/// What `check --import` has written down.
-pub(super) fn read(folder: &Path) -> Leftovers {
-    Leftovers {
-        connections: lines(&folder.join("connections-of-the-import")),
+/// What `check --import` has written down; none when the import has not come to its end.
+pub(super) fn read(folder: &Path) -> Option<Leftovers> {
+    let connections = folder.join("connections-of-the-import");
+    connections.is_file().then(|| Leftovers {
+        connections: lines(&connections),
         threads: lines(&path(folder)),
-    }
+    })
 }
 
 fn lines(file: &Path) -> Vec<String> {
