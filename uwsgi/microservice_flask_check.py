@@ -20,12 +20,12 @@ import microservice_flask_records as records
 def _peers():
     for number in forks.opened_at_import():
         if stat.S_ISSOCK(os.fstat(number).st_mode):
-            its = socket.socket(fileno=os.dup(number))
-            try:
-                name = its.getpeername()
-            except OSError:
-                # It listens, or is not connected.
-                continue
+            with socket.socket(fileno=os.dup(number)) as its:
+                try:
+                    name = its.getpeername()
+                except OSError:
+                    # It listens, or is not connected.
+                    continue
             yield "%s:%s" % name[:2] if isinstance(name, tuple) else os.fsdecode(name)
 
 
@@ -35,8 +35,10 @@ imported.write_connections(list(_peers()))
 child = os.fork()
 if not child:
     # As in a process that serves: threads that libraries start again are not missing.
-    imported.in_worker()
-    os._exit(0)
+    try:
+        imported.in_worker()
+    finally:
+        os._exit(0)
 os.waitpid(child, 0)
 records.streams.flush()
 os._exit(0)

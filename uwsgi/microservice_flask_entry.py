@@ -39,7 +39,8 @@ _RETRY = 5
 _stderr_descriptor = int(os.environ.pop("MICROSERVICE_APP_STDERR_FD"))
 os.environ.pop("MICROSERVICE_APP_SOCKET_FD", None)
 # Programs that the application starts inherit descriptors 1 and 2 instead.
-os.set_inheritable(_stderr_descriptor, False)
+if _stderr_descriptor > 2:
+    os.set_inheritable(_stderr_descriptor, False)
 # Removed from the environment: a program that knows the nonce could write lines on behalf of any request.
 streams.install(1, _stderr_descriptor, os.environ.pop("MICROSERVICE_LOG_NONCE"))
 
@@ -189,12 +190,12 @@ def _in_worker():
     streams.in_worker()
     answers.in_worker()
     serves = uwsgi.worker_id() > 0
-    if serves and _in_master:
-        imported.in_worker()
     forks.in_worker(_threads)
     signals.in_worker(serves)
     if serves and _threads > 1:
         graceful.in_worker()
+    if serves and _in_master:
+        imported.in_worker()
 
 
 def _in_child():
@@ -206,7 +207,7 @@ _threads = int(_option("threads")) if _option("threads").isdigit() else 1
 _request_guard = _guard(_seconds("MICROSERVICE_REQUEST_TIMEOUT"))
 imported.take_over()
 forks.before_import(_stderr_descriptor, _in_child)
-signals.before_import()
+signals.before_import(_in_master)
 permissions.begin()
 _application = _load()
 permissions.watch_flask(records.record)

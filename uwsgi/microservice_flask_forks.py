@@ -8,9 +8,11 @@ A process that the application forks has a copy of all that uWSGI has open. It k
 for the end of the child, a socket would have one more process that never accepts.
 """
 
+import _imp
 import contextlib
 import ctypes
 import os
+import signal
 import socket
 import stat
 import sys
@@ -31,7 +33,7 @@ _by_python = _by_us = False
 # Descriptors of uWSGI and the launcher, by number, each with its file.
 _foreign = {}
 _kept = {0, 1, 2}
-_after_import = set()
+_opened_at_import = {}
 _in_child = None
 # Whether this is such a process, or one that it has forked.
 _is_child = False
@@ -50,7 +52,16 @@ def _prepare():
     global _by_us
     if os.getpid() == _master and not _by_python:
         _by_us = True
+        # uWSGI has taken this lock already, Python takes it last: a thread may hold a lock of the functions and import.
+        try:
+            _imp.release_lock()
+            released = True
+        except RuntimeError:
+            # It has not, or another thread has it.
+            released = False
         _run(reversed(_before))
+        if released:
+            _imp.acquire_lock()
 
 
 def _parent():
@@ -90,10 +101,7 @@ def before_import(kept, in_child):
     global _in_child
     _in_child = in_child
     _kept.add(kept)
-    _foreign.update(_descriptors())
-    for descriptor in _foreign:
-        with contextlib.suppress(OSError):  # The folder in which they were listed is closed again.
-            os.set_inheritable(descriptor, False)
+    _find_foreign()
     _register(before=_python_forks, after_in_parent=_python_has_forked, after_in_child=_after_fork)
     os.register_at_fork = _register_at_fork
     os.fork, os.forkpty = _as_application(_fork), _as_application(_forkpty)
@@ -101,7 +109,8 @@ def before_import(kept, in_child):
 
 def after_import(in_master):
     global _master
-    _after_import.update(set(_descriptors()) - set(_foreign))
+    before = dict(_foreign)
+    _opened_at_import.update((number, file) for number, file in _descriptors().items() if before.get(number) != file)
     if in_master:
         _master = os.getpid()
         libc = ctypes.CDLL(None)
@@ -113,16 +122,19 @@ def after_import(in_master):
 
 
 def opened_at_import():
-    return _after_import
+    return list(_opened_at_import)
+
+
+def _find_foreign():
+    _foreign.clear()
+    _foreign.update((number, file) for number, file in _descriptors().items() if _opened_at_import.get(number) != file)
+    for descriptor in _foreign:
+        with contextlib.suppress(OSError):  # The folder in which they were listed is closed again.
+            os.set_inheritable(descriptor, False)
 
 
 def in_worker(threads):
     """Must be called in each process that uWSGI has forked."""
-    _foreign.clear()
-    _foreign.update((number, file) for number, file in _descriptors().items() if number not in _after_import)
-    for descriptor in _foreign:
-        with contextlib.suppress(OSError):  # The folder in which they were listed is closed again.
-            os.set_inheritable(descriptor, False)
     if threads > 1:
         _start_programs_unblocked()
 
@@ -130,9 +142,10 @@ def in_worker(threads):
 def _as_application(fork):
     def application_forks():
         # A signal that arrives before the child has handlers of its own would meet those of uWSGI.
-        _forking.mask = signals.block()
-        _forking.now = True
+        _forking.mask = signals.mask()
         try:
+            signals.block()
+            _forking.now = True
             return fork()
         finally:
             _forking.now = False
@@ -145,7 +158,12 @@ def _as_application(fork):
 def _after_fork():
     global _is_child
     _python_has_forked()
-    if getattr(_forking, "now", False) and not _is_child:
+    if _is_child:
+        return
+    if not getattr(_forking, "now", False):
+        # uWSGI has forked. What functions that come later open belongs to the application.
+        _find_foreign()
+    else:
         _is_child = True
         _close_foreign()
         _in_child()
@@ -155,7 +173,7 @@ def _after_fork():
 def _descriptors():
     """Open descriptors except those that are kept, by number, each with device and inode of its file."""
     found = {}
-    for name in os.listdir("/proc/self/fd"):
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
         if int(name) not in _kept:
             with contextlib.suppress(OSError):  # The folder in which they were listed is closed again.
                 status = os.fstat(int(name))
@@ -211,18 +229,39 @@ def _start_programs_unblocked():
     if hasattr(subprocess, "_fork_exec"):
         # Since Python 3.11 it has a name of its own for it.
         subprocess._fork_exec = _posixsubprocess.fork_exec
-    for name in ("system", "posix_spawn", "posix_spawnp"):
-        setattr(os, name, _unblocked(getattr(os, name)))
-        if hasattr(subprocess, "_" + name):
-            setattr(subprocess, "_" + name, getattr(os, name))
+    os.posix_spawn, os.posix_spawnp = _with_mask(os.posix_spawn), _with_mask(os.posix_spawnp)
+    os.system = _system
 
 
 def _unblocked(start):
+    """It knows no mask. The signals are let through until the program has begun, which takes a millisecond."""
+
     def started(*args, **kwargs):
-        mask = signals.unblock()
+        mask = signals.mask()
         try:
+            signals.set_mask(signals.without_ours(mask))
             return start(*args, **kwargs)
         finally:
             signals.set_mask(mask)
 
     return started
+
+
+def _with_mask(spawn):
+    def started(*args, **kwargs):
+        kwargs.setdefault("setsigmask", signals.without_ours(signals.mask()))
+        return spawn(*args, **kwargs)
+
+    return started
+
+
+def _system(command):
+    """Execute the command in a subshell."""
+    # That of Python lasts as long as the command, so nothing can be unblocked meanwhile.
+    words = [b"sh", b"-c", os.fsencode(command)]
+    pid = os.posix_spawn("/bin/sh", words, os.environ, setsigdef=[signal.SIGINT, signal.SIGQUIT])
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        # The application ignores SIGCHLD: as Python's own.
+        return -1

@@ -6,14 +6,15 @@ they are killed. So SIGHUP is blocked; a thread accepts it, waits until the firs
 it by another signal with the same handler.
 """
 
-import ctypes
 import signal
 import sys
 import threading
 import time
 
+import microservice_flask_signals as signals
+
 # A signal that nothing else uses.
-_RELAY = signal.SIGRTMIN + 5
+_RELAY = int(signal.SIGRTMIN) + 5
 # The interval between two looks at the first thread, in seconds.
 _POLL = 0.001
 
@@ -28,11 +29,7 @@ def in_worker():
 def _relay(first):
     while True:
         signal.sigwait([signal.SIGHUP])
-        library = ctypes.CDLL(None)
-        # struct sigaction begins with the handler (sigaction(2)); 256 bytes are more than it has.
-        action = ctypes.create_string_buffer(256)
-        library.sigaction(int(signal.SIGHUP), None, action)
-        library.sigaction(int(_RELAY), action, None)
+        signals.set_action(_RELAY, signals.action(int(signal.SIGHUP)))
         while sys._current_frames().get(first) is not None:
             time.sleep(_POLL)
         signal.pthread_kill(first, _RELAY)

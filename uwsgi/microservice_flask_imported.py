@@ -12,6 +12,7 @@ import sys
 import threading
 
 import uwsgi
+from microservice_flask_records import record
 
 # Threads that do their work in the master, for all processes: loguru with enqueue=True.
 _for_all = re.compile("loguru-").match
@@ -41,11 +42,11 @@ def in_worker():
     """Must be called in each process that serves, after the functions of os.register_at_fork."""
     if not _names or _written[0]:
         return
-    _written[0] = 1
     here = {_number.sub("", name) for name in _threads()}
     missing = [name for name in _names if _number.sub("", name) not in here]
     if missing:
         _write("threads", missing)
+    _written[0] = 1
 
 
 def write_connections(peers):
@@ -54,8 +55,11 @@ def write_connections(peers):
 
 
 def _write(what, names):
-    with open(_FILE % what, "w") as file:
-        file.write("".join("%.100s\n" % name.replace("\n", " ") for name in names[:20]))
+    try:
+        with open(_FILE % what, "w") as file:
+            file.write("".join("%.100s\n" % name.replace("\n", " ") for name in names[:20]))
+    except OSError as error:
+        record("warning", "Cannot write down what the import has left open: %s." % error)
 
 
 def ask(what):

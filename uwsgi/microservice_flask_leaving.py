@@ -51,8 +51,9 @@ def _leave():
     if _left_at:
         return
     _left_at = monotonic()
-    # A second signal would end the exit handlers in the middle.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _END)
+    # A second signal would end the exit handlers in the middle, in whichever thread it arrives.
+    for number in _END:
+        signals.disarm(number)
     _show()
     limit = None if os.path.exists(LEAVING_FILE) else _timeout
     if limit is not None:
@@ -61,13 +62,14 @@ def _leave():
             info.atexit = False
         signals.set_default(signal.SIGALRM)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-        signal.setitimer(signal.ITIMER_REAL, limit + _HARD_END)
+    # Otherwise the launcher watches over the time; the deadline of a request may have set one that is shorter.
+    signal.setitimer(signal.ITIMER_REAL, 0 if limit is None else limit + _HARD_END)
     if _is_greenlet_gone():
         # Its exit handlers need a thread in which it works.
         done = allocate_lock()
         done.acquire()
-        start_new_thread(_end, (limit, done))
-        done.acquire()
+        if _start(_end, limit, done):
+            done.acquire()
     else:
         _end(limit)
 
@@ -83,7 +85,7 @@ def _is_greenlet_gone():
 
 def _end(limit, done=None):
     """What Python does at its end, as far as the application has a part in it."""
-    start_new_thread(_watch, (limit, get_ident()))
+    _start(_watch, limit, get_ident())
     handler = signals.term_handler()
     if handler:
         _call(handler, signal.SIGTERM, sys._getframe())
@@ -96,6 +98,15 @@ def _end(limit, done=None):
     streams.flush()
     if done:
         done.release()
+
+
+def _start(function, *args):
+    try:
+        start_new_thread(function, args)
+    except RuntimeError:
+        # The system allows no more threads. What ends the process in time is not in need of one.
+        return False
+    return True
 
 
 def _call(function, *args):
@@ -114,7 +125,7 @@ def _show():
         with open("/proc/self/task/%d/comm" % os.getpid(), "w") as name:
             name.write(_NAME)
     except OSError:
-        # /proc is read-only: the process seems idle for a moment.
+        # /proc is read-only: at a stop the launcher takes the process for one that has missed its signal.
         pass
 
 

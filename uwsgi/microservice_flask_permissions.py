@@ -206,7 +206,8 @@ def _path_of(value):
 
 
 def _argument(trace):
-    """The first argument of the call of `connect` on the line of a frame, if that can be read without running code."""
+    """The first argument of the call of `connect` on the line of a frame, if it is made of names, attributes, items and paths
+    that are joined. Attributes may run code of the application, as this line has done just before."""
     import ast
     import linecache
     import textwrap
@@ -234,13 +235,17 @@ def _value(node, frame):
 
     allowed = (ast.Name, ast.Load, ast.Attribute, ast.Subscript, ast.Index, ast.Constant, ast.BinOp, ast.Add, ast.Div)
     allowed += (ast.JoinedStr, ast.FormattedValue, ast.Call)
-    pure = ("join", "str", "fspath", "abspath", "Path", "joinpath")
+    pure = ("os.path.join", "path.join", "join", "str", "os.fspath", "fspath", "os.path.abspath", "abspath", "Path", "pathlib.Path")
     for part in ast.walk(node):
         if not isinstance(part, allowed):
             return None
-        if isinstance(part, ast.Call) and getattr(part.func, "attr", getattr(part.func, "id", "")) not in pure:
+        if isinstance(part, ast.Call) and ast.unparse(part.func) not in pure:
             return None
-    path = eval(compile(ast.Expression(node), "<path>", "eval"), frame.f_globals, frame.f_locals)
+    try:
+        path = eval(compile(ast.Expression(node), "<path>", "eval"), frame.f_globals, frame.f_locals)
+    except Exception:
+        # The line would fail so, too, or something has changed since.
+        return None
     if isinstance(path, (list, tuple)) and path:
         # SQLAlchemy: connect(*arguments).
         path = path[0]

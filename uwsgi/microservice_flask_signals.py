@@ -9,8 +9,9 @@ Dispositions are read and set by sigaction(2), as faulthandler and C libraries d
 
 import ctypes
 import signal
+import sys
 import threading
-from _signal import SIG_DFL, signal as set_handler  # The application may replace those of `signal`; so does the deadline.
+from _signal import SIG_DFL, getsignal, signal as set_handler  # The application may replace those of `signal`.
 from time import monotonic, sleep  # gevent replaces those of `time`.
 
 from microservice_flask_records import record
@@ -19,10 +20,12 @@ from microservice_flask_records import record
 _SIZE = 256
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
 # SIG_DFL and SIG_IGN (signal.h).
-_DEFAULT, _IGNORED = (number.to_bytes(_POINTER, "little") for number in (0, 1))
+_DEFAULT, _IGNORED = (number.to_bytes(_POINTER, sys.byteorder) for number in (0, 1))
 _NUMBERS = sorted(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 # uWSGI ends a process by these.
 _ENDING = {int(signal.SIGHUP), int(signal.SIGINT)}
+# The application cannot block these in a process that serves.
+_UNBLOCKED = _ENDING | {int(signal.SIGTERM), int(signal.SIGALRM)}
 # uWSGI sets these in a process that serves, and does not need them there.
 _TAKEN = {int(signal.SIGTERM), int(signal.SIGUSR1), int(signal.SIGUSR2)}
 # uWSGI ignores these until its processes serve (uwsgi_setup in core/uwsgi.c).
@@ -56,12 +59,22 @@ def set_default(number):
     set_action(number, bytes(_SIZE))
 
 
+def disarm(number):
+    """Lets a signal do nothing. SIG_IGN would be inherited by programs (execve(2)); abs(3) takes a number and returns."""
+    handler = ctypes.cast(_libc.abs, ctypes.c_void_p).value
+    set_action(number, handler.to_bytes(_POINTER, sys.byteorder).ljust(_SIZE, b"\0"))
+
+
 def _handler(raw):
     return raw[:_POINTER]
 
 
-def before_import():
-    _before.update((number, (action(number), signal.getsignal(number))) for number in _NUMBERS)
+def before_import(in_master):
+    if not in_master:
+        # A process that replaces another one still has the handlers of uWSGI's main process.
+        for number in _ENDING | {int(signal.SIGTERM)}:
+            set_default(number)
+    _before.update((number, (action(number), getsignal(number))) for number in _NUMBERS)
     _mask_before.update(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
 
@@ -69,7 +82,7 @@ def after_import(in_master):
     """Remembers what the application has set, and undoes it in uWSGI's master."""
     for number, (before, handler_before) in _before.items():
         # Only the handler is compared: the kernel fills in a part of the mask, and the rest is left to chance.
-        now, handler = action(number), signal.getsignal(number)
+        now, handler = action(number), getsignal(number)
         if _handler(now) != _handler(before) or handler is not handler_before:
             _set_at_import[number], _handlers[number] = now, handler
     _blocked.update(signal.pthread_sigmask(signal.SIG_BLOCK, []) - _mask_before)
@@ -97,6 +110,13 @@ def _warn(timers):
             "The application has changed what SIGCHLD does when it was imported. This holds in the processes that serve,"
             " not in uWSGI's master: it would not notice any more that a process has ended.",
         )
+    blocked = sorted(signal.Signals(number).name for number in _blocked & _UNBLOCKED)
+    if blocked:
+        record(
+            "warning",
+            "The application has blocked %s when it was imported. In the processes that serve they are not blocked:"
+            " uWSGI and the request timeout need them." % " and ".join(blocked),
+        )
     ending = [signal.Signals(number).name for number in own if number in _ENDING]
     if ending:
         record(
@@ -119,7 +139,7 @@ def in_worker(serves=True):
     for number, raw in _set_at_import.items():
         if number not in _ENDING and (serves or number != signal.SIGTERM):
             set_action(number, raw)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _blocked - _ENDING - {signal.SIGTERM, signal.SIGALRM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, _blocked - _UNBLOCKED)
     if serves and _TAKEN & set(_set_at_import):
         last = _handler(action(_LAST))
         threading.Thread(target=_take_back, args=(last,), name="microservice-flask signals", daemon=True).start()
@@ -131,7 +151,9 @@ def _take_back(last):
     while _handler(action(_LAST)) == last and monotonic() < end:
         sleep(_POLL)
     for number in _TAKEN & set(_set_at_import):
-        set_action(number, _set_at_import[number])
+        # The application may have set another one since.
+        if getsignal(number) is _handlers[number]:
+            set_action(number, _set_at_import[number])
 
 
 def term_handler():
@@ -144,8 +166,8 @@ def in_child(own_alarm):
     """In a process that the application has forked: signals as a new Python has them, and as the application has set
     them. `own_alarm` is the handler of the request's deadline. All signals are blocked meanwhile."""
     for number in _NUMBERS:
-        handler = signal.getsignal(number)
-        if number in _set_at_import:
+        handler = getsignal(number)
+        if number in _set_at_import and handler is _handlers[number]:
             set_action(number, _set_at_import[number])
         elif callable(handler) and handler is not own_alarm:
             # The application has set it since, or Python has (SIGINT). uWSGI may have put its own in place.
@@ -154,23 +176,19 @@ def in_child(own_alarm):
             set_handler(number, SIG_DFL)
 
 
+def mask():
+    return signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def block():
-    """Blocks all signals in this thread. Returns the mask before."""
-    return signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
+    """Blocks all signals in this thread."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
 
 
-def without_ours(mask):
+def without_ours(blocked):
     """The mask without the signals that are blocked for uWSGI: all of them in its threads, SIGHUP in the first one."""
-    return _blocked if len(mask) >= len(_NUMBERS) - 2 else mask - {signal.SIGHUP}
+    return _blocked if len(blocked) >= len(_NUMBERS) - 2 else blocked - {signal.SIGHUP}
 
 
-def set_mask(mask):
-    """Returns the mask before."""
-    return signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def unblock():
-    """Lets the signals through that are blocked for uWSGI. Returns the mask before."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    set_mask(without_ours(mask))
-    return mask
+def set_mask(blocked):
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

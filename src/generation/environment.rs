@@ -37,8 +37,17 @@ pub(crate) fn variables(context: &Context) -> Variables {
 
 /// The environment of uWSGI and the application: that of [`variables`] for the user of the workers.
 pub(crate) fn application(plan: &Plan, env: &[(OsString, OsString)]) -> Variables {
+    // From outside they would not mean what they mean here.
+    let is_ours = |name: &OsString| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(HIDDEN.as_bytes())
+            || [ONLY_FOR_UWSGI, UTF8_MODE]
+                .iter()
+                .any(|own| name == own.as_bytes())
+    };
     let mut env: Variables = env
         .iter()
+        .filter(|(name, _)| !is_ours(name))
         .map(|(name, value)| {
             let name = if configures_uwsgi(name) {
                 hidden(name)

@@ -105,21 +105,25 @@ pub(crate) fn memory(root: &Path, process: &str) -> GroupMemory {
 pub(crate) fn oom_kills(root: &Path, process: &str) -> Option<OomKills> {
     let groups = groups(root, process);
     VERSIONS.iter().find_map(|files| {
+        // The first that exists is the group's own, or the root of what a container sees. A parent also counts the kills
+        // of others.
         let mut folders = folders(&groups, files.controller).into_iter();
-        // The first that exists is the group's own.
-        folders.find_map(|group| {
-            let text = read(root, &group.join(files.kills))?;
-            let count = text
-                .lines()
-                .find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())?;
-            Some(OomKills { group, count })
-        })
+        let group = folders.find(|folder| is_folder(root, folder))?;
+        let text = read(root, &group.join(files.kills))?;
+        let count = text
+            .lines()
+            .find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())?;
+        Some(OomKills { group, count })
     })
 }
 
 /// Empty when there is no such process or no control group.
 fn groups(root: &Path, process: &str) -> String {
     read(root, &Path::new("/proc").join(process).join("cgroup")).unwrap_or_default()
+}
+
+fn is_folder(root: &Path, path: &Path) -> bool {
+    root.join(path.strip_prefix("/").unwrap_or(path)).is_dir()
 }
 
 fn read(root: &Path, path: &Path) -> Option<String> {

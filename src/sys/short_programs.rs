@@ -62,8 +62,12 @@ pub(crate) enum RunError {
     #[error(transparent)]
     Spawn(#[from] SpawnError),
     /// It was killed at its timeout.
-    #[error("it did not end within {} s", .0.as_secs())]
-    TimedOut(Duration),
+    #[error("it did not end within {} s", limit.as_secs())]
+    TimedOut {
+        limit: Duration,
+        /// What it wrote until then.
+        output: String,
+    },
 }
 
 /// Where the exits of short programs come from.
@@ -153,7 +157,10 @@ impl ShortPrograms {
             // No process can ignore SIGKILL; the limit is for one that the kernel holds.
             let _ = tokio::time::timeout(LAST_OUTPUT, exit).await;
         }
-        Err(RunError::TimedOut(program.timeout))
+        Err(RunError::TimedOut {
+            limit: program.timeout,
+            output: String::from_utf8_lossy(&bytes).into_owned(),
+        })
     }
 
     /// Waits for the end of a process that was just started.
@@ -266,7 +273,10 @@ mod tests {
             Duration::from_millis(50),
         )
         .await;
-        assert!(matches!(result, Err(RunError::TimedOut(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(RunError::TimedOut { .. })),
+            "{result:?}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::family::Process;
 use crate::http::Request;
 use crate::launcher::Launcher;
+use crate::load::background;
 use crate::running::Running;
 use crate::service::{Service, one_process, two_threads};
 use crate::wait::until;
@@ -191,4 +192,26 @@ fn what_a_request_has_started_survives_a_reload_and_ends_with_the_service() {
             running.log.tail(5)
         );
     }
+}
+
+#[test]
+fn a_worker_whose_thread_runs_a_program_retires_without_delay() {
+    let service = service(&two_threads());
+    let running = Launcher::new(&service).start_ready();
+    let slow = [0, 1].map(|_| {
+        background(
+            running.address,
+            Request::get("/wait-for-a-program").timeout(Duration::from_secs(20)),
+        )
+    });
+    until(SOON, "two programs", || {
+        (service.noted("program") >= 2).then_some(())
+    });
+    let old = running.uwsgi_master();
+    assert_eq!(running.run_command(&["reload"]).exit.code, Some(0));
+    running.get_ok("/pid");
+    for request in slow {
+        assert_eq!(request.join().unwrap().unwrap().text(), "0\n");
+    }
+    old.wait_gone(SOON);
 }

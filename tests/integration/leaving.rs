@@ -115,6 +115,32 @@ fn what_outlasts_the_stop_is_cut_and_the_exit_code_tells() {
     running.assert_nothing_left(Duration::from_secs(2));
 }
 
+/// A signal that comes while a worker leaves must not end its exit handlers, whichever thread takes it.
+#[test]
+fn a_stop_does_not_cut_a_worker_that_is_already_leaving() {
+    let prelude = "
+atexit.register(lambda: (time.sleep(2), write('flushed')))
+";
+    let section =
+        json!({"wsgi_worker_threads_count": 1, "stop_timeout": 20, "worker_exit_timeout": 10});
+    let options = json!({"max-requests": 3, "min-worker-lifetime": 0});
+    let service = service(prelude, &section, &options);
+    let main = std::fs::read_to_string(service.root().join("src/main.py")).unwrap();
+    let route = "@app.route('/daemon')\ndef daemon():\n    threading.Thread(target=forever, daemon=True).start()\n    return str(os.getpid())\n";
+    let service = service.main_py(&format!("{main}\n{route}"));
+    let mut running = Launcher::new(&service).start_ready();
+    for _ in 0..3 {
+        running.get_ok("/daemon");
+    }
+    until(Duration::from_secs(2), "the worker leaves", || {
+        let named = running.children_named("uwsgi-ending");
+        (!named.is_empty()).then_some(())
+    });
+    let exit = running.stop(Duration::from_secs(10));
+    assert_stopped(&exit, &running);
+    assert_eq!(service.noted("flushed"), 1);
+}
+
 /// Asks until a worker with the ticker has served its requests, and returns the pid of that worker.
 fn recycle_a_worker(running: &Running, path: &str) -> i32 {
     let pid: i32 = running.get_ok(path).text().parse().unwrap();

@@ -83,3 +83,10 @@ def start(how, name):
             file.write(words[2])
         os.system("%s %s/code.py &" % (words[0], STATE))
     return "started\n"
+
+
+@app.route("/wait-for-a-program")
+def wait_for_a_program():
+    with open(os.path.join(STATE, "program"), "a") as file:
+        file.write("x")
+    return "%d\n" % os.system("sleep 2")

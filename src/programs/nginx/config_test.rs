@@ -33,7 +33,7 @@ pub(crate) async fn objections(
     match programs.run(test).await {
         Ok(Finished { exit, output }) => Ok((exit != Exit::Code(0)).then(|| relevant(&output))),
         Err(RunError::Spawn(error)) => Err(error),
-        Err(RunError::TimedOut(limit)) => Ok(Some(format!(
+        Err(RunError::TimedOut { limit, .. }) => Ok(Some(format!(
             "nginx -t did not end within {} s: does a snippet include something that never answers?",
             limit.as_secs()
         ))),

@@ -16,6 +16,7 @@ use super::leftovers;
 use super::stats;
 use super::watchdog::Watchdog;
 use super::wishes;
+use super::worker::ENDING;
 use crate::logs::Source;
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
@@ -36,9 +37,6 @@ const STRAGGLERS: StragglerPolicy = StragglerPolicy {
     every: 10,
     kill_from: 50,
 };
-
-/// The name of a worker that is ending, given by uwsgi/microservice_flask_leaving.py.
-const ENDING: &str = "uwsgi-ending";
 
 /// The child plan. `application` is the application's listening socket, `queue` the requests that wait there; `env` is the
 /// environment of uWSGI and the service's code.
@@ -125,6 +123,7 @@ fn application_of(plan: &Plan, queue: RequestQueue) -> UwsgiApplication {
         fifo: layout.uwsgi_fifo(),
         leaving: layout.leaving(),
         watchdog: Watchdog {
+            workers: plan.processes,
             folder: layout.uwsgi(),
             socket: layout.app_socket(),
             request_timeout: plan.timeouts.request,

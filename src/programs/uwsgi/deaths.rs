@@ -26,6 +26,8 @@ const LOST_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct WorkerDeaths {
     master: Pid,
+    /// How many there are; they are numbered from 1.
+    workers: u32,
     /// A task for each living worker; it ends with the worker.
     watching: JoinSet<Pid>,
     watched: HashSet<i32>,
@@ -38,9 +40,11 @@ pub(super) struct WorkerDeaths {
 }
 
 impl WorkerDeaths {
-    pub(super) fn of(master: Pid) -> Self {
+    /// `workers` is their number: what the statistics say of others is not believed.
+    pub(super) fn of(master: Pid, workers: u32) -> Self {
         Self {
             master,
+            workers,
             watching: JoinSet::new(),
             watched: HashSet::new(),
             last: HashMap::new(),
@@ -70,6 +74,8 @@ impl WorkerDeaths {
 
     /// Watches the workers of a poll from now on, and finds the lost ones.
     pub(super) fn follow(&mut self, workers: &[Worker], now: Instant) -> Vec<WatchdogFinding> {
+        let own = |worker: &&Worker| (1..=self.workers).contains(&worker.id);
+        let workers: Vec<&Worker> = workers.iter().filter(own).collect();
         for worker in workers.iter().filter(|worker| worker.pid > 0) {
             self.last.insert(worker.id, worker.pid);
         }

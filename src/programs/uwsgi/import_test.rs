@@ -5,13 +5,28 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::leftovers::{self, Advice};
-use crate::plan::Plan;
+use crate::plan::{Plan, uwsgi_options};
 use crate::sys::process::{Credentials, SpawnError};
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
 
 /// Separates uWSGI's own lines from those of the application (uwsgi/microservice_flask_check.py).
 const BEGIN: &str = "=== microservice-flask: the application is imported from here on ===";
+
+/// Options of the service that change what its import finds; others start processes, or concern requests.
+const OF_THE_IMPORT: [&str; 11] = [
+    "env",
+    "unenv",
+    "umask",
+    "limit-as",
+    "limit-nproc",
+    "optimize",
+    "pymodule-alias",
+    "import",
+    "pyimport",
+    "shared-import",
+    "set-placeholder",
+];
 
 /// What came of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,14 +75,23 @@ pub(crate) async fn import(
         timeout: plan.start_timeout,
     };
     match programs.run(test).await {
-        Ok(finished) => Ok(judge(&finished, &plan.layout.uwsgi())),
+        Ok(finished) => {
+            let mut imported = judge(&finished, &plan.layout.uwsgi());
+            if let Imported::Yes { advice, .. } = &mut imported
+                && uwsgi_options::import_in_each_process(&plan.uwsgi_options)
+            {
+                // What each process opens itself is its own.
+                advice.clear();
+            }
+            Ok(imported)
+        }
         Err(RunError::Spawn(error)) => Err(error),
-        Err(RunError::TimedOut(limit)) => Ok(Imported::No {
+        Err(RunError::TimedOut { limit, output }) => Ok(Imported::No {
             how: format!(
                 "its import did not end within {} s (start_timeout)",
                 limit.as_secs_f64()
             ),
-            output: String::new(),
+            output: of_the_application(&output).to_owned(),
         }),
     }
 }
@@ -91,15 +115,16 @@ fn arguments(plan: &Plan) -> Vec<OsString> {
     ] {
         words.push(word.into());
     }
+    for (name, value) in &plan.uwsgi_options {
+        if OF_THE_IMPORT.contains(&name.as_str()) {
+            words.extend([format!("--{name}").into(), value.into()]);
+        }
+    }
     words
 }
 
 fn judge(finished: &Finished, folder: &Path) -> Imported {
-    let output = finished
-        .output
-        .split_once(BEGIN)
-        .map_or(finished.output.as_str(), |(_, rest)| rest)
-        .trim();
+    let output = of_the_application(&finished.output);
     // The application may have ended the process, also with 0.
     let left = leftovers::read(folder).filter(|_| finished.exit == Exit::Code(0));
     match left {
@@ -112,6 +137,14 @@ fn judge(finished: &Finished, folder: &Path) -> Imported {
             output: output.to_owned(),
         },
     }
+}
+
+/// The output without uWSGI's own lines.
+fn of_the_application(output: &str) -> &str {
+    output
+        .split_once(BEGIN)
+        .map_or(output, |(_, rest)| rest)
+        .trim()
 }
 
 /// The messages of the entry module's records; other lines are the application's own.

@@ -12,7 +12,8 @@ use crate::sys::sock_diag::unix_peers;
 /// The value of `child` in the log records.
 const NAME: &str = "uwsgi";
 
-/// A thread's name has at most 100 characters, and there are at most 20 (uwsgi/microservice_flask_imported.py).
+/// A name has at most 100 characters (uwsgi/microservice_flask_imported.py).
+const MAX_NAMES: usize = 20;
 const MAX_FILE: u64 = 16 * 1024;
 
 /// What the import left open.
@@ -41,7 +42,9 @@ pub(super) fn read(folder: &Path) -> Option<Leftovers> {
 fn lines(file: &Path) -> Vec<String> {
     // There is no such file when there is nothing to tell.
     let text = files::read_small(file, MAX_FILE).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    // Names come from the application, and go to terminals.
+    let plain = |line: &str| line.chars().filter(|c| !c.is_control()).take(100).collect();
+    text.lines().take(MAX_NAMES).map(plain).collect()
 }
 
 /// Inspects a process through /proc and sock_diag(7), and reads what the entry module has found; what cannot be read

@@ -29,6 +29,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// The settings of the watchdog, from the plan.
 #[derive(Clone, Debug)]
 pub(super) struct Watchdog {
+    /// The configured number of worker processes.
+    pub(super) workers: u32,
     /// uWSGI's folder.
     pub(super) folder: PathBuf,
     /// The application's socket, for the ping.
@@ -48,9 +50,14 @@ impl Watchdog {
         queue: &RequestQueue,
         findings: mpsc::Sender<WatchdogFinding>,
     ) {
+        if !wishes::take(&self.folder).is_empty() {
+            tracing::warn!(
+                "The application asks for a reload or a stop when it is imported. That is ignored: it would never end."
+            );
+        }
         let mut progress = Progress::new(self.request_timeout);
         let mut overdue = Overdue::default();
-        let mut workers_of = WorkerDeaths::of(pid);
+        let mut workers_of = WorkerDeaths::of(pid, self.workers);
         let mut requests = None;
         let started = Instant::now();
         let mut next = started;

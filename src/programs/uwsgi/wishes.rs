@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::supervise::program::Wish;
-use crate::sys::files;
 
 /// The files, as uwsgi/microservice_flask_imported.py writes them.
 const FILES: [(&str, Wish); 2] = [
@@ -22,13 +21,9 @@ pub(super) fn take(folder: &Path) -> Vec<Wish> {
     let mut wishes = Vec::new();
     for (name, wish) in FILES {
         let path = folder.join(name);
-        if path.symlink_metadata().is_ok() {
-            match files::remove(&path) {
-                Ok(()) => wishes.push(wish),
-                Err(error) => {
-                    tracing::warn!(%error, "Cannot take what the application asks for.");
-                }
-            }
+        // Fails when there is none, and for anything but a file.
+        if std::fs::remove_file(path).is_ok() {
+            wishes.push(wish);
         }
     }
     wishes

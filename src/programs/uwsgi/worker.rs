@@ -8,7 +8,7 @@ use crate::status::{RequestStatus, WorkerState, WorkerStatus};
 
 /// The name (/proc/PID/comm) that the entry module gives to the main thread of a worker that leaves: it serves no more
 /// requests, and waits for its exit handlers and threads.
-const ENDING: &str = "uwsgi-ending";
+pub(super) const ENDING: &str = "uwsgi-ending";
 
 /// A worker process, or the place of one that is about to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]

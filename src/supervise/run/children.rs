@@ -173,7 +173,12 @@ impl ManagedChildren {
         };
         for worker in family::workers_of(pid) {
             if worker.name != ending {
-                tracing::debug!(pid = worker.pid.as_raw(), %signal, "A worker has missed its stop signal.");
+                if signal == Signal::SIGKILL {
+                    tracing::warn!(
+                        pid = worker.pid.as_raw(),
+                        "A worker does nothing to end although it has been asked to several times; it is killed."
+                    );
+                }
                 process::signal(worker.pid, signal);
             }
         }

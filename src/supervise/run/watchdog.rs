@@ -39,14 +39,12 @@ pub(super) fn log(child: &str, finding: &WatchdogFinding) {
             pid = pid.as_raw(),
             "Worker {worker} is dead, and {child} has not replaced it: its main process is stopped or hangs, or ignores the ends of its processes (SIGCHLD)."
         ),
-        WatchdogFinding::Wish(wish) => tracing::info!(
-            child,
-            "The application has asked for a {}.",
-            match wish {
-                Wish::Reload => "reload",
-                Wish::Stop => "stop",
-            }
-        ),
+        WatchdogFinding::Wish(Wish::Reload) => {
+            tracing::info!(child, "The application asks for a reload.");
+        }
+        WatchdogFinding::Wish(Wish::Stop) => {
+            tracing::warn!(child, "The application asks for the end of the service.")
+        }
         WatchdogFinding::Overdue {
             worker,
             pid,

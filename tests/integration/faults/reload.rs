@@ -77,6 +77,17 @@ pub(super) fn ten_times(scene: &mut Scene) {
     }
 }
 
+/// The same with threads: an old process takes requests until its first thread has finished its own.
+pub(super) fn ten_times_with_threads(scene: &mut Scene) {
+    for version in 2..12 {
+        scene.service.write_version(&version.to_string());
+        scene.running.run_command(&["reload"]).assert_code(0);
+        until(Duration::from_secs(2), "the new version", || {
+            (scene.running.get_ok("/version").text() == version.to_string()).then_some(())
+        });
+    }
+}
+
 /// The same with SIGHUP.
 pub(super) fn by_signal(scene: &mut Scene) {
     for version in ["2", "3", "4"] {

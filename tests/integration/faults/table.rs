@@ -189,7 +189,10 @@ pub(super) const FAULTS: &[Fault] = &[
     row("reload × 4 at once", reload::asked_by_four_at_once),
     Fault {
         service: threads,
-        ..row("reload × 10 with code changes, threads", reload::ten_times)
+        ..row(
+            "reload × 10 with code changes, threads",
+            reload::ten_times_with_threads,
+        )
     },
     row(
         "reload: more slots, other nginx.conf",
