@@ -43,7 +43,7 @@ pub(super) fn log(child: &str, finding: &WatchdogFinding) {
             tracing::info!(child, "The application asks for a reload.");
         }
         WatchdogFinding::Wish(Wish::Stop) => {
-            tracing::warn!(child, "The application asks for the end of the service.")
+            tracing::warn!(child, "The application asks for the end of the service.");
         }
         WatchdogFinding::Overdue {
             worker,
