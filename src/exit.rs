@@ -216,7 +216,10 @@ fn tried_folders(tried: &[PathBuf]) -> String {
 fn outcome_code(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Stopped | Outcome::Cut => 0,
-        Outcome::StopTimedOut(_) | Outcome::Forced | Outcome::NotReady(..) => 75,
+        Outcome::StopTimedOut(_)
+        | Outcome::StragglersKilled(_)
+        | Outcome::Forced
+        | Outcome::NotReady(..) => 75,
         Outcome::CannotRun(_, failure) => spawn_code(*failure),
         // A child that exits by itself has failed even with code 0; the launcher exits with 0 only when asked to stop.
         Outcome::FailedToStart(_, exit) | Outcome::CrashedTooOften(_, exit) => match exit.code() {

@@ -10,6 +10,7 @@ Few calls and few attributes: what runs here runs with cold caches, at several t
 """
 
 import os
+import sys
 import time
 from threading import get_ident as _get_ident
 
@@ -49,10 +50,19 @@ def _in_child():
 os.register_at_fork(after_in_child=_in_child)
 
 
-def _leave(code):
+def exit_code(end):
+    """Of a SystemExit, as Python does it: a text is printed."""
+    if end.code is None or isinstance(end.code, int):
+        return (end.code or 0) & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def leave(error=None):
     """Ends a forked process, without the exit handlers, which are its parent's."""
+    code = 0 if error is None else exit_code(error) if isinstance(error, SystemExit) else 1
     records.streams.flush()
-    os._exit(code & 0xFF if isinstance(code, int) else 0 if code is None else 1)
+    os._exit(code)
 
 
 class NoGuard:
@@ -104,7 +114,7 @@ def server(application, guard, errors):
                                 break
                             yield b"%x\r\n%b\r\n" % (len(chunk), chunk) if answer.chunked else chunk
                     if _is_child:
-                        _leave(0)
+                        leave()
                     if not answer.sent:
                         answer.send_headers(empty=True)
                         if answer.held and not answer.bodiless:
@@ -254,7 +264,7 @@ class Answer:
             self._log(error, "; its response is complete")
         finally:
             if _is_child:
-                _leave(0)
+                leave()
             # The socket comes first: its watcher may set the deadline anew until then.
             if self.socket is not None:
                 self.socket.end()
@@ -272,8 +282,9 @@ class Answer:
     def fail(self, error):
         """Replaces the response by an error page if nothing has been sent, else cuts it. Returns the page."""
         if _is_child:
-            self._log(error, "; it is a process that the application has forked")
-            _leave(error.code if isinstance(error, SystemExit) else 1)
+            if not isinstance(error, SystemExit):
+                self._log(error, "; it is a process that the application has forked")
+            leave(error)
         begun = self.sent or (self.socket is not None and self.socket.taken)
         # The deadline still counts: the text of the exception and `close` are code of the application.
         self._log(error, "; its response had begun and is cut" if begun else "")

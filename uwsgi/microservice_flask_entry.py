@@ -6,6 +6,7 @@ microservice_flask_environ is what the application gets of a request, microservi
 response, microservice_flask_deadline the request timeout, microservice_flask_websocket an upgraded connection.
 """
 
+import gc
 import inspect
 import math
 import os
@@ -116,24 +117,13 @@ def _load():
     interpreter.as_flask_run(os.getcwd())
     try:
         import main
-    except SystemExit as end:
-        _print_traceback(end)
-        if end.code is None or isinstance(end.code, int):
-            code = (end.code or 0) & 0xFF
-        else:
-            print(end.code, file=sys.stderr)
-            code = 1
-        _give_up("cannot import main.py: it ended Python with sys.exit(), code %d" % code, code)
-    except KeyboardInterrupt as error:
-        if not _in_master:
-            # uWSGI ends, because another process could not import the application, and has said so.
-            os._exit(_QUIETLY)
-        _print_traceback(error)
-        _give_up("cannot import main.py: KeyboardInterrupt: it was interrupted (SIGINT)")
     except BaseException as error:
-        _print_traceback(error)
-        hint = permissions.hint(error)
-        _give_up("cannot import main.py: %s: %s%s" % (type(error).__name__, error, hint and "; hint: " + hint))
+        if forks.is_child():
+            # The service is another process.
+            if not isinstance(error, SystemExit):
+                _print_traceback(error)
+            answers.leave(error)
+        _give_up_import(error)
     application = getattr(main, "app", None)
     if application is None:
         _give_up("cannot find `app` in %s: it needs a line such as `app = Flask(__name__)`" % main.__file__)
@@ -146,6 +136,23 @@ def _load():
             % (main.__file__, type(application).__name__)
         )
     return application
+
+
+def _give_up_import(error):
+    code = _NO_APPLICATION
+    if isinstance(error, SystemExit):
+        code = answers.exit_code(error)
+        what = "it ended Python with sys.exit(), code %d" % code
+    elif isinstance(error, KeyboardInterrupt):
+        if not _in_master:
+            # uWSGI ends, because another process could not import the application, and has said so.
+            os._exit(_QUIETLY)
+        what = "KeyboardInterrupt: it was interrupted (SIGINT)"
+    else:
+        hint = permissions.hint(error)
+        what = "%s: %s%s" % (type(error).__name__, error, hint and "; hint: " + hint)
+    _print_traceback(error)
+    _give_up("cannot import main.py: " + what, code)
 
 
 def _is_asgi(application):
@@ -213,6 +220,9 @@ _application = _load()
 permissions.watch_flask(records.record)
 _request_guard.check()
 signals.after_import(_in_master)
+if _in_master:
+    # A collection writes to each object that it looks at, and what is written to is shared no more.
+    gc.freeze()
 forks.after_import(_in_master)
 if _in_master:
     imported.after_import()

@@ -12,6 +12,7 @@ import _imp
 import contextlib
 import ctypes
 import os
+import posix
 import signal
 import socket
 import stat
@@ -104,7 +105,8 @@ def before_import(kept, in_child):
     _find_foreign()
     _register(before=_python_forks, after_in_parent=_python_has_forked, after_in_child=_after_fork)
     os.register_at_fork = _register_at_fork
-    os.fork, os.forkpty = _as_application(_fork), _as_application(_forkpty)
+    os.fork = posix.fork = _as_application(_fork)
+    os.forkpty = posix.forkpty = _as_application(_forkpty)
 
 
 def after_import(in_master):
@@ -135,6 +137,10 @@ def _find_foreign():
 
 def in_worker(threads):
     """Must be called in each process that uWSGI has forked."""
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None:
+        # They are children of uWSGI's main process: none of its own can wait for them, and none may end them.
+        processes._children.clear()
     if threads > 1:
         _start_programs_unblocked()
 
@@ -165,9 +171,23 @@ def _after_fork():
         _find_foreign()
     else:
         _is_child = True
-        _close_foreign()
+        _become_main()
         _in_child()
+        _close_foreign()
         _forking.mask = signals.without_ours(_forking.mask)
+
+
+def _become_main():
+    """Python's end waits for a lock of the main thread. The threads of uWSGI have none; this one is the main one now."""
+    main = threading.main_thread()
+    # Since Python 3.13 there is no such lock.
+    if getattr(main, "_tstate_lock", main) is None:
+        main._set_tstate_lock()
+
+
+def is_child():
+    """Whether this is a process that the application has forked."""
+    return _is_child
 
 
 def _descriptors():

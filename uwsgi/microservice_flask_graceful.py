@@ -10,18 +10,17 @@ import signal
 import sys
 import threading
 import time
+from signal import pthread_sigmask
 
 import microservice_flask_signals as signals
 
-# A signal that nothing else uses.
-_RELAY = int(signal.SIGRTMIN) + 5
 # The interval between two looks at the first thread, in seconds.
 _POLL = 0.001
 
 
 def in_worker():
     """Must be called in the first thread of each worker, before uWSGI starts the others."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     first = threading.get_ident()
     threading.Thread(target=_relay, args=(first,), name="microservice-flask graceful end", daemon=True).start()
 
@@ -29,7 +28,7 @@ def in_worker():
 def _relay(first):
     while True:
         signal.sigwait([signal.SIGHUP])
-        signals.set_action(_RELAY, signals.action(int(signal.SIGHUP)))
+        signals.set_action(signals.RELAY, signals.action(int(signal.SIGHUP)))
         while sys._current_frames().get(first) is not None:
             time.sleep(_POLL)
-        signal.pthread_kill(first, _RELAY)
+        signal.pthread_kill(first, signals.RELAY)

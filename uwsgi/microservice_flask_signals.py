@@ -8,10 +8,12 @@ Dispositions are read and set by sigaction(2), as faulthandler and C libraries d
 """
 
 import ctypes
+import functools
 import signal
 import sys
 import threading
 from _signal import SIG_DFL, getsignal, signal as set_handler  # The application may replace those of `signal`.
+from signal import pthread_sigmask  # The application gets one that keeps ours.
 from time import monotonic, sleep  # gevent replaces those of `time`.
 
 from microservice_flask_records import record
@@ -24,6 +26,10 @@ _DEFAULT, _IGNORED = (number.to_bytes(_POINTER, sys.byteorder) for number in (0,
 _NUMBERS = sorted(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 # uWSGI ends a process by these.
 _ENDING = {int(signal.SIGHUP), int(signal.SIGINT)}
+# A signal that nothing else uses, for the graceful end of a process with threads.
+RELAY = int(signal.SIGRTMIN) + 5
+# Whether they are blocked is not the application's business in a process that serves.
+_KEPT = _ENDING | {RELAY}
 # The application cannot block these in a process that serves.
 _UNBLOCKED = _ENDING | {int(signal.SIGTERM), int(signal.SIGALRM)}
 # uWSGI sets these in a process that serves, and does not need them there.
@@ -37,8 +43,12 @@ _POLL, _WAIT = 0.002, 60
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 _libc = ctypes.CDLL(None)
+# uWSGI's own, from before the import.
+_actions_before, _mask_before = {}, set()
+# What the import began with: raw actions and Python's handlers.
 _before = {}
-_mask_before = set()
+# Whether this process serves: the application may then not take SIGHUP and SIGINT from uWSGI.
+_serving = False
 # What the application has set at import: raw actions, Python's handlers, and signals that it has blocked.
 _set_at_import, _handlers, _blocked = {}, {}, set()
 
@@ -70,12 +80,16 @@ def _handler(raw):
 
 
 def before_import(in_master):
+    _actions_before.update((number, action(number)) for number in _NUMBERS)
+    # uWSGI ignores them, and programs would inherit that (execve(2)).
+    for number in _IGNORED_BY_UWSGI:
+        set_handler(number, SIG_DFL)
     if not in_master:
-        # A process that replaces another one still has the handlers of uWSGI's main process.
-        for number in _ENDING | {int(signal.SIGTERM)}:
-            set_default(number)
+        # A process that replaces another one still has a handler of uWSGI's main process.
+        set_default(signal.SIGINT)
     _before.update((number, (action(number), getsignal(number))) for number in _NUMBERS)
-    _mask_before.update(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    signal.signal, signal.pthread_sigmask = _keeping_ours(signal.signal), _leaving_ours(signal.pthread_sigmask)
+    _mask_before.update(pthread_sigmask(signal.SIG_BLOCK, []))
 
 
 def after_import(in_master):
@@ -85,11 +99,11 @@ def after_import(in_master):
         now, handler = action(number), getsignal(number)
         if _handler(now) != _handler(before) or handler is not handler_before:
             _set_at_import[number], _handlers[number] = now, handler
-    _blocked.update(signal.pthread_sigmask(signal.SIG_BLOCK, []) - _mask_before)
+    _blocked.update(pthread_sigmask(signal.SIG_BLOCK, []) - _mask_before)
     if in_master:
-        for number in _set_at_import:
-            set_action(number, _before[number][0])
-        signal.pthread_sigmask(signal.SIG_SETMASK, _mask_before)
+        for number in _IGNORED_BY_UWSGI.union(_set_at_import):
+            set_action(number, _actions_before[number])
+        pthread_sigmask(signal.SIG_SETMASK, _mask_before)
     _warn(_end_timers() if in_master else [])
 
 
@@ -117,7 +131,13 @@ def _warn(timers):
             "The application has blocked %s when it was imported. In the processes that serve they are not blocked:"
             " uWSGI and the request timeout need them." % " and ".join(blocked),
         )
-    ending = [signal.Signals(number).name for number in own if number in _ENDING]
+    ending = [signal.Signals(number).name for number in own if number in _ENDING and callable(_handlers[number])]
+    if _handlers.get(int(signal.SIGPIPE)) == signal.SIG_DFL:
+        record(
+            "warning",
+            "The application has set SIGPIPE to its default when it was imported: a client that leaves early ends the process"
+            " that serves it.",
+        )
     if ending:
         record(
             "warning",
@@ -133,13 +153,43 @@ def _warn(timers):
         )
 
 
+def _keeping_ours(original):
+    @functools.wraps(original)
+    def set_python_handler(number, handler):
+        """In a process that serves, SIGHUP and SIGINT stay uWSGI's: asyncio.run, for instance, sets SIGINT and restores
+        what Python knows of."""
+        if not (_serving and number in _ENDING):
+            return original(number, handler)
+        ours = action(int(number))
+        try:
+            return original(number, handler)
+        finally:
+            set_action(int(number), ours)
+
+    return set_python_handler
+
+
+def _leaving_ours(original):
+    @functools.wraps(original)
+    def set_signal_mask(how, numbers):
+        if _serving:
+            numbers = set(numbers) - _KEPT
+            if how == signal.SIG_SETMASK:
+                numbers |= mask() & _KEPT
+        return original(how, numbers)
+
+    return set_signal_mask
+
+
 def in_worker(serves=True):
     """Applies what the application has set. Must be called in each process that uWSGI has forked. `serves`: uWSGI sets
     signals of its own after this call."""
+    global _serving
+    _serving = serves
     for number, raw in _set_at_import.items():
         if number not in _ENDING and (serves or number != signal.SIGTERM):
             set_action(number, raw)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _blocked - _UNBLOCKED)
+    pthread_sigmask(signal.SIG_BLOCK, _blocked - _UNBLOCKED)
     if serves and _TAKEN & set(_set_at_import):
         last = _handler(action(_LAST))
         threading.Thread(target=_take_back, args=(last,), name="microservice-flask signals", daemon=True).start()
@@ -165,6 +215,8 @@ def term_handler():
 def in_child(own_alarm):
     """In a process that the application has forked: signals as a new Python has them, and as the application has set
     them. `own_alarm` is the handler of the request's deadline. All signals are blocked meanwhile."""
+    global _serving
+    _serving = False
     for number in _NUMBERS:
         handler = getsignal(number)
         if number in _set_at_import and handler is _handlers[number]:
@@ -177,12 +229,12 @@ def in_child(own_alarm):
 
 
 def mask():
-    return signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def block():
     """Blocks all signals in this thread."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
+    pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
 
 
 def without_ours(blocked):
@@ -191,4 +243,4 @@ def without_ours(blocked):
 
 
 def set_mask(blocked):
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    pthread_sigmask(signal.SIG_SETMASK, blocked)

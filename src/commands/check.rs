@@ -15,6 +15,8 @@ use crate::programs::nginx::config_test;
 use crate::programs::uwsgi::import_test::{self, Imported};
 use crate::programs::uwsgi::leftovers::Advice;
 use crate::sys::files;
+use crate::sys::left_behind;
+use crate::sys::process;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 
@@ -73,7 +75,11 @@ async fn import(
         return Err(Failure::Bug("uWSGI was there a moment ago".to_owned()));
     };
     let env = environment::application(plan, &environment::variables(context));
-    match import_test::import(plan, &uwsgi.path, &env, programs).await? {
+    process::become_subreaper();
+    let imported = import_test::import(plan, &uwsgi.path, &env, programs).await;
+    // The plan tells nothing of what the import has started.
+    drop(left_behind::end());
+    match imported? {
         Imported::Yes { advice, warnings } => {
             let mut told = Findings::default();
             for warning in warnings {

@@ -51,6 +51,10 @@ fn text(outcome: &Outcome, plan: &Plan) -> String {
             "Stopped by force after {stop_timeout} s (stop_timeout): {} had not ended. If its processes still ran threads, jobs or exit handlers of the application, these were cut.",
             child.name
         ),
+        Outcome::StragglersKilled(child) => format!(
+            "Stopped, but processes of {} that did nothing to end had to be killed; what they were doing was cut.",
+            child.name
+        ),
         Outcome::NotReady(child, why) => format!(
             "Gave up: {} was not ready within {} s (start_timeout){}.",
             child.name,

@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use super::process_stat;
 
 /// Children of a process, zombies included: those of each of its threads (proc(5), `children`).
-fn children_of(pid: Pid) -> Vec<Pid> {
+pub(crate) fn children_of(pid: Pid) -> Vec<Pid> {
     // A process that has ended meanwhile has none.
     let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
     let texts = threads

@@ -46,6 +46,30 @@ pub(crate) fn end() -> Vec<String> {
     described
 }
 
+/// Ends those of these processes that the launcher has adopted, while it goes on: SIGTERM, and later SIGKILL.
+pub(crate) fn end_later(pids: Vec<Pid>) {
+    let own = nix::unistd::getpid();
+    let is_left = move |pid: &Pid| family::is_child_of(*pid, own) && !family::has_ended(*pid);
+    let left: Vec<Pid> = pids.into_iter().filter(is_left).collect();
+    if left.is_empty() {
+        return;
+    }
+    let described: Vec<String> = left.iter().copied().filter_map(describe).collect();
+    tracing::info!(
+        processes = described.join(", "),
+        "Processes that the import of the old generation had started are ended."
+    );
+    for pid in &left {
+        process::signal(*pid, Signal::SIGTERM);
+    }
+    tokio::task::spawn_local(async move {
+        tokio::time::sleep(TERM_TIMEOUT).await;
+        for pid in left.into_iter().filter(is_left) {
+            process::signal(pid, Signal::SIGKILL);
+        }
+    });
+}
+
 /// Those that live, after the dead ones have been reaped: the children of a dead process are the launcher's then.
 fn left() -> Vec<Pid> {
     reap::reap_all(|_| ());

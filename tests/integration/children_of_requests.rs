@@ -215,3 +215,16 @@ fn a_worker_whose_thread_runs_a_program_retires_without_delay() {
     }
     old.wait_gone(SOON);
 }
+
+#[test]
+fn exit_codes_of_forked_processes_are_their_own() {
+    for section in [one_process(), two_threads()] {
+        let mut running = Launcher::new(&service(&section)).start_ready();
+        for _ in 0..4 {
+            assert_eq!(running.get_ok("/exit-codes").text(), "[0, 5, 3]");
+        }
+        running.stop(Duration::from_secs(10));
+        let alarms = running.log.filter(|line| line.str("level") == "error");
+        assert!(alarms.is_empty(), "{alarms:#?}");
+    }
+}

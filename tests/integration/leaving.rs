@@ -5,7 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::http::Request;
 use crate::launcher::Launcher;
+use crate::load::background;
 use crate::log::Line;
 use crate::running::{Exit, Running};
 use crate::service::Service;
@@ -137,6 +139,21 @@ atexit.register(lambda: (time.sleep(2), write('flushed')))
         (!named.is_empty()).then_some(())
     });
     let exit = running.stop(Duration::from_secs(10));
+    assert_stopped(&exit, &running);
+    assert_eq!(service.noted("flushed"), 1);
+}
+
+#[test]
+fn a_request_that_timed_out_at_the_stop_leaves_time_for_exit_handlers() {
+    let section = json!({
+        "wsgi_worker_threads_count": 1, "stop_timeout": 30, "request_timeout": 1, "worker_exit_timeout": 1,
+    });
+    let service = service(SLOW_EXIT, &section, &json!({}));
+    let mut running = Launcher::new(&service).start_ready();
+    let hung = background(running.address, Request::get("/hang?note=hung"));
+    service.wait_for_notes("hung", 1);
+    let exit = running.stop(Duration::from_secs(25));
+    assert_eq!(hung.join().unwrap().unwrap().status, 504);
     assert_stopped(&exit, &running);
     assert_eq!(service.noted("flushed"), 1);
 }

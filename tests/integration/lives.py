@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from flask import Flask, request
@@ -90,3 +91,38 @@ def wait_for_a_program():
     with open(os.path.join(STATE, "program"), "a") as file:
         file.write("x")
     return "%d\n" % os.system("sleep 2")
+
+
+@app.route("/takes-signals/<how>")
+def takes_signals(how):
+    """What a view may do to the signals by which uWSGI ends a process."""
+    if how == "asyncio":
+        import asyncio
+
+        async def nothing():
+            await asyncio.sleep(0)
+
+        asyncio.run(nothing())
+    elif how == "handlers":
+        # Python lets the first thread do that.
+        if threading.current_thread() is threading.main_thread():
+            for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
+                signal.signal(number, lambda *_: None)
+    elif how == "mask":
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    return "taken\n"
+
+
+@app.route("/exit-codes")
+def exit_codes():
+    codes = []
+    for code in 0, 5:
+        process = multiprocessing.Process(target=sys.exit, args=(code,))
+        process.start()
+        process.join()
+        codes.append(process.exitcode)
+    child = os.fork()
+    if not child:
+        sys.exit(3)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    return json.dumps(codes)

@@ -29,6 +29,7 @@ mod websocket;
 mod admin;
 mod check;
 mod check_import;
+mod children_of_imports;
 mod children_of_requests;
 mod client_limits;
 mod commands;

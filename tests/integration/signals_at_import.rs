@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use crate::http::Request;
 use crate::launcher::Launcher;
 use crate::log::Line;
 use crate::running::Running;
@@ -126,5 +127,36 @@ for number in signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCHLD, s
         let exit = running.stop(Duration::from_secs(10));
         assert_eq!(exit.code, Some(0), "{exit:?}");
         assert_eq!(service.noted("SIGTERM"), processes);
+    }
+}
+
+/// Threads and an exit handler show that a process ends in the way that it is asked to.
+#[test]
+fn a_request_cannot_take_the_signals_that_end_a_process() {
+    let prelude = "
+import atexit
+def note():
+    with open(os.path.join(STATE, 'flushed'), 'a') as file:
+        file.write('x')
+atexit.register(note)
+";
+    for how in ["asyncio", "handlers", "mask"] {
+        for processes in [2, 1] {
+            let section = json!({"wsgi_worker_threads_count": 2, "wsgi_processes": processes});
+            let service = service(prelude, &section);
+            let mut running = Launcher::new(&service).start_ready();
+            for _ in 0..6 {
+                running.send_ok(&Request::get(format!("/takes-signals/{how}")));
+            }
+            let old = running.uwsgi_master();
+            assert_eq!(running.run_command(&["reload"]).exit.code, Some(0));
+            old.wait_gone(Duration::from_secs(5));
+            for _ in 0..6 {
+                running.send_ok(&Request::get(format!("/takes-signals/{how}")));
+            }
+            let exit = running.stop(Duration::from_secs(10));
+            assert!(exit.took < Duration::from_secs(4), "{how}: {exit:?}");
+            assert_eq!(service.noted("flushed"), 2 * processes, "{how}");
+        }
     }
 }

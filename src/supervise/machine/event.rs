@@ -30,6 +30,8 @@ pub(crate) enum Event {
     Hung(ChildId, Pid),
     /// The watchdog found a child damaged.
     Damaged(ChildId, Pid),
+    /// Workers of this child have done nothing to end, and were killed.
+    StragglersKilled(ChildId),
     /// A process ended. It may be any process: a child, or an orphan that was reaped.
     Exited(Pid, Exit),
     /// The process group of these survivors has no member left.

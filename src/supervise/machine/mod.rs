@@ -45,6 +45,7 @@ pub(crate) mod reload;
 mod start;
 pub(crate) mod state;
 mod stop;
+mod stragglers;
 mod survivors;
 #[cfg(test)]
 mod tests;
@@ -203,6 +204,7 @@ impl Machine {
             Event::Drained(id, pid) => self.drained(id, pid),
             Event::Hung(id, pid) => self.hung(id, pid),
             Event::Damaged(id, pid) => self.damaged(id, pid),
+            Event::StragglersKilled(id) => self.stragglers_killed(id),
             Event::Exited(pid, exit) => self.exited(pid, exit),
             Event::SurvivorsGone(id) => self.survivors_gone(id),
             Event::StopRequested => self.stop_requested(),

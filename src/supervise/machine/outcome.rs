@@ -15,6 +15,8 @@ pub(crate) enum Outcome {
     Forced,
     /// This child did not stop before the deadline (`stop_timeout`) and was killed.
     StopTimedOut(ChildLabel),
+    /// Every child stopped in time, but processes of this one had to be killed.
+    StragglersKilled(ChildLabel),
     /// This child was not ready before the deadline (`start_timeout`); the reason is from its last readiness poll.
     NotReady(ChildLabel, Option<String>),
     /// This child ended before it was ready for the first time.

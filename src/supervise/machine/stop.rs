@@ -11,8 +11,11 @@ use super::child::Child;
 use super::identity::{ChildId, Role};
 use super::outcome::{Outcome, Rollback};
 use super::state::{ChildState, Phase, Urgency};
+use super::stragglers;
 use crate::supervise::uptime::Uptime;
 
+/// What is left for exit handlers of the application after a second request to stop.
+const FAST_STOP: Duration = Duration::from_secs(5);
 /// Requests to stop within this time count as one: timeout(1), shells and process managers signal a process and its
 /// group at the same time, and no operator sends a second signal that fast.
 const SAME_REQUEST: Duration = Duration::from_millis(50);
@@ -106,6 +109,10 @@ impl Machine {
     }
 
     fn stop_fast(&mut self) {
+        let soon = self.now.after(FAST_STOP);
+        if let Phase::Stopping { deadline, .. } = &mut self.phase {
+            *deadline = soon.min(*deadline);
+        }
         self.raise_urgency(Urgency::Fast);
         for id in self.children.ids(|_| true) {
             let Some(child) = self.children.get(id) else {
@@ -161,7 +168,7 @@ impl Machine {
         if let (
             Some(child),
             Phase::Stopping {
-                outcome: outcome @ (Outcome::Stopped | Outcome::Cut),
+                outcome: outcome @ (Outcome::Stopped | Outcome::Cut | Outcome::StragglersKilled(_)),
                 ..
             },
         ) = (culprit, &mut self.phase)
@@ -285,16 +292,7 @@ impl Machine {
             | ChildState::Ended => 1,
         };
         let again = policy.repeat.map(|interval| self.now.after(interval));
-        let action = match policy.stragglers {
-            Some(policy) if signals.is_multiple_of(policy.every) => {
-                if signals < policy.kill_from {
-                    Action::SignalStragglers(id, pid)
-                } else {
-                    Action::KillStragglers(id, pid)
-                }
-            }
-            _ => Action::StopGracefully(id, pid),
-        };
+        let action = stragglers::action(policy, signals, id, pid);
         let stopping = ChildState::Stopping {
             pid,
             again,

@@ -20,6 +20,7 @@ use crate::supervise::machine::state::ChildState;
 use crate::supervise::program::Program;
 use crate::sys::family;
 use crate::sys::files;
+use crate::sys::left_behind;
 use crate::sys::process;
 
 /// A child with the task that belongs to its present state.
@@ -29,6 +30,8 @@ struct Managed {
     task: Option<AbortHandle>,
     /// For survivors: the child that crashed. Signals go to their process group.
     survivors_of: Option<ChildId>,
+    /// Its own children when it began to retire. Its workers end with it; the others were started by the import.
+    children_at_retirement: Vec<Pid>,
 }
 
 /// All children that the machine knows.
@@ -54,6 +57,7 @@ impl ManagedChildren {
             plan,
             task: None,
             survivors_of: None,
+            children_at_retirement: Vec::new(),
         };
         self.by_id.insert(id, managed);
     }
@@ -160,28 +164,33 @@ impl ManagedChildren {
 
     /// Signals the workers of a child that do nothing to end.
     pub(super) fn signal_stragglers(&self, id: ChildId, pid: Pid) {
-        self.to_stragglers(id, pid, Signal::SIGINT);
-    }
-
-    pub(super) fn kill_stragglers(&self, id: ChildId, pid: Pid) {
-        self.to_stragglers(id, pid, Signal::SIGKILL);
-    }
-
-    fn to_stragglers(&self, id: ChildId, pid: Pid, signal: Signal) {
-        let Some(ending) = self.plan(id).and_then(|plan| plan.ending_workers) else {
-            return;
-        };
-        for worker in family::workers_of(pid) {
-            if worker.name != ending {
-                if signal == Signal::SIGKILL {
-                    tracing::warn!(
-                        pid = worker.pid.as_raw(),
-                        "A worker does nothing to end although it has been asked to several times; it is killed."
-                    );
-                }
-                process::signal(worker.pid, signal);
-            }
+        for straggler in self.stragglers(id, pid) {
+            process::signal(straggler, Signal::SIGINT);
         }
+    }
+
+    /// Kills them; false when there is none.
+    pub(super) fn kill_stragglers(&self, id: ChildId, pid: Pid) -> bool {
+        let stragglers = self.stragglers(id, pid);
+        for straggler in &stragglers {
+            tracing::warn!(
+                pid = straggler.as_raw(),
+                "A worker does nothing to end although it has been asked to several times; it is killed."
+            );
+            process::signal(*straggler, Signal::SIGKILL);
+        }
+        !stragglers.is_empty()
+    }
+
+    fn stragglers(&self, id: ChildId, pid: Pid) -> Vec<Pid> {
+        let Some(ending) = self.plan(id).and_then(|plan| plan.ending_workers) else {
+            return Vec::new();
+        };
+        let workers = family::workers_of(pid).into_iter();
+        workers
+            .filter(|worker| worker.name != ending && !family::has_ended(worker.pid))
+            .map(|worker| worker.pid)
+            .collect()
     }
 
     fn signal(&self, id: ChildId, pid: Pid, signal: Signal) {
@@ -197,7 +206,10 @@ impl ManagedChildren {
     }
 
     /// Makes a child finish its requests while its successor serves.
-    pub(super) fn retire(&self, id: ChildId, pid: Pid, has_been_ready: bool) {
+    pub(super) fn retire(&mut self, id: ChildId, pid: Pid, has_been_ready: bool) {
+        if let Some(managed) = self.by_id.get_mut(&id) {
+            managed.children_at_retirement = family::children_of(pid);
+        }
         let Some(plan) = self.plan(id) else {
             return;
         };
@@ -234,6 +246,7 @@ impl ManagedChildren {
             plan,
             task: None,
             survivors_of: Some(of),
+            children_at_retirement: Vec::new(),
         };
         self.by_id.insert(id, managed);
         tokio::task::spawn_local(survivors::wait(id, group, self.events.clone()));
@@ -285,6 +298,7 @@ impl ManagedChildren {
             // The files belong to the child that crashed.
             return;
         }
+        left_behind::end_later(managed.children_at_retirement);
         let plan = managed.plan;
         for path in plan.run_files.iter().chain([&plan.folder]) {
             if let Err(error) = files::remove(path) {

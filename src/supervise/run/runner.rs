@@ -282,7 +282,10 @@ impl Runner {
             Action::Kill(_, pid) => process::signal_group(pid, OsSignal::SIGKILL),
             Action::KillMain(_, pid) => process::signal(pid, OsSignal::SIGKILL),
             Action::SignalStragglers(id, pid) => self.children.signal_stragglers(id, pid),
-            Action::KillStragglers(id, pid) => self.children.kill_stragglers(id, pid),
+            Action::KillStragglers(id, pid) => {
+                let killed = self.children.kill_stragglers(id, pid);
+                return killed.then_some(Event::StragglersKilled(id));
+            }
             Action::CloseSockets(id) => self.children.close_sockets(id),
             Action::Retire(id, pid) => self.retire(id, pid),
             Action::AdoptSurvivors {
