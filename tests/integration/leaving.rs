@@ -143,6 +143,23 @@ atexit.register(lambda: (time.sleep(2), write('flushed')))
     assert_eq!(service.noted("flushed"), 1);
 }
 
+/// It has not even begun with its exit handlers.
+#[test]
+fn a_worker_that_does_nothing_to_end_is_killed_and_the_exit_code_tells() {
+    let service = service("", &slots(2, 30), &json!({}));
+    let mut running = Launcher::new(&service).start_ready();
+    let worker = running.uwsgi_workers().remove(0);
+    worker.signal(Signal::SIGSTOP);
+    running.signal(Signal::SIGTERM);
+    let exit = running.wait_exit(Duration::from_secs(15));
+    assert_eq!(exit.code, Some(75), "{exit:?}");
+    let told = running.log.filter(|line| {
+        line.message().contains("nothing to end") && line.text.contains(&worker.pid.to_string())
+    });
+    assert_eq!(told.len(), 1, "{}", running.log.tail(10));
+    running.assert_nothing_left(Duration::from_secs(2));
+}
+
 #[test]
 fn a_request_that_timed_out_at_the_stop_leaves_time_for_exit_handlers() {
     let section = json!({

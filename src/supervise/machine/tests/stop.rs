@@ -232,6 +232,13 @@ fn workers_that_miss_their_stop_signal_get_one_and_are_killed_after_five_seconds
     let signalled = [10, 20, 30, 40].map(|n| (n, "signal"));
     assert_eq!(helped[..4], signalled);
     assert_eq!(helped[4..], [(50, "kill"), (60, "kill"), (70, "kill")]);
+    // Who was killed is known outside.
+    service.on(Event::StragglersKilled(APP), at(9100));
+    service.on(Event::Exited(pid(10), Exit::Code(0)), at(9200));
+    assert_eq!(
+        *service.phase(),
+        Phase::Done(Outcome::StragglersKilled(APP_LABEL))
+    );
 }
 
 #[test]
