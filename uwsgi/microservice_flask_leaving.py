@@ -27,6 +27,9 @@ from microservice_flask_websocket import LEAVING_FILE
 _NAME = "uwsgi-ending"
 # Seconds from the limit until the kernel ends a process that runs no Python code.
 _HARD_END = 0.5
+# They cannot do anything in the first thread any more: exit(3) has freed what greenlet keeps for it in C++, and to ask for
+# it is a crash. So exit handlers run in another thread.
+_GREEN = {"gevent", "eventlet"}
 _END = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 _timeout = 5.0
@@ -64,23 +67,13 @@ def _leave():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     # Otherwise the launcher watches over the time; the deadline of a request may have set one that is shorter.
     signal.setitimer(signal.ITIMER_REAL, 0 if limit is None else limit + _HARD_END)
-    if _is_greenlet_gone():
-        # Its exit handlers need a thread in which it works.
-        done = allocate_lock()
-        done.acquire()
-        if _start(_end, limit, done):
-            done.acquire()
-    else:
+    if _GREEN.isdisjoint(sys.modules):
         _end(limit)
-
-
-def _is_greenlet_gone():
-    """exit(3) has ended what greenlet keeps for the first thread in C++; gevent cannot do anything there."""
-    greenlet = sys.modules.get("greenlet")
-    try:
-        return greenlet is not None and greenlet.getcurrent() is None
-    except SystemError:
-        return True
+        return
+    done = allocate_lock()
+    done.acquire()
+    if _start(_end, limit, done):
+        done.acquire()
 
 
 def _end(limit, done=None):
