@@ -20,14 +20,14 @@ fn with_database(name: &'static str, scheme: &str, server: &Server) -> Trial {
 
 #[test]
 fn sqlalchemy_with_sqlite() {
-    keeps_its_rows(Trial::new("sqlalchemy_sqlite").start());
+    keeps_its_rows(Trial::new("sqlalchemy").start());
 }
 
 /// The connection that made the tables goes back to the pool, and all workers inherit it.
 #[test]
 fn sqlalchemy_with_postgresql_is_warned_of_the_connection_from_the_import() {
     let server = Server::postgresql();
-    let service = || with_database("sqlalchemy_postgresql", "postgresql+psycopg", &server);
+    let service = || with_database("sqlalchemy", "postgresql+psycopg", &server);
     let naive = service().start();
     let warning = naive.wait_for_warning(CONNECTIONS);
     assert!(

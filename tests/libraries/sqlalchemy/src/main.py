@@ -1,12 +1,14 @@
-"""Orders in PostgreSQL with SQLAlchemy. The tables are made at import, as in SQLAlchemy's own tutorial."""
+"""Orders in PostgreSQL or SQLite with SQLAlchemy. The tables are made at import, as in SQLAlchemy's own tutorial."""
 
 import os
+from pathlib import Path
 
 from flask import Flask, request
 from sqlalchemy import create_engine, func, literal, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-engine = create_engine(os.environ["DATABASE_URL"])
+STATE = Path(__file__).resolve().parent.parent / "state"
+engine = create_engine(os.environ.get("DATABASE_URL", f"sqlite:///{STATE}/orders.db"))
 
 
 class Base(DeclarativeBase):
