@@ -36,18 +36,10 @@ _ENDED = "the response has ended: start_response and write belong to one request
 _is_child = False
 
 
-def in_worker():
-    """Must be called in each worker: uWSGI forks them, too."""
-    global _is_child
-    _is_child = False
-
-
-def _in_child():
+def in_child():
+    """Must be called in each process that the application forks."""
     global _is_child
     _is_child = True
-
-
-os.register_at_fork(after_in_child=_in_child)
 
 
 def exit_code(end):

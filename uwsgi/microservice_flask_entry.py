@@ -195,7 +195,6 @@ def _in_worker():
     """Runs in each worker before it serves. Redirects descriptor 2, for output that bypasses sys.stderr."""
     os.dup2(_stderr_descriptor, 2)
     streams.in_worker()
-    answers.in_worker()
     serves = uwsgi.worker_id() > 0
     forks.in_worker(_threads)
     signals.in_worker(serves)
@@ -207,6 +206,7 @@ def _in_worker():
 
 def _in_child():
     """Runs in each process that the application forks."""
+    answers.in_child()
     signals.in_child(_request_guard.handler)
 
 
