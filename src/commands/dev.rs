@@ -60,6 +60,7 @@ pub(super) fn dev(
 
 /// The Python of the virtual environment that production would use, else the one on PATH.
 fn python(context: &Context) -> Result<PathBuf, Failure> {
+    // One that is not set is empty.
     let variable = |name: &str| OsString::from(context.env.get(name).cloned().unwrap_or_default());
     let path = variable("PATH");
     venv::find(&context.service.root, &path, Some(&variable("VIRTUAL_ENV")))

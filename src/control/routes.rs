@@ -229,6 +229,7 @@ async fn health(snapshot: &Snapshot) -> HealthReport {
     let (level, reason) = match application.check_health().await {
         Health::Passing => (0, format!("ready, and {path} answers")),
         Health::Busy => {
+            // What cannot be polled is left out of the text.
             let workers = application.workers().await.unwrap_or_default();
             let serving = serving(&workers, report.plan.processes);
             (1, format!("busy: {serving}; {path} waits for a free slot"))

@@ -117,6 +117,29 @@ const REQUIRED_OF_VENV: &[(&str, Permission)] =
 /// Used where /proc cannot be read: the kernel's default (Linux 5.4 and later).
 const DEFAULT_SOMAXCONN: u32 = 4096;
 
+#[cfg(test)]
+impl Host {
+    /// A machine of one CPU with nothing on it, for tests.
+    pub(crate) fn bare() -> Self {
+        Self {
+            cpus: 1,
+            cpu_quota: None,
+            memory_limit: None,
+            somaxconn: 4096,
+            open_files: 1024,
+            disk_free: None,
+            root: true,
+            worker_user: None,
+            nginx: None,
+            uwsgi: None,
+            uwsgi_options: None,
+            environment: Environment::default(),
+            home: Home::Own,
+            folder: Folder::default(),
+        }
+    }
+}
+
 /// Probes the host. Values that cannot be determined get the kernel's defaults.
 pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) -> Host {
     let limits = cgroup::limits(Path::new("/"));

@@ -2,8 +2,6 @@
 
 use super::*;
 use crate::config::problem::Severity;
-use crate::host::Folder;
-use crate::host::home::Home;
 
 const OPTIONS: [&str; 3] = ["processes", "max-requests", "http-socket"];
 
@@ -13,23 +11,12 @@ fn warnings(pairs: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let host = Host {
-        cpus: 1,
-        cpu_quota: None,
-        memory_limit: None,
-        somaxconn: 4096,
-        open_files: 1024,
-        disk_free: None,
-        root: true,
-        worker_user: None,
-        nginx: None,
-        uwsgi: None,
         uwsgi_options: Some(OPTIONS.map(str::to_owned).into()),
         environment: Environment {
             variables: variables.collect(),
             ..Environment::default()
         },
-        home: Home::Own,
-        folder: Folder::default(),
+        ..Host::bare()
     };
     let mut findings = Findings::default();
     let compared = Compared {

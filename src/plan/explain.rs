@@ -123,6 +123,7 @@ pub fn text(lines: &[Line]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{:<16} {}", line.label, printable(&line.value));
         if !line.why.is_empty() {
+            // Writing to a String cannot fail.
             let _ = writeln!(out, "{:<16}   {}", "", printable(&line.why));
         }
     }

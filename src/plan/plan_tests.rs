@@ -3,20 +3,12 @@
 use super::*;
 use crate::host::Folder;
 use crate::host::access::{DeniedAccess, Permission};
-use crate::host::environment::Environment;
 
 /// Plans a service with this config.json on a host whose uWSGI has four options.
 #[track_caller]
 fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str)]) {
     let (config, mut findings) = crate::config::load(None, Some(text));
     let host = Host {
-        cpus: 1,
-        cpu_quota: None,
-        memory_limit: None,
-        somaxconn: 4096,
-        open_files: 1024,
-        disk_free: None,
-        root: true,
         worker_user: Some(User {
             name: "www-data".to_owned(),
             uid: 33,
@@ -24,15 +16,12 @@ fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str
             group: None,
             home: PathBuf::from("/"),
         }),
-        nginx: None,
-        uwsgi: None,
         uwsgi_options: Some(["R", "max-requests", "env"].map(str::to_owned).into()),
-        environment: Environment::default(),
-        home: Home::Own,
         folder: Folder {
             denied,
             ..Folder::default()
         },
+        ..Host::bare()
     };
     let input = PlanInput {
         name: "x".to_owned(),

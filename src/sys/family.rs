@@ -51,7 +51,7 @@ pub(crate) fn titles_of_children(pid: Pid) -> Option<Vec<(Pid, String)>> {
 
 /// Whether `pid` is a child of `parent`.
 pub(crate) fn is_child_of(pid: Pid, parent: Pid) -> bool {
-    children_of(parent).contains(&pid)
+    process_stat::read(pid.as_raw()).is_some_and(|stat| stat.parent == parent.as_raw())
 }
 
 /// Whether a process is a zombie, or gone.

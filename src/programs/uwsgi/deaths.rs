@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::stats::{self, Socket};
 use super::worker::{Existence, Worker};
 use crate::supervise::program::WatchdogFinding;
+use crate::sys::family;
 use crate::sys::pidfd::HeldProcess;
 use crate::sys::process_stat;
 
@@ -129,7 +130,7 @@ impl WorkerDeaths {
 async fn until_end(pid: Pid, master: Pid) -> Pid {
     match HeldProcess::open(pid) {
         // The number may have been another's when it was opened.
-        Ok(process) if is_child(pid, master) => {
+        Ok(process) if family::is_child_of(pid, master) => {
             if process.ended().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -141,10 +142,6 @@ async fn until_end(pid: Pid, master: Pid) -> Pid {
     pid
 }
 
-fn is_child(pid: Pid, master: Pid) -> bool {
-    process_stat::read(pid.as_raw()).is_some_and(|stat| stat.parent == master.as_raw())
-}
-
 /// Reports the ends of workers with the requests that they had.
 pub(super) async fn report(
     ended: &[Pid],
@@ -154,6 +151,7 @@ pub(super) async fn report(
     let before = stats.known();
     // Without an answer, the last one counts.
     let after = stats::read(stats).await.unwrap_or_default();
+    // A clock before 1970 makes requests seem older, which is no reason to fail.
     let wall = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
