@@ -124,12 +124,13 @@ def _show():
 
 def _watch(limit, leaving):
     sleep(_timeout)
-    fields = dict(worker=uwsgi.worker_id(), pid=os.getpid())
+    hint = "make such a thread a daemon, give what exit handlers do a time limit, or raise worker_exit_timeout"
+    fields = dict(worker=uwsgi.worker_id(), pid=os.getpid(), hint=hint)
     held, stack = _held_by(leaving)
     if stack:
         fields["stack"] = stack
     if limit is None:
-        records.record("warning", "This process is asked to end for %g s now, and %s." % (_timeout, held), **fields)
+        records.record("warning", "This process was asked to end %g s ago, and %s." % (_timeout, held), **fields)
         return
     message = "This process has been leaving for %g s (worker_exit_timeout) and is ended, although %s."
     records.record("warning", message % (_timeout, held), **fields)

@@ -51,7 +51,8 @@ pub(crate) fn find(root: &Path, path: &OsStr, variable: Option<&OsStr>) -> Optio
         })
 }
 
-/// The virtual environment that a Python belongs to: the file pyvenv.cfg is beside it or one folder above (PEP 405).
+/// The virtual environment that a Python belongs to: pyvenv.cfg is one folder above that of the
+/// executable, where venv and virtualenv put it (PEP 405).
 fn of_python(file: &Path) -> Option<Venv> {
     let folder = file.parent()?;
     read(folder.parent()?.to_owned(), VenvOrigin::Path)
