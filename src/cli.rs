@@ -67,6 +67,14 @@ pub(crate) struct ServiceOptions {
         global = true
     )]
     pub(crate) runtime_dir: Option<PathBuf>,
+    /// Let the application or nginx run as root where config.json names root as their user
+    #[arg(
+        long,
+        env = "MICROSERVICE_ALLOW_ROOT",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        global = true
+    )]
+    pub(crate) allow_root: bool,
     /// How log records look on stdout
     #[arg(
         long,

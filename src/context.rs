@@ -11,8 +11,9 @@ use crate::config::{self, Config};
 use crate::exit::{Failure, Problems};
 use crate::host::{self, Host, ProbeRequest};
 use crate::plan::layout::Layout;
-use crate::plan::{self, DEFAULT_USER, Plan, PlanInput};
-use crate::runtime_dir::RuntimeDirs;
+use crate::plan::users::DEFAULT_USER;
+use crate::plan::{self, Plan, PlanInput};
+use crate::runtime_dir::{RuntimeDirs, work_folder};
 use crate::sys::short_programs::ShortPrograms;
 
 /// A service with its configuration, before planning.
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) findings: Findings,
     /// Environment variables at the start, as far as they are UTF-8.
     pub(crate) env: Env,
+    /// Whether programs may run as root (`--allow-root`).
+    pub(crate) allow_root: bool,
     /// The runtime folder; it may not exist yet.
     pub(crate) runtime: PathBuf,
     /// Whether the runtime folder is the default in /tmp, where other users may create files too.
@@ -76,6 +79,7 @@ pub(crate) fn load(options: &ServiceOptions) -> Result<Context, Failure> {
         config,
         findings,
         env,
+        allow_root: options.allow_root,
         runtime,
         is_among_others,
     })
@@ -109,6 +113,11 @@ impl Context {
                 .user
                 .as_ref()
                 .map_or(DEFAULT_USER, |user| &user.value),
+            nginx_user: self
+                .config
+                .nginx_user
+                .as_ref()
+                .map(|user| user.value.as_str()),
             runtime: &self.runtime,
             statics: &statics,
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
@@ -120,7 +129,7 @@ impl Context {
     /// The paths of a generation's files.
     pub(crate) fn layout(&self, generation: u32) -> Layout {
         Layout {
-            runtime: self.runtime.clone(),
+            runtime: work_folder(&self.runtime),
             generation,
             canary: false,
         }
@@ -133,6 +142,7 @@ impl Context {
             root: self.service.root.clone(),
             listen,
             layout,
+            allow_root: self.allow_root,
         };
         plan::plan(input, &self.config, host, &mut self.findings)
     }

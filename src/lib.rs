@@ -17,19 +17,19 @@
 //! | `commands` | everything |
 //! | `internals` (for tests and benchmarks) | `config`, `host`, `logs`, `plan`, `render`, `sys` |
 //! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
-//! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `status`, `supervise`, `sys` |
+//! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `runtime_dir`, `status`, `supervise`, `sys` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |
 //! | `control` | `exit`, `http`, `reload_answer`, `status`, `supervise` |
 //! | `console` | `exit` |
 //! | `exit` | `config`, `http`, `reload_answer`, `render`, `supervise`, `sys` |
-//! | `programs` | `http`, `logs`, `plan`, `queue`, `status`, `supervise`, `sys` |
+//! | `programs` | `host/user`, `http`, `logs`, `plan`, `queue`, `status`, `supervise`, `sys` |
 //! | `queue` | `status`, `sys` |
 //! | `supervise` | `logs`, `reload_answer`, `status`, `sys` |
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs` |
 //! | `render` | `host`, `plan` |
 //! | `plan` | `config`, `host`, `logs/options` |
-//! | `config` | `logs/options` |
+//! | `config` | `logs/options`, `sys/files` |
 //! | `host`, `runtime_dir` | `sys` |
 //! | `cli`, `http`, `logs`, `reload_answer`, `status`, `supervise/uptime`, `sys` | nothing of ours |
 //!

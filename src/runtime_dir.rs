@@ -5,10 +5,13 @@ use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::sys::files;
+use crate::sys::folders;
 
 /// Name of the folder below /run and $XDG_RUNTIME_DIR; in /tmp the user's number follows.
 const NAME: &str = "microservice-flask";
+
+/// Where the files of a launcher are when others may write to its runtime folder.
+pub(crate) const PRIVATE: &str = "private";
 
 /// What decides where the runtime folder is.
 #[derive(Clone, Debug)]
@@ -27,7 +30,7 @@ impl RuntimeDirs {
             return std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
         }
         let defaults = self.defaults(nix::unistd::geteuid().as_raw());
-        let writable = defaults.iter().find(|folder| files::is_writable(folder));
+        let writable = defaults.iter().find(|folder| folders::is_writable(folder));
         writable.or(defaults.last()).cloned().unwrap_or_default()
     }
 
@@ -60,6 +63,19 @@ impl RuntimeDirs {
         folders.extend(session.map(|dir| dir.join(NAME)));
         folders.push(folder_in_tmp(uid));
         folders
+    }
+}
+
+/// Where the files of a launcher are: in its runtime folder, or, where others may write to that, in a folder of its own
+/// below it.
+pub(crate) fn work_folder(runtime: &Path) -> PathBuf {
+    let others_write = runtime.metadata().is_ok_and(|meta| {
+        meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0
+    });
+    if others_write {
+        runtime.join(PRIVATE)
+    } else {
+        runtime.to_owned()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::plan::{Plan, explain};
 use crate::programs::nginx::config_test;
 use crate::programs::uwsgi::import_test::{self, Imported};
 use crate::programs::uwsgi::leftovers::Advice;
-use crate::sys::files;
+use crate::sys::folders;
 use crate::sys::left_behind;
 use crate::sys::process;
 use crate::sys::runtime;
@@ -41,9 +41,9 @@ async fn check_service(options: &ServiceOptions, args: &CheckArgs) -> Result<(),
         None
     } else {
         // The workers' user reads the modules for the import.
-        files::create_folder(folder.path(), 0o755, None)?;
+        folders::create_folder(folder.path(), 0o755, None)?;
         generation::write(&plan)?;
-        config_test::objections(&plan, &programs).await?
+        config_test::objections(&plan, &[], &programs).await?
     };
     findings::print(&context.findings);
     if let Some(objections) = &objections {

@@ -49,6 +49,8 @@ pub(super) fn dev(
         inherit: Vec::new(),
         user: None,
         batch: false,
+        // The developer's own shell: sudo and the like work in it.
+        no_new_privs: false,
         // On TERM the reloader ends its second process too.
         death_signal: Signal::SIGTERM,
     };

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use crate::cli::{LogFormat, ServiceOptions};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::logs::{self, Format, Logs};
+use crate::logs::{self, Format, Logs, Source};
 use crate::plan::Plan;
 
 /// The format of records: from `--log-format`, else by whether stdout is a terminal. Colours only for a terminal, and
@@ -34,19 +34,18 @@ pub(crate) fn start(format: Format, plan: &Plan) -> Result<Logs, Failure> {
         .try_clone_to_owned()
         .map_err(refused("duplicate stdout"))?;
     let logs = logs::start(format, plan.log, out).map_err(refused("start the log"))?;
-    if let Some(user) = &plan.user {
-        // nginx opens its stdout again by name (/dev/stdout), and so may the application.
-        for source in logs::Source::PIPED {
-            nix::unistd::fchown(
-                logs.pipe(source),
-                Some(user.uid.into()),
-                Some(user.gid.into()),
-            )
-            .map_err(|error| Failure::System {
-                what: "hand a log pipe to the workers' user",
-                source: error.into(),
-            })?;
-        }
+    // nginx opens its stdout again by name (/dev/stdout), and so may the application. Neither may open the other's.
+    for source in logs::Source::PIPED {
+        let user = match source {
+            Source::NginxAccess | Source::NginxError => &plan.nginx_user,
+            _ => &plan.user,
+        };
+        let Some(user) = user else { continue };
+        let given = user.credentials().give(logs.pipe(source));
+        given.map_err(|error| Failure::System {
+            what: "hand a log pipe to the user of a program",
+            source: error.into(),
+        })?;
     }
     crate::telemetry::init(logs.emitter()).map_err(|error| Failure::Bug(error.to_string()))?;
     Ok(logs)

@@ -9,7 +9,7 @@ use crate::console::{print, print_error};
 use crate::context;
 use crate::exit::Failure;
 use crate::render;
-use crate::sys::files;
+use crate::sys::folders;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 
@@ -24,7 +24,7 @@ pub(super) fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(),
     let rendered = render::render(&plan)?;
     if let Some(folder) = out {
         for file in &rendered {
-            files::write_below(folder, &file.path, &file.text).map_err(Failure::WriteOut)?;
+            folders::write_below(folder, &file.path, &file.text).map_err(Failure::WriteOut)?;
         }
         for file in &rendered {
             print_error(&format!("{}\n", folder.join(&file.path).display()));

@@ -1,14 +1,11 @@
 //! `run` in production: load, plan, bind, write, supervise, drain.
 
-use std::fs::File;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
-
-use nix::fcntl::Flock;
 
 use super::{end, findings, log};
 use crate::cli::{AdminAddr, ServiceOptions};
@@ -17,6 +14,7 @@ use crate::control::routes::{self, Rights};
 use crate::exit::Failure;
 use crate::generation::children::{self, SharedSockets};
 use crate::generation::maker::Maker;
+use crate::generation::runtime_folder::{self, Claimed};
 use crate::generation::{environment, files, warnings};
 use crate::host::home::Home;
 use crate::http::server;
@@ -33,6 +31,7 @@ use crate::supervise::run::runner::Runner;
 use crate::supervise::run::setup::Setup;
 use crate::sys::left_behind;
 use crate::sys::process;
+use crate::sys::rights;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 use crate::sys::signals::Signals;
@@ -55,8 +54,7 @@ struct Prepared {
     application: UnixListener,
     /// Bytes that were free where the runtime folder is.
     disk_free: Option<u64>,
-    /// Keeps other launchers out of the runtime folder.
-    _lock: Flock<File>,
+    runtime: Claimed,
 }
 
 /// Serves until a stop is requested or the service fails. `production`: whether `--production` was given.
@@ -66,17 +64,27 @@ pub(crate) fn serve(
     started: Instant,
     production: bool,
 ) -> Result<(), Failure> {
+    rights::protect();
     let prepared = runtime::block_on(prepare(options, &mut context))??;
     let Prepared {
         plan,
         bound,
         application,
         disk_free,
-        _lock,
+        runtime,
     } = prepared;
+    if let Err(error) = rights::give_up_capabilities() {
+        return Err(Failure::System {
+            what: "give up capabilities",
+            source: std::io::Error::other(error),
+        });
+    }
     process::become_subreaper();
     let logs = log::start(log::format(options, &context), &plan)?;
     announce(&context, &plan);
+    for error in &runtime.left {
+        tracing::warn!(%error, "Cannot remove all of an earlier run.");
+    }
     let application: Arc<OwnedFd> = Arc::new(application.into());
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
     let mut ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
@@ -89,7 +97,7 @@ pub(crate) fn serve(
         clients: clients.iter().map(Arc::downgrade).collect(),
         application: Arc::downgrade(&application),
         queue: RequestQueue::new(children::queue_limits(&plan)),
-        disk: DiskWatch::new(&plan, files::owner(&plan)),
+        disk: DiskWatch::new(&plan, files::nginx_owner(&plan)),
     };
     let watch_queue = shared.queue.clone().watch(Weak::clone(&shared.application));
     let watch_disk = shared.disk.clone().run();
@@ -111,7 +119,7 @@ pub(crate) fn serve(
             production,
         )?),
     };
-    let control = control_socket(&plan);
+    let control = control_socket(&context);
     let run = async {
         tokio::task::spawn_local(watch_queue);
         tokio::task::spawn_local(watch_disk);
@@ -144,23 +152,24 @@ async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prep
     let bound = bind(options)?;
     let addresses: Vec<SocketAddr> = bound.clients.iter().map(|socket| socket.address).collect();
     let plan = context.plan(&host, layout, addresses);
-    let lock = files::claim(context, &plan)?;
+    let runtime = runtime_folder::claim(context, &plan)?;
     files::write(&plan)?;
+    let clients: Vec<_> = bound.clients.iter().map(AsFd::as_fd).collect();
     if files::has_snippets(&plan)
-        && let Some(objections) = config_test::objections(&plan, &programs).await?
+        && let Some(objections) = config_test::objections(&plan, &clients, &programs).await?
     {
         findings::print(&context.findings);
         findings::print_nginx_objections(&objections);
         return Err(Failure::NginxRefuses);
     }
     let path = plan.layout.app_socket();
-    let application = sockets::unix(&path, plan.queue_places, 0o660, files::owner(&plan))?;
+    let application = sockets::unix(&path, plan.queue_places, 0o660, files::socket_owner(&plan))?;
     Ok(Prepared {
         plan,
         bound,
         application,
         disk_free: host.disk_free,
-        _lock: lock,
+        runtime,
     })
 }
 
@@ -201,8 +210,8 @@ fn announce(context: &Context, plan: &Plan) {
 
 /// Binds the control socket. A failure is only a warning: the service works without it, but not `status`, `reload` and
 /// the like.
-fn control_socket(plan: &Plan) -> Option<UnixListener> {
-    let path = layout::control_socket(&plan.layout.runtime);
+fn control_socket(context: &Context) -> Option<UnixListener> {
+    let path = layout::control_socket(&context.runtime);
     match sockets::unix(&path, CONTROL_BACKLOG, 0o600, None) {
         Ok(listener) => Some(listener),
         Err(error) => {

@@ -83,8 +83,11 @@ section! {
         pub trusted_proxies: Networks,
         /// Compress text responses. Default true.
         pub gzip: Flag,
-        /// User of nginx's and uWSGI's workers. Default www-data when the launcher is root.
+        /// User of the application: of uWSGI and its workers. Default www-data when the launcher is root.
         pub user: UserName,
+        /// User of nginx, another than that of the application. Default nginx when the launcher is root, else nobody where
+        /// there is no such user.
+        pub nginx_user: UserName,
     }
 }
 

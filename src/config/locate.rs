@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::near_miss::did_you_mean;
+use crate::sys::files;
 
 /// The environment variables at the start, as far as they are UTF-8.
 pub(crate) type Env = BTreeMap<String, String>;
@@ -19,6 +20,8 @@ pub(crate) type Env = BTreeMap<String, String>;
 const PLATFORM_ROOT: &str = "/opt";
 /// The file that is looked for in each folder of `CONFIG_PATH`.
 const FILE_NAME: &str = "config.json";
+/// Bytes of a config.json: far more than any has, and too few to fill the memory.
+const MAX_FILE: u64 = 16 << 20;
 /// Value of `CONFIG_DIR` in the platform's base images.
 const DEFAULT_CONFIG_DIR: &str = "config";
 
@@ -320,7 +323,7 @@ fn read(file: &Path, hint: &'static str) -> Result<(PathBuf, String), LookupErro
         source,
         hint,
     };
-    let bytes = std::fs::read(file).map_err(unreadable)?;
+    let bytes = files::read_regular(file, MAX_FILE).map_err(unreadable)?;
     // Invalid UTF-8 is replaced, so that the JSON parser reports it with its line.
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let absolute = std::fs::canonicalize(file).map_err(unreadable)?;

@@ -26,6 +26,7 @@ use ipnet::IpNet;
 
 use self::collections::StaticMapping;
 use self::problem::Findings;
+use self::values::UserName;
 use crate::logs::options::LogOptions;
 
 /// The validated configuration. Defaults that do not depend on the host are filled in.
@@ -69,8 +70,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether nginx compresses text responses.
     pub gzip: bool,
-    /// User of the workers; none when the key is not set.
+    /// User of the application; none when the key is not set.
     pub user: Option<Setting<String>>,
+    /// User of nginx; none when the key is not set.
+    pub nginx_user: Option<Setting<String>>,
     /// Name and value, in the order of the file; a name may be repeated.
     pub uwsgi_options: Vec<(String, String)>,
     /// What is logged, and what happens when the log is not read.
@@ -178,11 +181,8 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             .map(|nets| nets.0.clone())
             .unwrap_or_default(),
         gzip: server.gzip.is_none_or(|flag| flag.0),
-        user: server.user.as_ref().map(|user| Setting {
-            value: user.0.clone(),
-            at: raw.at("user"),
-            set: true,
-        }),
+        user: user_setting(server.user.as_ref(), raw.at("user")),
+        nginx_user: user_setting(server.nginx_user.as_ref(), raw.at("nginx_user")),
         uwsgi_options: raw
             .top
             .uwsgi_config
@@ -196,6 +196,14 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         },
     };
     (config, findings)
+}
+
+fn user_setting(user: Option<&UserName>, at: String) -> Option<Setting<String>> {
+    user.map(|user| Setting {
+        value: user.0.clone(),
+        at,
+        set: true,
+    })
 }
 
 /// P processes of N / P threads give exactly N slots only when P divides N.

@@ -124,7 +124,7 @@ pub(crate) fn canary(
     };
     files::write(&plan)?;
     let path = plan.layout.app_socket();
-    let socket = sockets::unix(&path, CANARY_BACKLOG, 0o660, files::owner(&plan))?;
+    let socket = sockets::unix(&path, CANARY_BACKLOG, 0o660, files::socket_owner(&plan))?;
     // Nobody but the launcher knows this socket, so that nobody looks at its queue.
     let queue = RequestQueue::new(queue_limits(&plan));
     let mut child = uwsgi(&plan, Arc::new(socket.into()), &queue, env)?;

@@ -1,59 +1,37 @@
-//! The runtime folder and the files of a generation in it.
+//! The files of a generation, in its folder below the runtime folder.
 
-use std::fs::File;
 use std::path::Path;
 
-use nix::fcntl::Flock;
-
-use crate::context::Context;
 use crate::exit::Failure;
-use crate::host::access;
 use crate::host::home::Home;
 use crate::plan::Plan;
 use crate::render::{self, Rendered};
-use crate::sys::files::{self, Lock, Owner};
+use crate::sys::files::{self, Owner, WriteError};
+use crate::sys::folders;
+use crate::sys::removal;
+
+/// A file by which a launcher recognizes the folders that it may remove.
+const MADE_HERE: &str = "made-by-microservice-flask";
 
 /// The user and group of the workers; none when the launcher is not root and cannot change users.
 pub(crate) fn owner(plan: &Plan) -> Option<Owner> {
     plan.user.as_ref().map(|user| (user.uid, user.gid))
 }
 
+/// The user and group of nginx; none when the launcher is not root.
+pub(crate) fn nginx_owner(plan: &Plan) -> Option<Owner> {
+    plan.nginx_user.as_ref().map(|user| (user.uid, user.gid))
+}
+
+/// The owners of the application's socket: the launcher, which asks for its health, and nginx's group, which alone passes
+/// requests to it. The application has it open.
+pub(crate) fn socket_owner(plan: &Plan) -> Option<Owner> {
+    plan.nginx_user.as_ref().map(|user| (0, user.gid))
+}
+
 /// Whether the service has nginx snippets, whose content only nginx can check.
 pub(crate) fn has_snippets(plan: &Plan) -> bool {
     !(plan.server_snippets.is_empty() && plan.http_snippets.is_empty())
-}
-
-/// Creates and locks the runtime folder, and removes the generations of an earlier run. The folder holds the Python
-/// module that runs the application: a user with write permission could run any code, so its owner and mode are
-/// checked.
-pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failure> {
-    let runtime = &plan.layout.runtime;
-    if !context.is_among_others {
-        files::create_missing_folder(runtime)?;
-    } else if let Some(what) = files::create_in_shared_folder(runtime)? {
-        return Err(Failure::Inaccessible {
-            what,
-            hint: "remove it".to_owned(),
-        });
-    }
-    if let Some(user) = &plan.user
-        && let Some(denied) = access::first_denied(runtime, &[], user)
-    {
-        return Err(Failure::Inaccessible {
-            what: format!("the user {} {}", user.name, denied.what()),
-            hint: denied.hint(),
-        });
-    }
-    match files::lock(&runtime.join("lock"))? {
-        Lock::Acquired(lock) => {
-            remove_generations(runtime)?;
-            Ok(lock)
-        }
-        Lock::HeldBy(pid) => Err(Failure::Occupied {
-            folder: runtime.clone(),
-            pid,
-        }),
-    }
 }
 
 /// Makes the folders of a generation and writes its files. Replaces an existing folder only if a launcher has made it.
@@ -65,56 +43,67 @@ pub(crate) fn write(plan: &Plan) -> Result<(), Failure> {
     let rendered = render::render(plan)?;
     let written = fill(plan, &rendered);
     if written.is_err() {
-        // An incomplete generation may lack the files by which the next launcher recognizes its own folders.
-        files::remove(&folder)?;
+        removal::remove_folder(&folder)?;
     }
     written
 }
 
 fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     let layout = &plan.layout;
-    files::remove(&layout.folder())?;
-    files::create_folder(&layout.folder(), 0o755, None)?;
-    files::create_folder(&layout.nginx(), 0o755, None)?;
-    files::create_folder(&layout.nginx().join("temp"), 0o755, None)?;
-    for file in rendered {
-        files::write_below(&layout.folder(), &file.path, &file.text)?;
+    if let Err(error) = removal::remove_folder(&layout.folder())
+        && layout.folder().symlink_metadata().is_ok()
+    {
+        return Err(error.into());
     }
+    folders::create_folder(&layout.folder(), 0o755, None)?;
+    files::write(&layout.folder().join(MADE_HERE), "", 0o644)?;
+    folders::create_folder(&layout.nginx(), 0o755, None)?;
+    for file in rendered {
+        folders::write_below(&layout.folder(), &file.path, &file.text)?;
+    }
+    folders::create_folder(&layout.nginx_temp(), 0o700, nginx_owner(plan))?;
+    folders::create_folder(&layout.nginx_run(), 0o711, nginx_owner(plan))?;
     if plan.home == Home::Own {
         // All generations share it. Only the launcher can replace it: the folder above belongs to no worker.
-        files::create_folder(&layout.home(), 0o700, owner(plan))?;
+        folders::create_folder(&layout.home(), 0o700, owner(plan))?;
     }
     // This folder gets its owner last: the owner could redirect files that root writes into it by a link.
-    files::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;
+    folders::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;
     Ok(())
 }
 
 /// Whether a folder was made by a launcher: it holds a generated file, or no file at all.
 fn is_generation(folder: &Path) -> bool {
     let real = folder.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-    real && (folder.join("uwsgi/uwsgi.ini").is_file()
+    real && (folder.join(MADE_HERE).is_file()
+        // Those of older versions.
+        || folder.join("uwsgi/uwsgi.ini").is_file()
         || folder.join("nginx/nginx.conf").is_file()
-        || files::contains_no_files(folder))
+        || folders::contains_no_files(folder))
 }
 
-/// Removes the generations of an earlier run, which has ended, because its lock is free. Other folders are kept.
-fn remove_generations(runtime: &Path) -> Result<(), Failure> {
+/// Whether this is the name of a generation's folder.
+pub(super) fn is_number(name: &str) -> bool {
+    let number = name.strip_suffix("-canary").unwrap_or(name);
+    number.parse::<u32>().is_ok() && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Removes the generations of an earlier run, which has ended, because its lock is free, and what was left over of others
+/// then. Other folders are kept. Returns what could not be removed: it is in nobody's way.
+pub(super) fn remove_generations(runtime: &Path) -> Vec<WriteError> {
     let Ok(entries) = std::fs::read_dir(runtime) else {
-        return Ok(());
+        return Vec::new();
     };
-    for entry in entries.filter_map(Result::ok) {
-        let name = entry.file_name();
-        let number = name
-            .to_str()
-            .map(|name| name.strip_suffix("-canary").unwrap_or(name));
-        let is_number = number.is_some_and(|number| {
-            number.parse::<u32>().is_ok() && number.bytes().all(|b| b.is_ascii_digit())
-        });
-        if is_number && is_generation(&entry.path()) {
-            files::remove(&entry.path())?;
-        }
-    }
-    Ok(())
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            (is_number(&name) && is_generation(&entry.path()))
+                || name.starts_with(removal::LEFT_OVER)
+        })
+        .filter_map(|entry| removal::remove_folder(&entry.path()).err())
+        .collect()
 }
 
 #[cfg(test)]
@@ -137,12 +126,13 @@ mod tests {
             "+6/uwsgi/uwsgi.ini",
             "7",
             "x/uwsgi/uwsgi.ini",
+            "left-over-3-4711-0/x",
         ] {
             file(path);
         }
         std::fs::create_dir_all(dir.path().join("3/nginx/temp")).unwrap();
         std::os::unix::fs::symlink(dir.path().join("x"), dir.path().join("8")).unwrap();
-        remove_generations(dir.path()).unwrap();
+        assert!(remove_generations(dir.path()).is_empty());
         let mut left: Vec<_> = std::fs::read_dir(dir.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use super::children::{self, SharedSockets};
@@ -16,6 +17,7 @@ use crate::host::Host;
 use crate::host::user::User;
 use crate::plan::Plan;
 use crate::plan::disk_buffer::DiskBuffer;
+use crate::plan::layout::Layout;
 use crate::programs::nginx::config_test;
 use crate::queue::QueueLimits;
 use crate::supervise::generation::{GenerationMaker, Made, Settings};
@@ -31,8 +33,11 @@ pub(crate) struct Maker {
     sockets: SharedSockets,
     /// `--production` was given, which takes precedence over the configuration.
     production: bool,
-    /// The user of the workers, which no reload can change.
+    /// Where all generations are.
+    runtime: PathBuf,
+    /// The users of the application and of nginx, which no reload can change.
     user: Option<User>,
+    nginx_user: Option<User>,
     /// The free space when the launcher started.
     disk_free: Option<u64>,
     /// What the serving nginx was started with.
@@ -72,7 +77,9 @@ impl Maker {
             options,
             sockets,
             production,
+            runtime: plan.layout.runtime.clone(),
             user: plan.user.clone(),
+            nginx_user: plan.nginx_user.clone(),
             disk_free,
             nginx: RefCell::new(NginxState::of(plan)?),
             next_nginx: RefCell::default(),
@@ -87,7 +94,11 @@ impl Maker {
             disk_free: self.disk_free,
             ..context.host(programs).await
         };
-        let layout = context.layout(generation);
+        let layout = Layout {
+            // The decision where the files are holds for the launcher's life.
+            runtime: self.runtime.clone(),
+            ..context.layout(generation)
+        };
         let plan = context.plan(&host, layout, self.sockets.addresses.clone());
         self.require_reloadable(&context, &plan)?;
         context.fail_on_problems()?;
@@ -97,7 +108,7 @@ impl Maker {
         let made = self.assemble(&context, &plan, programs).await;
         if made.is_err() {
             for layout in [children::canary_layout(&plan.layout), plan.layout.clone()] {
-                sys::files::remove(&layout.folder())?;
+                sys::removal::remove_folder(&layout.folder())?;
             }
         }
         made
@@ -110,7 +121,14 @@ impl Maker {
         plan: &Plan,
         programs: &ShortPrograms,
     ) -> Result<Made, Failure> {
-        if let Some(objections) = config_test::objections(plan, programs).await? {
+        let clients: Vec<Arc<OwnedFd>> = self
+            .sockets
+            .clients
+            .iter()
+            .map(upgrade)
+            .collect::<Result<_, _>>()?;
+        let open: Vec<_> = clients.iter().map(|socket| socket.as_fd()).collect();
+        if let Some(objections) = config_test::objections(plan, &open, programs).await? {
             return Err(nginx_objects(&objections));
         }
         let env = environment::variables(context);
@@ -123,14 +141,9 @@ impl Maker {
         )?];
         let next_nginx = self.nginx.borrow().next(plan)?;
         if next_nginx.is_some() {
-            let clients = self.sockets.clients.iter().map(upgrade);
-            list.push(children::nginx(
-                plan,
-                clients.collect::<Result<_, _>>()?,
-                &env,
-            )?);
+            list.push(children::nginx(plan, clients, &env)?);
         } else {
-            sys::files::remove(&plan.layout.nginx())?;
+            sys::removal::remove_folder(&plan.layout.nginx())?;
         }
         self.next_nginx.replace(next_nginx);
         self.next_limits.replace(LauncherLimits::of(plan));
@@ -160,17 +173,27 @@ impl Maker {
                 "restart it to change the mode",
             );
         }
-        if plan.user != self.user && !findings.has_problems() {
-            let at = context
-                .config
-                .user
-                .as_ref()
-                .map_or("/nginx_config/user", |user| user.at.as_str());
-            findings.problem(
-                at,
-                "a reload cannot change the user: it owns the application's socket",
-                "restart the service",
-            );
+        let users = [
+            (&plan.user, &self.user, &context.config.user, "user"),
+            (
+                &plan.nginx_user,
+                &self.nginx_user,
+                &context.config.nginx_user,
+                "nginx_user",
+            ),
+        ];
+        if !findings.has_problems() {
+            for (new, old, wanted, key) in users {
+                if new == old {
+                    continue;
+                }
+                let at = wanted.as_ref().map(|user| user.at.clone());
+                findings.problem(
+                    at.unwrap_or_else(|| format!("/nginx_config/{key}")),
+                    "a reload cannot change a user: log pipes and the application's socket are shared with the generation that serves",
+                    "restart the service",
+                );
+            }
         }
         if findings.has_problems() {
             return Err(Failure::Config(Problems(findings)));

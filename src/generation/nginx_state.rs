@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::exit::Failure;
+use crate::host::snippets;
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
 use crate::render;
@@ -45,7 +46,7 @@ fn files(plan: &Plan) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
         .map(|file| (file.path, file.text.into_bytes()))
         .collect();
     for snippet in plan.http_snippets.iter().chain(&plan.server_snippets) {
-        all.push((snippet.clone(), std::fs::read(snippet).unwrap_or_default()));
+        all.push((snippet.clone(), snippets::read(snippet).unwrap_or_default()));
     }
     Ok(all)
 }

@@ -103,6 +103,11 @@ pub(crate) fn first_denied(
     })
 }
 
+/// Whether a mode and the owners of a file give a user an access.
+pub(crate) fn may(user: &User, mode: u32, owner: (u32, u32), permission: Permission) -> bool {
+    allows(mode, owner, (user.uid, &groups(user)), permission)
+}
+
 /// The user's groups, as nginx and the launcher set them for the workers.
 fn groups(user: &User) -> Vec<u32> {
     let main = nix::unistd::Gid::from_raw(user.gid);

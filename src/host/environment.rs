@@ -71,13 +71,11 @@ pub(crate) fn configures_uwsgi(name: &OsStr) -> bool {
     name.as_bytes().starts_with(UWSGI.as_bytes()) || READ_BY_UWSGI.iter().any(|read| name == *read)
 }
 
-/// The environment for programs that are only asked for their version or options.
+/// The environment for programs that are only asked for their version or options: nothing but where a program outside
+/// the system's folders finds its libraries (ld.so(8)).
 pub(crate) fn for_questions(env: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
-    let is_harmless = |name: &OsStr| !configures_uwsgi(name) && name != "NGINX";
-    env.iter()
-        .filter(|(name, _)| is_harmless(name))
-        .cloned()
-        .collect()
+    let needed = env.iter().filter(|(name, _)| name == "LD_LIBRARY_PATH");
+    needed.cloned().collect()
 }
 
 /// Reads the environment, and asks the system about the locale that it names.
@@ -170,7 +168,8 @@ mod tests {
         for name in ["uwsgi_port", "UWSGI", "MY_UWSGI_PORT", "LISTEN", "NGINX"] {
             assert!(!configures_uwsgi(OsStr::new(name)), "{name}");
         }
-        let asked = for_questions(&env(&[("UWSGI_X", "1"), ("NGINX", "3;"), ("PATH", "/bin")]));
-        assert_eq!(asked, env(&[("PATH", "/bin")]));
+        let needed = ("LD_LIBRARY_PATH", "/opt/lib");
+        let asked = for_questions(&env(&[("UWSGI_X", "1"), ("NGINX", "3;"), needed]));
+        assert_eq!(asked, env(&[needed]));
     }
 }

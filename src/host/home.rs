@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{self, Permission};
 use super::user::User;
-use crate::sys::files;
+use crate::sys::folders;
 
 /// Where `HOME` of the application comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +36,10 @@ pub(super) fn choose(variable: Option<&OsStr>, user: &User, changes_user: bool) 
 
 fn is_writable(folder: &Path, user: &User, changes_user: bool) -> bool {
     if !changes_user {
-        return files::is_writable(folder);
+        return folders::is_writable(folder);
     }
     access::first_denied(folder, &[("", Permission::Change)], user).is_none()
-        && !files::is_read_only(folder)
+        && !folders::is_read_only(folder)
 }
 
 #[cfg(test)]

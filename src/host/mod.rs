@@ -50,6 +50,10 @@ pub struct Host {
     pub root: bool,
     /// The user for the workers: the configured one as root, else the launcher's own. None when it does not exist.
     pub worker_user: Option<User>,
+    /// The user for nginx when the launcher is root: the configured one, else the first of the usual ones that is not the
+    /// application's. None when there is none.
+    #[serde(default)]
+    pub nginx_user: Option<User>,
     /// None when nginx is not installed.
     pub nginx: Option<Nginx>,
     /// None when uWSGI is not installed.
@@ -94,8 +98,10 @@ pub struct Folder {
 pub(crate) struct ProbeRequest<'a> {
     /// The service folder.
     pub root: &'a Path,
-    /// Name of the workers' user, used when the launcher is root.
+    /// Name of the application's user, used when the launcher is root.
     pub user: &'a str,
+    /// Name of nginx's user, used when the launcher is root; none: one of [`NGINX_USERS`].
+    pub nginx_user: Option<&'a str>,
     /// The runtime folder, which may not exist yet.
     pub runtime: &'a Path,
     /// Static folders, relative to `src`.
@@ -105,6 +111,10 @@ pub(crate) struct ProbeRequest<'a> {
     /// The launcher's environment.
     pub env: &'a [(OsString, OsString)],
 }
+
+/// The users for nginx that are tried when none is configured: the one that nginx's own packages and the image make, the
+/// one that every system has for programs without files of their own, and the one of Debian's web servers.
+const NGINX_USERS: [&str; 3] = ["nginx", "nobody", "www-data"];
 
 /// What the workers must be able to read in every service folder.
 const REQUIRED: &[(&str, Permission)] =
@@ -130,6 +140,7 @@ impl Host {
             disk_free: None,
             root: true,
             worker_user: None,
+            nginx_user: None,
             nginx: None,
             uwsgi: None,
             uwsgi_options: None,
@@ -148,6 +159,12 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         user::by_name(request.user)
     } else {
         Some(user::own())
+    };
+    let nginx_user = match (&worker_user, request.nginx_user) {
+        _ if !root => None,
+        (_, Some(name)) => user::by_name(name),
+        (Some(worker), None) => user::other_than(worker, &NGINX_USERS),
+        (None, None) => None,
     };
     let server_snippets = snippets::find(&request.root.join("nginx/server.d"));
     let http_snippets = snippets::find(&request.root.join("nginx/http.d"));
@@ -184,6 +201,8 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
     let asking = Asking {
         path,
         env: request.env,
+        application: workers,
+        nginx: nginx_user.as_ref(),
         programs: runner,
     };
     let (nginx, uwsgi) = tokio::join!(
@@ -216,6 +235,7 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .as_ref()
             .map_or(Home::Own, |user| home::choose(variable("HOME"), user, root)),
         worker_user,
+        nginx_user,
         environment,
         nginx,
         uwsgi_options,

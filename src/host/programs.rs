@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment;
+use super::user::User;
 use crate::sys::short_programs::{ShortProgram, ShortPrograms};
 
 /// A version, compared number by number.
@@ -95,8 +96,12 @@ pub(crate) fn is_executable(file: &Path) -> bool {
 pub struct Asking<'a> {
     /// The value of `PATH`.
     pub path: &'a OsStr,
-    /// The launcher's environment, of which the programs get what does not configure them.
+    /// The launcher's environment.
     pub env: &'a [(OsString, OsString)],
+    /// As whom uWSGI answers, which may be in a folder of the service; none: as the launcher's own user.
+    pub application: Option<&'a User>,
+    /// As whom nginx answers.
+    pub nginx: Option<&'a User>,
     /// Runs them.
     pub programs: &'a ShortPrograms,
 }
@@ -109,7 +114,7 @@ pub async fn nginx(asking: Asking<'_>) -> Option<Nginx> {
             .find(|f| is_executable(f))
             .filter(|_| has_system_folder(asking.path))
     })?;
-    let version = parse_version(&output(&file, &["-v"], asking).await)?;
+    let version = parse_version(&output(&file, &["-v"], asking.nginx, asking).await)?;
     Some(Nginx {
         path: file,
         version,
@@ -127,7 +132,8 @@ pub async fn uwsgi(asking: Asking<'_>, venv: Option<&Path>) -> Option<Uwsgi> {
         .map(|venv| venv.join("bin").join("uwsgi"))
         .filter(|file| is_executable(file))
     {
-        let version = parse_version(&output(&own, &["--version"], asking).await)?;
+        let version =
+            parse_version(&output(&own, &["--version"], asking.application, asking).await)?;
         return Some(Uwsgi {
             path: own,
             version,
@@ -136,14 +142,20 @@ pub async fn uwsgi(asking: Asking<'_>, venv: Option<&Path>) -> Option<Uwsgi> {
         });
     }
     let file = find("uwsgi", asking.path).or_else(|| find("uwsgi-core", asking.path))?;
-    let listing = output(&file, &["--plugin-list", "--no-server"], asking).await;
+    let listing = output(
+        &file,
+        &["--plugin-list", "--no-server"],
+        asking.application,
+        asking,
+    )
+    .await;
     let listed = listing
         .lines()
         .find_map(|line| line.strip_prefix("*** Starting uWSGI "))
         .and_then(parse_version);
     let version = match listed {
         Some(version) => version,
-        None => parse_version(&output(&file, &["--version"], asking).await)?,
+        None => parse_version(&output(&file, &["--version"], asking.application, asking).await)?,
     };
     let is_built_in = listing.lines().any(|line| line.trim() == "0: python");
     let python = if is_built_in {
@@ -153,7 +165,7 @@ pub async fn uwsgi(asking: Asking<'_>, venv: Option<&Path>) -> Option<Uwsgi> {
     };
     let built_in = match (&python, venv) {
         (Python::BuiltIn, Some(_)) => {
-            let printed = output(&file, &["--python-version"], asking).await;
+            let printed = output(&file, &["--python-version"], asking.application, asking).await;
             parse_version(&printed).map(|version| format!("{}.{}", version.0, version.1))
         }
         _ => None,
@@ -172,7 +184,7 @@ pub async fn uwsgi_options(uwsgi: &Uwsgi, asking: Asking<'_>) -> Option<Vec<Stri
         Python::Plugin(_) => &["--plugins", "python3", "--help"],
         Python::BuiltIn | Python::Missing => &["--help"],
     };
-    let names = parse_option_names(&output(&uwsgi.path, args, asking).await);
+    let names = parse_option_names(&output(&uwsgi.path, args, asking.application, asking).await);
     (names.len() >= MIN_OPTIONS).then_some(names)
 }
 
@@ -204,14 +216,16 @@ fn plugin_python() -> Option<String> {
 }
 
 /// What a program prints to stdout and stderr; empty when it cannot be run, or does not end in time.
-async fn output(program: &Path, args: &[&str], asking: Asking<'_>) -> String {
+async fn output(program: &Path, args: &[&str], user: Option<&User>, asking: Asking<'_>) -> String {
+    let user = user.map(User::credentials);
     let args: Vec<OsString> = args.iter().map(OsString::from).collect();
     let finished = asking.programs.run(ShortProgram {
         program,
         args: &args,
         env: Some(environment::for_questions(asking.env)),
         cwd: None,
-        user: None,
+        inherit: Vec::new(),
+        user: user.as_ref(),
         timeout: TIMEOUT,
     });
     finished

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sys::files;
+
 /// A directive of nginx's uwsgi module in a snippet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UwsgiDirective {
@@ -15,6 +17,14 @@ pub struct UwsgiDirective {
     pub name: String,
     /// The first word after the name.
     pub value: String,
+}
+
+/// Bytes of a snippet; nginx itself has no limit.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The content of a snippet.
+pub(crate) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    files::read_regular(file, MAX_FILE)
 }
 
 /// `*.conf` in a folder, sorted.
@@ -33,8 +43,8 @@ pub(super) fn find(folder: &Path) -> Vec<PathBuf> {
 /// The directives of the uwsgi module in these files. What cannot be read is left to `nginx -t`.
 pub(super) fn uwsgi_directives(files: &[PathBuf]) -> Vec<UwsgiDirective> {
     let of = |file: &PathBuf| {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        let directives = in_text(&text).into_iter();
+        let text = read(file).unwrap_or_default();
+        let directives = in_text(&String::from_utf8_lossy(&text)).into_iter();
         directives
             .map(|(line, name, value)| UwsgiDirective {
                 file: file.clone(),

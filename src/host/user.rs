@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sys::credentials::Credentials;
+
 /// A user of the host, from /etc/passwd where it is listed there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -20,6 +22,13 @@ pub struct User {
     pub home: PathBuf,
 }
 
+impl User {
+    /// This user with all its groups, for a process that is to be started as it.
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials::of(&self.name, self.uid, self.gid)
+    }
+}
+
 /// Looks up a user by its login name.
 pub(super) fn by_name(name: &str) -> Option<User> {
     let user = nix::unistd::User::from_name(name).ok().flatten()?;
@@ -33,6 +42,14 @@ pub(super) fn by_name(name: &str) -> Option<User> {
             .map(|group| group.name),
         home: user.dir,
     })
+}
+
+/// The first of these users that exists and is another than the application's.
+pub(super) fn other_than(application: &User, names: &[&str]) -> Option<User> {
+    names
+        .iter()
+        .filter_map(|name| by_name(name))
+        .find(|user| user.uid != application.uid)
 }
 
 /// The launcher's own user. A container may run with a user ID that is not in /etc/passwd.

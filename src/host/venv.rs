@@ -4,6 +4,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::programs;
+use crate::sys::files;
+
+/// Bytes of a pyvenv.cfg, which has some ten short lines.
+const MAX_FILE: u64 = 64 * 1024;
 
 /// A virtual environment of the service.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -59,7 +63,8 @@ fn of_python(file: &Path) -> Option<Venv> {
 }
 
 fn read(path: PathBuf, origin: VenvOrigin) -> Option<Venv> {
-    let text = std::fs::read_to_string(path.join("pyvenv.cfg")).ok()?;
+    let text = files::read_regular(&path.join("pyvenv.cfg"), MAX_FILE).ok()?;
+    let text = String::from_utf8_lossy(&text);
     Some(Venv {
         python: parse_version(&text),
         runs: programs::is_executable(&path.join("bin/python3")),

@@ -86,6 +86,7 @@ pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
         health(plan),
         log(plan),
     ];
+    lines.extend(explain_process::nginx_user(plan).map(|user| of("nginx's user", user)));
     lines.extend(plan.statics.iter().map(static_line));
     if !plan.trusted_proxies.is_empty() {
         let list: Vec<String> = plan

@@ -35,7 +35,7 @@ pub(super) fn user(plan: &Plan, host: &Host) -> (String, String) {
     let (value, why) = match (&plan.user, &host.worker_user) {
         (Some(user), _) => (
             user.name.clone(),
-            "nginx's workers and uWSGI run as this user, the launcher as root",
+            "the application runs as this user (user), the launcher as root",
         ),
         (None, Some(own)) => (
             own.name.clone(),
@@ -44,6 +44,14 @@ pub(super) fn user(plan: &Plan, host: &Host) -> (String, String) {
         (None, None) => ("unknown".to_owned(), ""),
     };
     (value, why.to_owned())
+}
+
+pub(super) fn nginx_user(plan: &Plan) -> Option<(String, String)> {
+    let user = plan.nginx_user.as_ref()?;
+    Some((
+        user.name.clone(),
+        "nginx runs as this user (nginx_user), also its master process".to_owned(),
+    ))
 }
 
 pub(super) fn home(plan: &Plan, host: &Host) -> (String, String) {

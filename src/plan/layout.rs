@@ -1,11 +1,15 @@
 //! The paths below the runtime folder. Each is defined only here.
 //!
 //! ```text
+//! RUNTIME stands for RUNTIME/private where others may write to RUNTIME, but for the control socket.
+//!
 //! RUNTIME/app.sock              the application's socket, bound by the launcher and shared by all generations
 //! RUNTIME/control.sock          the control socket
 //! RUNTIME/disk-full             there while large responses are refused for lack of disk, else disk-not-full
 //! RUNTIME/home/                 HOME of the workers when they can write to no other; belongs to their user
-//! RUNTIME/GENERATION/nginx/     nginx.conf, mime.types, nginx.pid, nginx.sock, draining, temp folders
+//! RUNTIME/GENERATION/nginx/     nginx.conf, mime.types, draining
+//! RUNTIME/GENERATION/nginx/run/   nginx.pid, nginx.sock; belongs to nginx's user
+//! RUNTIME/GENERATION/nginx/temp/  bodies and responses on disk; belongs to nginx's user
 //! RUNTIME/GENERATION/uwsgi/     uwsgi.ini, entry module, stats.sock, master.fifo; belongs to the workers' user
 //! ```
 
@@ -16,7 +20,7 @@ use serde::Serialize;
 /// The paths of one generation of configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Layout {
-    /// The option `--runtime-dir`, or its default.
+    /// The option `--runtime-dir`, or its default; the folder `private` in it where others may write to that.
     pub runtime: PathBuf,
     /// Number of the generation, from 1.
     pub generation: u32,
@@ -44,6 +48,16 @@ impl Layout {
         self.folder().join("nginx")
     }
 
+    /// The folder for what nginx makes when it starts; belongs to its user.
+    pub fn nginx_run(&self) -> PathBuf {
+        self.nginx().join("run")
+    }
+
+    /// The folder for bodies and responses on disk; belongs to nginx's user.
+    pub fn nginx_temp(&self) -> PathBuf {
+        self.nginx().join("temp")
+    }
+
     /// nginx's main configuration file.
     pub fn nginx_conf(&self) -> PathBuf {
         self.nginx().join("nginx.conf")
@@ -51,7 +65,7 @@ impl Layout {
 
     /// A private socket of nginx for the readiness probe and its connection counts.
     pub fn nginx_socket(&self) -> PathBuf {
-        self.nginx().join("nginx.sock")
+        self.nginx_run().join("nginx.sock")
     }
 
     /// While this file exists, nginx closes each connection after the response.

@@ -1,7 +1,7 @@
 //! The plan: what will run, computed from the configuration and the host by a pure function.
 //!
 //! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`disk_buffer`] divides the disk space, [`timeouts`] derives the deadlines,
-//! [`encoding`] decides how text is encoded, [`environment`] warns of variables, [`venv`] decides where packages come from, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
+//! [`encoding`] decides how text is encoded, [`environment`] warns of variables, [`venv`] decides where packages come from, [`users`] as whom the programs run, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
 //! clock or the environment.
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ pub(crate) mod sizing;
 mod snippets;
 pub(crate) mod timeouts;
 mod units;
+pub(crate) mod users;
 pub(crate) mod uwsgi_options;
 mod venv;
 
@@ -41,8 +42,6 @@ use crate::host::user::User;
 use crate::host::venv::Venv;
 use crate::logs::options::LogOptions;
 
-/// User of the workers when the launcher is root and the configuration sets none.
-pub(crate) const DEFAULT_USER: &str = "www-data";
 /// Clients whose connection nginx has not accepted yet. nginx accepts within milliseconds; more would only hide that it
 /// does not.
 const MAX_CLIENT_BACKLOG: u32 = 4096;
@@ -58,6 +57,8 @@ pub struct PlanInput {
     pub listen: Vec<SocketAddr>,
     /// Runtime folder and generation.
     pub layout: Layout,
+    /// Whether programs may run as root where the configuration says so (`--allow-root`).
+    pub allow_root: bool,
 }
 
 /// What will run.
@@ -89,8 +90,10 @@ pub struct Plan {
     pub nginx_workers: u32,
     /// Connections of each nginx worker.
     pub nginx_connections: u32,
-    /// User of the workers; none when the launcher is not root and everything runs as its own user.
+    /// User of the application; none when the launcher is not root and everything runs as its own user.
     pub user: Option<User>,
+    /// User of nginx; none when the launcher is not root.
+    pub nginx_user: Option<User>,
     /// Name of the user that the workers run as, whether or not the launcher changes to it.
     pub worker: String,
     /// The home folder of the workers.
@@ -183,6 +186,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
             format!("{}, or set nginx_config.user", denied.hint()),
         );
     }
+    let users = users::plan(input.allow_root, config, host, findings);
     Plan {
         name: input.name,
         listen: input.listen,
@@ -209,7 +213,8 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
             host.open_files,
             host.memory_limit,
         ),
-        user: worker_user(config, host, findings),
+        user: users.application,
+        nginx_user: users.nginx,
         worker: host
             .worker_user
             .as_ref()
@@ -234,35 +239,6 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         log: config.log,
         root: input.root,
     }
-}
-
-fn worker_user(config: &Config, host: &Host, findings: &mut Findings) -> Option<User> {
-    let wanted = config.user.as_ref();
-    if host.root {
-        if host.worker_user.is_none() {
-            let at = wanted.map_or_else(|| "/nginx_config/user".to_owned(), |user| user.at.clone());
-            let name = wanted.map_or(DEFAULT_USER, |user| user.value.as_str());
-            findings.problem(
-                at,
-                format!("the user {name:?} does not exist on this system"),
-                "name a user of /etc/passwd, or create it with useradd",
-            );
-        }
-        return host.worker_user.clone();
-    }
-    if let (Some(wanted), Some(own)) = (wanted, &host.worker_user)
-        && wanted.value != own.name
-    {
-        findings.warning(
-            &wanted.at,
-            format!(
-                "the launcher runs as {}, not as root, and cannot change to {:?}",
-                own.name, wanted.value
-            ),
-            "start it as root, or leave the key out",
-        );
-    }
-    None
 }
 
 fn statics(

@@ -4,18 +4,23 @@ use super::*;
 use crate::host::Folder;
 use crate::host::access::{DeniedAccess, Permission};
 
+fn user(name: &str, id: u32) -> User {
+    User {
+        name: name.to_owned(),
+        uid: id,
+        gid: id,
+        group: None,
+        home: PathBuf::from("/"),
+    }
+}
+
 /// Plans a service with this config.json on a host whose uWSGI has four options.
 #[track_caller]
 fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str)]) {
     let (config, mut findings) = crate::config::load(None, Some(text));
     let host = Host {
-        worker_user: Some(User {
-            name: "www-data".to_owned(),
-            uid: 33,
-            gid: 33,
-            group: None,
-            home: PathBuf::from("/"),
-        }),
+        worker_user: Some(user("www-data", 33)),
+        nginx_user: Some(user("nginx", 101)),
         uwsgi_options: Some(["R", "max-requests", "env"].map(str::to_owned).into()),
         folder: Folder {
             denied,
@@ -32,6 +37,7 @@ fn check(text: &str, denied: Option<DeniedAccess>, expected: &[(&str, &str, &str
             generation: 1,
             canary: false,
         },
+        allow_root: false,
     };
     plan(input, &config, &host, &mut findings);
     assert_eq!(findings.list.len(), expected.len(), "{findings}");

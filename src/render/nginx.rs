@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 
 use super::quote;
-use crate::host::user::User;
 use crate::plan::client_limit::ClientLimit;
 use crate::plan::disk_buffer::{BodyClass, DiskBuffer};
 use crate::plan::{Plan, StaticFolder};
@@ -23,10 +22,9 @@ const CLIENT_STATE: u64 = 128;
 
 #[derive(Template)]
 #[template(path = "nginx/nginx.conf", config = "src/render/askama.toml")]
-pub(super) struct NginxConf<'a> {
+pub(super) struct NginxConf {
     name: String,
     pid: String,
-    user: Option<&'a User>,
     workers: u32,
     connections: u32,
     open_files: u32,
@@ -96,13 +94,12 @@ impl ProxyConf {
     }
 }
 
-impl<'a> NginxConf<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
+impl NginxConf {
+    pub(super) fn new(plan: &Plan) -> Self {
         let layout = &plan.layout;
         Self {
             name: comment(&plan.name),
-            pid: quote::nginx(&text(&layout.nginx().join("nginx.pid"))),
-            user: plan.user.as_ref(),
+            pid: quote::nginx(&text(&layout.nginx_run().join("nginx.pid"))),
             workers: plan.nginx_workers,
             connections: plan.nginx_connections,
             open_files: plan.nginx_connections + OTHER_FILES,
@@ -119,7 +116,7 @@ impl<'a> NginxConf<'a> {
                 .map(ToString::to_string)
                 .collect(),
             max_body_size: plan.max_body_size,
-            temp: layout.nginx().join("temp"),
+            temp: layout.nginx_temp(),
             max_temp_file_size: plan.disk.response,
             clients: clients_view(plan),
             bodies: body_views(&plan.disk),
@@ -145,7 +142,7 @@ impl<'a> NginxConf<'a> {
     }
 }
 
-impl NginxConf<'_> {
+impl NginxConf {
     /// The quoted path of a temporary folder for bodies that do not fit into memory.
     fn temp(&self, name: &str) -> String {
         quote::nginx(&text(&self.temp.join(name)))

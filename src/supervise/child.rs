@@ -11,7 +11,7 @@ use super::machine::child::{ChildSpec, StopPolicy, SurvivorPolicy};
 use super::machine::identity::ChildLabel;
 use super::program::Program;
 use crate::logs::Source;
-use crate::sys::process::Credentials;
+use crate::sys::credentials::Credentials;
 
 /// A child to be supervised.
 #[derive(Clone, Debug)]

@@ -5,8 +5,9 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
+use nix::unistd::Pid;
 
+use super::file_user::FileUser;
 use super::files::Owner;
 use super::procfs;
 
@@ -35,29 +36,6 @@ pub(crate) fn unnamed_bytes(pids: &[Pid], place: &str, owner: Option<Owner>) -> 
         }
     }
     Ok(sum)
-}
-
-/// This thread as another user towards files, until it is dropped. Without the capability SYS_PTRACE, which containers
-/// lack, root may not look at the descriptors of other users (ptrace(2), "Ptrace access mode checking"), but they may.
-struct FileUser {
-    uid: Uid,
-    gid: Gid,
-}
-
-impl FileUser {
-    fn become_owner((uid, gid): Owner) -> Self {
-        // The group first: without root's rights it cannot be changed.
-        let gid = setfsgid(Gid::from_raw(gid));
-        let uid = setfsuid(Uid::from_raw(uid));
-        Self { uid, gid }
-    }
-}
-
-impl Drop for FileUser {
-    fn drop(&mut self) {
-        setfsuid(self.uid);
-        setfsgid(self.gid);
-    }
 }
 
 #[cfg(test)]

@@ -4,28 +4,23 @@
 //! (both would be inherited); /dev/null as stdin (uWSGI would serve on a socket there); only the descriptors listed for
 //! it; its user; and a parent-death signal. The latter is bound to the launcher's *thread* (prctl(2)), so children are
 //! started on the main thread, which lives as long as the launcher. It is cleared when a process changes its user, so
-//! it is set after that.
-#![expect(
-    unsafe_code,
-    reason = "pre_exec and sched_setscheduler have no safe form"
-)]
+//! it is set after that. `sys::child_setup` has the steps.
+#![expect(unsafe_code, reason = "pre_exec has no safe form")]
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
-use nix::unistd::{Gid, Pid, Uid};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
 
-/// Upper bound for the soft limit on open files: uWSGI allocates memory for each possible descriptor, and container
-/// runtimes set limits of up to 10^9.
-const MAX_OPEN_FILES: u64 = 65_536;
+use super::child_setup::ChildSetup;
+use super::credentials::Credentials;
+use super::rights;
 
 /// How to start a child.
 #[derive(Debug)]
@@ -46,32 +41,10 @@ pub(crate) struct Spawn<'a> {
     pub user: Option<&'a Credentials>,
     /// Whether it runs under `SCHED_BATCH` (sched(7)): longer time slices, fewer switches between many processes.
     pub batch: bool,
+    /// Whether no program that it starts may have more rights than itself (prctl(2), `PR_SET_NO_NEW_PRIVS`).
+    pub no_new_privs: bool,
     /// The signal that the kernel sends it when the launcher dies.
     pub death_signal: Signal,
-}
-
-/// A user with all its groups, looked up before the fork (reading /etc/group after it is not safe).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Credentials {
-    uid: Uid,
-    gid: Gid,
-    groups: Vec<Gid>,
-}
-
-impl Credentials {
-    /// Looks up the supplementary groups of a user; without an entry in /etc/group it has only `gid`.
-    pub(crate) fn of(name: &str, uid: u32, gid: u32) -> Self {
-        let gid = Gid::from_raw(gid);
-        let groups = std::ffi::CString::new(name)
-            .ok()
-            .and_then(|name| nix::unistd::getgrouplist(&name, gid).ok())
-            .unwrap_or_else(|| vec![gid]);
-        Self {
-            uid: Uid::from_raw(uid),
-            gid,
-            groups,
-        }
-    }
 }
 
 /// Why a child could not be started.
@@ -136,6 +109,8 @@ pub(crate) fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
             .collect(),
         user: spawn.user.cloned(),
         batch: spawn.batch,
+        no_new_privs: spawn.no_new_privs,
+        umask: rights::original_umask(),
         death_signal: spawn.death_signal,
         launcher: nix::unistd::getpid(),
     };
@@ -147,59 +122,6 @@ pub(crate) fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
     Ok(Pid::from_raw(
         i32::try_from(started.id()).unwrap_or(i32::MAX),
     ))
-}
-
-/// The steps between fork and exec, in the child.
-struct ChildSetup {
-    inherit: Vec<RawFd>,
-    user: Option<Credentials>,
-    batch: bool,
-    death_signal: Signal,
-    launcher: Pid,
-}
-
-impl ChildSetup {
-    fn prepare(&self) -> io::Result<()> {
-        for fd in &self.inherit {
-            // SAFETY: the descriptor is open: `Spawn` borrows it until the call of `spawn` returns.
-            let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
-            fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        }
-        reset_signals()?;
-        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, soft.min(MAX_OPEN_FILES), hard)?;
-        if self.batch {
-            set_batch_scheduling();
-        }
-        if let Some(user) = &self.user {
-            nix::unistd::setgroups(&user.groups)?;
-            nix::unistd::setgid(user.gid)?;
-            nix::unistd::setuid(user.uid)?;
-        }
-        nix::sys::prctl::set_pdeathsig(self.death_signal)?;
-        if nix::unistd::getppid() != self.launcher {
-            // The launcher died before the call above: the kernel would not send the signal any more.
-            return Err(Errno::ESRCH.into());
-        }
-        Ok(())
-    }
-}
-
-/// Unblocks all signals and resets their dispositions.
-fn reset_signals() -> io::Result<()> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
-    for signal in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
-        // SAFETY: the default disposition runs no code of this program.
-        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
-    }
-    Ok(())
-}
-
-/// Ignores failure: some sandboxes forbid the call, and without it only some throughput is lost.
-fn set_batch_scheduling() {
-    let param = libc::sched_param { sched_priority: 0 };
-    // SAFETY: `param` outlives the call, and 0 means the calling process.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
 }
 
 /// Signals one process. Ignores a process that no longer exists and logs any other error.

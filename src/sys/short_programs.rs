@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,7 +22,8 @@ use tokio::io::{AsyncReadExt as _, Take};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
-use super::process::{self, Credentials, Spawn, SpawnError};
+use super::credentials::Credentials;
+use super::process::{self, Spawn, SpawnError};
 use super::reap::{self, Exit};
 
 /// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
@@ -42,6 +43,8 @@ pub(crate) struct ShortProgram<'a> {
     pub(crate) env: Option<Vec<(OsString, OsString)>>,
     /// Its working folder; none: the launcher's own.
     pub(crate) cwd: Option<&'a Path>,
+    /// Descriptors that it inherits, under the same numbers.
+    pub(crate) inherit: Vec<BorrowedFd<'a>>,
     /// The user that it runs as; none: the launcher's own.
     pub(crate) user: Option<&'a Credentials>,
     pub(crate) timeout: Duration,
@@ -126,15 +129,19 @@ impl ShortPrograms {
         };
         let (ours, theirs) =
             nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|error| failed(error.into()))?;
+        if let Some(user) = program.user {
+            user.give(&theirs).map_err(|error| failed(error.into()))?;
+        }
         let pid = process::spawn(Spawn {
             program: program.program,
             args: program.args,
             env: program.env,
             cwd: program.cwd,
             output: Some((theirs.as_fd(), theirs.as_fd())),
-            inherit: Vec::new(),
+            inherit: program.inherit,
             user: program.user,
             batch: false,
+            no_new_privs: true,
             death_signal: Signal::SIGKILL,
         })?;
         drop(theirs);
@@ -235,6 +242,7 @@ mod tests {
                 args: &["-c".into(), script.into()],
                 env: None,
                 cwd: None,
+                inherit: Vec::new(),
                 user: None,
                 timeout,
             })
@@ -254,6 +262,7 @@ mod tests {
             args: &[],
             env: None,
             cwd: None,
+            inherit: Vec::new(),
             user: None,
             timeout: limit,
         };

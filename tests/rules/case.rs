@@ -112,6 +112,7 @@ impl Case {
                 runtime: RUNTIME.into(),
                 generation: 1,
             },
+            allow_root: false,
         };
         plan::plan(input, config, host, findings)
     }

@@ -45,7 +45,6 @@ const VALUES: &[(&str, &str)] = &[
     ("plan/", "crate::host::home::Home"),
     ("plan/", "crate::host::venv::Venv"),
     ("plan/", "crate::host::venv::VenvOrigin"),
-    ("render/", "crate::host::user::User"),
     ("render/", "crate::host::programs::Version"),
     (
         "programs/nginx/slow_senders.rs",

@@ -52,6 +52,8 @@ fn asking<'a>(path: &'a OsStr, programs: &'a ShortPrograms) -> Asking<'a> {
     Asking {
         path,
         env: &[],
+        application: None,
+        nginx: None,
         programs,
     }
 }
@@ -119,7 +121,9 @@ impl Trial {
         for file in render::render(&plan).unwrap() {
             write(&plan.layout.folder().join(&file.path), &file.text);
         }
-        std::fs::create_dir_all(plan.layout.nginx().join("temp")).unwrap();
+        for folder in [plan.layout.nginx_temp(), plan.layout.nginx_run()] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
         Self {
             plan,
             case: case.name(),

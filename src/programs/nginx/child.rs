@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::proxy::NginxProxy;
+use crate::host::user::User;
 use crate::logs::Source;
 use crate::plan::Plan;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
@@ -21,6 +22,9 @@ use crate::supervise::program::Program;
 /// with this drain).
 const DRAIN: Duration = Duration::from_millis(500);
 
+/// nginx takes over listening sockets whose descriptors stand in this variable, each with a semicolon behind it, as in its
+/// own binary upgrade (<https://nginx.org/en/docs/control.html>).
+pub(super) const SOCKETS: &str = "NGINX";
 /// Environment variables that nginx itself reads. It gets no others, because it passes its environment to no program.
 const VARIABLES: [&str; 3] = ["PATH", "TZ", "LANG"];
 
@@ -58,15 +62,13 @@ pub(crate) fn child(
         stderr: Source::NginxError,
         log_pipes: Vec::new(),
         log_nonce: None,
-        // nginx takes over listening sockets whose descriptors stand in this variable, as in its own binary upgrade
-        // (https://nginx.org/en/docs/control.html).
         sockets: InheritedSockets {
-            variable: "NGINX",
+            variable: SOCKETS,
             separator: ";",
             list: clients,
         },
-        // The master stays root where the launcher is: a snippet's certificates may be readable by root only.
-        user: None,
+        // The master too: a snippet can make it write any file that it may write.
+        user: plan.nginx_user.as_ref().map(User::credentials),
         batch: false,
         // A fast stop ends the workers too; SIGKILL would leave them running with the sockets open.
         death_signal: Signal::SIGTERM,

@@ -17,6 +17,7 @@ use super::stats;
 use super::watchdog::Watchdog;
 use super::wishes;
 use super::worker::ENDING;
+use crate::host::user::User;
 use crate::logs::Source;
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
@@ -24,7 +25,6 @@ use crate::queue::RequestQueue;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, StragglerPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
-use crate::sys::process::Credentials;
 
 /// TERM is lost in a window of some 20 ms while the workers come up, and a repeated one makes a normal stop faster too
 /// (0.3 s instead of 1 s: the master polls once a second).
@@ -80,10 +80,7 @@ pub(crate) fn child(
             separator: "",
             list: vec![application],
         },
-        user: plan
-            .user
-            .as_ref()
-            .map(|user| Credentials::of(&user.name, user.uid, user.gid)),
+        user: plan.user.as_ref().map(User::credentials),
         batch: true,
         // The workers exit at once too (option no-orphans); TERM would be ignored during the import.
         death_signal: Signal::SIGKILL,

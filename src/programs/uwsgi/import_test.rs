@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::leftovers::{self, Advice};
+use crate::host::user::User;
 use crate::plan::{Plan, uwsgi_options};
-use crate::sys::process::{Credentials, SpawnError};
+use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
 
@@ -62,15 +63,13 @@ pub(crate) async fn import(
     ] {
         env.push((name.into(), value.into()));
     }
-    let user = plan
-        .user
-        .as_ref()
-        .map(|user| Credentials::of(&user.name, user.uid, user.gid));
+    let user = plan.user.as_ref().map(User::credentials);
     let test = ShortProgram {
         program: executable,
         args: &arguments(plan),
         env: Some(env),
         cwd: Some(&plan.root.join("src")),
+        inherit: Vec::new(),
         user: user.as_ref(),
         timeout: plan.start_timeout,
     };

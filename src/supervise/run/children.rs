@@ -2,7 +2,6 @@
 //! removed here when the machine forgets it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -22,6 +21,7 @@ use crate::sys::family;
 use crate::sys::files;
 use crate::sys::left_behind;
 use crate::sys::process;
+use crate::sys::removal;
 
 /// A child with the task that belongs to its present state.
 struct Managed {
@@ -300,19 +300,15 @@ impl ManagedChildren {
         }
         left_behind::end_later(managed.children_at_retirement);
         let plan = managed.plan;
-        for path in plan.run_files.iter().chain([&plan.folder]) {
-            if let Err(error) = files::remove(path) {
-                tracing::warn!(child = plan.name, %error, "Cannot remove the files of an old generation.");
-            }
+        let removed = plan.run_files.iter().map(|path| files::remove(path));
+        for error in removed
+            .chain([removal::remove_folder(&plan.folder)])
+            .filter_map(Result::err)
+        {
+            tracing::warn!(child = plan.name, %error, "Cannot remove the files of an old generation.");
         }
         if let Some(generation) = plan.folder.parent() {
-            remove_if_empty(generation);
+            removal::remove_if_bare(generation);
         }
     }
-}
-
-/// Removes the folder of a generation once the folders of all its children are gone.
-fn remove_if_empty(generation: &Path) {
-    // It fails as long as the folder of another child is in it.
-    let _: std::io::Result<()> = std::fs::remove_dir(generation);
 }

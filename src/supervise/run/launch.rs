@@ -41,6 +41,7 @@ pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
         inherit,
         user: plan.user.as_ref(),
         batch: plan.batch,
+        no_new_privs: true,
         death_signal: plan.death_signal,
     })
 }

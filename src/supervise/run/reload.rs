@@ -11,7 +11,7 @@ use crate::logs::{Logs, Source};
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
 use crate::supervise::generation::{GenerationMaker, Settings};
 use crate::supervise::machine::outcome::{NotMade, Refusal, ReloadResult, Rollback};
-use crate::sys::files;
+use crate::sys::removal;
 use crate::sys::short_programs::ShortPrograms;
 
 /// The channel to a client that waits for a reload.
@@ -96,7 +96,7 @@ impl Reloads {
     /// Removes the files of a generation that was never started.
     pub(super) fn discard(&mut self) {
         for folder in self.settings.take().into_iter().flat_map(|s| s.folders) {
-            if let Err(error) = files::remove(&folder) {
+            if let Err(error) = removal::remove_folder(&folder) {
                 tracing::warn!(%error, "Cannot remove the files of a generation that was never started.");
             }
         }

@@ -1,0 +1,233 @@
+//! Takes the runtime folder for one launcher, so that nobody else can replace what is in it.
+//!
+//! The folder may be given in any state: a Kubernetes emptyDir has mode 0777, a tmpfs 1777, and either may hold what a
+//! compromised service has left there before its container was restarted. Root opens, changes and removes paths below it,
+//! so no user of the service may be able to rename, replace or link one of them.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use nix::fcntl::Flock;
+use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
+use nix::unistd::{Gid, Uid, fchown};
+
+use super::files;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::host::access::{self, Permission};
+use crate::host::user::User;
+use crate::plan::Plan;
+use crate::runtime_dir::PRIVATE;
+use crate::sys::files::WriteError;
+use crate::sys::folders;
+use crate::sys::lock::{self, Lock};
+use crate::sys::removal;
+
+/// The bit with which only its owner, and that of the folder, may rename or remove a file of a folder (inode(7)).
+const STICKY: u32 = 0o1000;
+/// What a launcher makes in a runtime folder, beside numbered folders.
+const OWN_NAMES: [&str; 8] = [
+    "app.sock",
+    "control.sock",
+    "disk-full",
+    "disk-not-full",
+    "disk-not-full.new",
+    "home",
+    "lock",
+    PRIVATE,
+];
+
+/// The runtime folder of this launcher.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    /// Keeps other launchers out.
+    _lock: Flock<File>,
+    /// What could not be removed, as text for operators.
+    pub(crate) left: Vec<WriteError>,
+}
+
+/// Creates, protects and locks the runtime folder, and removes the generations of an earlier run.
+pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Claimed, Failure> {
+    let runtime = &context.runtime;
+    if !context.is_among_others {
+        folders::create_missing_folder(runtime)?;
+    } else if let Some(what) = folders::create_in_shared_folder(runtime)? {
+        return Err(Failure::Inaccessible {
+            what,
+            hint: "remove it".to_owned(),
+        });
+    }
+    let users: Vec<&User> = plan.user.iter().chain(&plan.nginx_user).collect();
+    for user in users.iter().filter(|user| user.uid != 0) {
+        protect_from(user, runtime)?;
+    }
+    let work = &plan.layout.runtime;
+    if work != runtime {
+        claim_private(work, if users.is_empty() { 0o700 } else { 0o711 })?;
+    }
+    for user in users {
+        if let Some(denied) = access::first_denied(work, &[], user) {
+            return Err(Failure::Inaccessible {
+                what: format!("the user {} {}", user.name, denied.what()),
+                hint: denied.hint(),
+            });
+        }
+    }
+    match lock::lock(&work.join("lock"))? {
+        Lock::Acquired(lock) => Ok(Claimed {
+            _lock: lock,
+            left: files::remove_generations(work),
+        }),
+        Lock::HeldBy(pid) => Err(Failure::Occupied {
+            folder: runtime.clone(),
+            pid,
+        }),
+    }
+}
+
+/// Sees to it that a user of the service can replace neither the runtime folder nor what root has made in it. A folder
+/// that everybody may write to gets the sticky bit; one that belongs to that user is taken over when it holds nothing else.
+fn protect_from(user: &User, runtime: &Path) -> Result<(), Failure> {
+    let failed = |source| {
+        Failure::from(WriteError {
+            path: runtime.to_owned(),
+            source,
+        })
+    };
+    let real = runtime.canonicalize().map_err(failed)?;
+    let mut path = real.as_path();
+    while let Some(parent) = path.parent() {
+        if replaceable(parent, path, user) {
+            return Err(Failure::Inaccessible {
+                what: format!(
+                    "the user {} may replace {}, because it may write to {}",
+                    user.name,
+                    path.display(),
+                    parent.display()
+                ),
+                hint: format!(
+                    "chmod +t {}, or choose another folder with --runtime-dir",
+                    parent.display()
+                ),
+            });
+        }
+        path = parent;
+    }
+    let folder = folders::open_folder(&real).map_err(failed)?;
+    let stat = fstat(&folder).map_err(|error| failed(error.into()))?;
+    if stat.st_uid == user.uid {
+        take_over(&folder, &real, user)?;
+    }
+    // Failing, the check below says so.
+    let stat = fstat(&folder).map_err(|error| failed(error.into()))?;
+    if !may_rename(&stat, user) {
+        return Ok(());
+    }
+    let sticky = Mode::from_bits_truncate(stat.st_mode | STICKY);
+    let protected = fchmod(&folder, sticky)
+        .and_then(|()| fstat(&folder))
+        .is_ok_and(|stat| !may_rename(&stat, user));
+    if protected {
+        return Ok(());
+    }
+    Err(Failure::Inaccessible {
+        what: format!(
+            "the user {} may replace what is in {} (mode {:04o}), and the mode cannot be changed",
+            user.name,
+            runtime.display(),
+            stat.st_mode & 0o7777
+        ),
+        hint: format!(
+            "chmod +t {}, or choose another folder with --runtime-dir",
+            runtime.display()
+        ),
+    })
+}
+
+/// Whether a user may give a path another meaning by renaming it.
+fn replaceable(folder: &Path, entry: &Path, user: &User) -> bool {
+    let (Ok(folder), Ok(entry)) = (folder.symlink_metadata(), entry.symlink_metadata()) else {
+        return false;
+    };
+    let protected = folder.mode() & STICKY != 0 && entry.uid() != user.uid;
+    let writes = access::may(
+        user,
+        folder.mode(),
+        (folder.uid(), folder.gid()),
+        Permission::Change,
+    );
+    folder.uid() == user.uid || (writes && !protected)
+}
+
+/// Whether a user may rename files of others in a folder.
+fn may_rename(stat: &FileStat, user: &User) -> bool {
+    let writes = access::may(
+        user,
+        stat.st_mode,
+        (stat.st_uid, stat.st_gid),
+        Permission::Change,
+    );
+    stat.st_uid == user.uid || (writes && stat.st_mode & STICKY == 0)
+}
+
+/// Makes root the owner of a folder that was made for the launcher: there is nothing else in it.
+fn take_over(folder: &OwnedFd, path: &Path, user: &User) -> Result<(), Failure> {
+    let entries = std::fs::read_dir(path).map_err(|source| WriteError {
+        path: path.to_owned(),
+        source,
+    })?;
+    let is_own = |name: &str| {
+        OWN_NAMES.contains(&name) || files::is_number(name) || name.starts_with(removal::LEFT_OVER)
+    };
+    let foreign = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .find(|name| !is_own(name));
+    let why = match foreign {
+        Some(name) => format!("and holds {name:?}, which is not the launcher's"),
+        None => match fchown(folder, Some(Uid::from_raw(0)), Some(Gid::from_raw(0))) {
+            Ok(()) => return Ok(()),
+            Err(error) => format!("and cannot be given to root: {error}"),
+        },
+    };
+    Err(Failure::Inaccessible {
+        what: format!(
+            "the runtime folder {} belongs to {}, who could replace what root uses in it, {why}",
+            path.display(),
+            user.name
+        ),
+        hint: format!(
+            "chown root {}, or choose another folder with --runtime-dir",
+            path.display()
+        ),
+    })
+}
+
+/// Makes the folder in which only the launcher's user can make anything. What has its name and is something else, gets
+/// another name.
+fn claim_private(path: &Path, mode: u32) -> Result<(), Failure> {
+    let is_ours = |path: &Path| {
+        let meta = path.symlink_metadata();
+        meta.is_ok_and(|meta| {
+            meta.is_dir()
+                && meta.uid() == nix::unistd::geteuid().as_raw()
+                && meta.mode() & 0o022 == 0
+        })
+    };
+    if path.symlink_metadata().is_ok() && !is_ours(path) {
+        removal::move_aside(path).map_err(|source| WriteError {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    folders::create_folder(path, mode, None)?;
+    if is_ours(path) {
+        return Ok(());
+    }
+    Err(Failure::Inaccessible {
+        what: format!("{} was replaced while it was made", path.display()),
+        hint: "remove it, and end what writes to the runtime folder".to_owned(),
+    })
+}

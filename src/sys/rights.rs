@@ -1,0 +1,57 @@
+//! What the launcher itself may do, and who may look into it: it gives up what it never uses.
+#![forbid(unsafe_code)]
+
+use std::sync::OnceLock;
+
+use caps::{CapSet, Capability, CapsHashSet};
+use nix::sys::stat::{Mode, umask};
+
+/// The capabilities that the launcher keeps for its whole life where it has them (capabilities(7)); all others are given
+/// up before a child is started. Each was found necessary by a run without it: docs/operations.md says for what.
+pub(crate) const KEPT: [Capability; 7] = [
+    Capability::CAP_CHOWN,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_KILL,
+    Capability::CAP_SETGID,
+    Capability::CAP_SETPCAP,
+    Capability::CAP_SETUID,
+    Capability::CAP_SYS_PTRACE,
+];
+
+/// The mask of new files with which the launcher was started.
+static ORIGINAL_UMASK: OnceLock<Mode> = OnceLock::new();
+
+/// For a launcher that runs a service: from here on its new files are for its own user alone unless it says otherwise,
+/// and no process of the same user may read its memory or take its descriptors (prctl(2), `PR_SET_DUMPABLE`). Children
+/// get the mask that the launcher had. To be called once, before other threads are started.
+pub(crate) fn protect() {
+    let mask = umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    // Called twice, the second value would not be the original one.
+    let _: Result<(), Mode> = ORIGINAL_UMASK.set(mask);
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        // The kernel refuses no valid value; a sandbox may.
+        tracing::debug!(%error, "Cannot forbid others to look into the launcher.");
+    }
+}
+
+/// The mask of new files for children; none when [`protect`] was not called, and children inherit the launcher's.
+pub(super) fn original_umask() -> Option<Mode> {
+    ORIGINAL_UMASK.get().copied()
+}
+
+/// Gives up all capabilities but [`KEPT`], in all sets. They belong to a thread, so this has to be called before other
+/// threads are started, which inherit them. Sockets for ports below 1024 have to be bound before.
+pub(crate) fn give_up_capabilities() -> Result<(), caps::errors::CapsError> {
+    let kept: CapsHashSet = KEPT.into_iter().collect();
+    let bounding = caps::read(None, CapSet::Bounding)?;
+    let permitted = caps::read(None, CapSet::Permitted)?;
+    if permitted.contains(&Capability::CAP_SETPCAP) {
+        for capability in bounding.difference(&kept) {
+            caps::drop(None, CapSet::Bounding, *capability)?;
+        }
+    }
+    caps::clear(None, CapSet::Inheritable)?;
+    let left: CapsHashSet = permitted.intersection(&kept).copied().collect();
+    caps::set(None, CapSet::Effective, &left)?;
+    caps::set(None, CapSet::Permitted, &left)
+}
