@@ -14,6 +14,7 @@ use crate::plan::layout::Layout;
 use crate::plan::users::DEFAULT_USER;
 use crate::plan::{self, Plan, PlanInput};
 use crate::runtime_dir::{RuntimeDirs, work_folder};
+use crate::sys::rights;
 use crate::sys::short_programs::ShortPrograms;
 
 /// A service with its configuration, before planning.
@@ -95,7 +96,10 @@ pub(crate) fn runtime_dirs(options: &ServiceOptions, env: &Env) -> RuntimeDirs {
 
 impl Context {
     /// Probes this host for what the plan depends on.
-    pub(crate) async fn host(&self, programs: &ShortPrograms) -> Host {
+    pub(crate) async fn host(&self, programs: &ShortPrograms) -> Result<Host, Failure> {
+        if let Some(missing) = rights::missing() {
+            return Err(Failure::NoRights(missing));
+        }
         let default = vec!["static"];
         let statics: Vec<&str> = match &self.config.statics {
             Some(set) => set
@@ -123,7 +127,7 @@ impl Context {
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
             env: &env,
         };
-        host::probe(&request, programs).await
+        Ok(host::probe(&request, programs).await)
     }
 
     /// The paths of a generation's files.

@@ -69,6 +69,11 @@ pub(crate) enum Failure {
     /// The launcher cannot listen on an address.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The launcher is root and lacks capabilities that it cannot do without.
+    #[error(
+        "the launcher runs as root without {0}, and cannot run nginx and the application as users of their own\n  hint: give the container these capabilities, or start it as another user (--user 65534), who needs none"
+    )]
+    NoRights(String),
     /// A program is not installed.
     #[error("cannot find {program}\n  hint: {hint}")]
     Missing {
@@ -180,7 +185,7 @@ impl Failure {
             Self::Lookup(_) => 66,
             Self::NoLauncher { .. } => 69,
             Self::Bug(_) | Self::Render(RenderError::Template(_)) => 70,
-            Self::Bind(BindError::NoPermission { .. }) => 77,
+            Self::Bind(BindError::NoPermission { .. }) | Self::NoRights(_) => 77,
             Self::Bind(_) | Self::System { .. } | Self::Runtime(_) => 71,
             Self::Write(_)
             | Self::WriteOut(_)

@@ -29,7 +29,7 @@ pub(super) fn check(options: &ServiceOptions, args: &CheckArgs) -> Result<(), Fa
 async fn check_service(options: &ServiceOptions, args: &CheckArgs) -> Result<(), Failure> {
     let programs = ShortPrograms::alone();
     let mut context = context::load(options)?;
-    let host = context.host(&programs).await;
+    let host = context.host(&programs).await?;
     let folder = tempfile::tempdir().map_err(Failure::system("make a temporary folder"))?;
     let layout = Layout {
         canary: false,

@@ -140,7 +140,7 @@ pub(crate) fn serve(
 /// problems are printed before a socket is bound or a file is written.
 async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prepared, Failure> {
     let programs = ShortPrograms::alone();
-    let host = context.host(&programs).await;
+    let host = context.host(&programs).await?;
     let layout = context.layout(1);
     let mut dry_run = context.clone();
     dry_run.plan(&host, layout.clone(), context::listen(options));

@@ -92,7 +92,7 @@ impl Maker {
         let host = Host {
             // As at the start: nginx would be replaced at each reload only because the free space is another.
             disk_free: self.disk_free,
-            ..context.host(programs).await
+            ..context.host(programs).await?
         };
         let layout = Layout {
             // The decision where the files are holds for the launcher's life.

@@ -33,6 +33,15 @@ pub(crate) fn create_folder(
         path: path.to_owned(),
         source,
     };
+    let as_wanted = |meta: std::fs::Metadata| {
+        meta.is_dir()
+            && meta.mode() & 0o7777 == mode
+            && owner.is_none_or(|owner| owner == (meta.uid(), meta.gid()))
+    };
+    if path.symlink_metadata().is_ok_and(as_wanted) {
+        // Without the capability DAC_OVERRIDE, root cannot open the folder of another user.
+        return Ok(());
+    }
     if let Some(parent) = path.parent().filter(|parent| parent.parent().is_some()) {
         create_missing_folder(parent)?;
     }

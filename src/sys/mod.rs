@@ -7,14 +7,14 @@
 //! signals into their meaning, [`sockets`] binds the listeners, [`socket_filter`] stops new connections on one,
 //! `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`cgroup`]
 //! the memory of control groups, [`open_files`] files without a name, [`foreign_sockets`] ends connections of another
-//! process, [`files`] writes and reads files, [`folders`] makes folders, [`removal`] removes them, [`lock`] takes the lock, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port, [`terminal`] changes the
+//! process, [`files`] writes and reads files, [`folders`] makes folders, [`file_user`] is another user towards files, [`removal`] removes them, [`lock`] takes the lock, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port, [`terminal`] changes the
 //! foreground process group.
 
 pub(crate) mod cgroup;
 mod child_setup;
 pub(crate) mod credentials;
 pub(crate) mod family;
-mod file_user;
+pub(crate) mod file_user;
 pub(crate) mod files;
 pub(crate) mod folders;
 pub(crate) mod foreign_sockets;

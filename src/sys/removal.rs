@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, fstat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::file_user::FileUser;
@@ -102,14 +102,18 @@ impl Walk {
         if depth_left == 0 {
             return Err(Errno::ENAMETOOLONG);
         }
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let folder = openat(parent, name, flags, Mode::empty())?;
-        let stat = fstat(&folder)?;
         let launcher = nix::unistd::geteuid();
+        let stat = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         let other = (launcher.is_root() && user.is_none() && stat.st_uid != launcher.as_raw())
             .then_some((stat.st_uid, stat.st_gid));
         {
             let _as_owner = other.map(FileUser::become_owner);
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let folder = openat(parent, name, flags, Mode::empty())?;
+            if fstat(&folder)?.st_uid != stat.st_uid {
+                // Somebody puts other folders in its place.
+                return Err(Errno::EAGAIN);
+            }
             self.empty(folder, depth_left, user.or(other))?;
         }
         unlinkat(parent, name, UnlinkatFlags::RemoveDir)

@@ -18,6 +18,15 @@ pub(crate) const KEPT: [Capability; 7] = [
     Capability::CAP_SYS_PTRACE,
 ];
 
+/// Those of them without which root cannot run the service: to start programs as other users, to give them what is
+/// theirs, and to end them.
+const NEEDED: [Capability; 4] = [
+    Capability::CAP_CHOWN,
+    Capability::CAP_KILL,
+    Capability::CAP_SETGID,
+    Capability::CAP_SETUID,
+];
+
 /// The mask of new files with which the launcher was started.
 static ORIGINAL_UMASK: OnceLock<Mode> = OnceLock::new();
 
@@ -37,6 +46,18 @@ pub(crate) fn protect() {
 /// The mask of new files for children; none when [`protect`] was not called, and children inherit the launcher's.
 pub(super) fn original_umask() -> Option<Mode> {
     ORIGINAL_UMASK.get().copied()
+}
+
+/// The names of the capabilities that a launcher needs and lacks, separated by commas; none when it has all that it needs,
+/// as every user but root has. What the system does not tell counts as there.
+pub(crate) fn missing() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let effective = caps::read(None, CapSet::Effective).ok()?;
+    let missing = NEEDED.iter().filter(|needed| !effective.contains(needed));
+    let names: Vec<String> = missing.map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Gives up all capabilities but [`KEPT`], in all sets. They belong to a thread, so this has to be called before other

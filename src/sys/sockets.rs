@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, setsockopt, sockopt,
+    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, UnixAddr,
+    setsockopt, sockopt,
 };
 
 use super::socket_options;
@@ -168,6 +169,18 @@ pub(crate) fn unix(
         std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(refused)?;
     }
     Ok(listener)
+}
+
+/// Connects to a path without waiting: a server whose listen queue is full is an error.
+pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
+    let fd = socket::socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        None,
+    )?;
+    socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(UnixStream::from(fd))
 }
 
 /// Accepts a connection on a non-blocking Unix socket; none when none waits. The connection does not block either.

@@ -20,6 +20,7 @@ use crate::status::{QueueStatus, WorkerStatus};
 use crate::supervise::program::{
     Answer, Application, Health, NotReady, Supervised, WatchdogFinding,
 };
+use crate::sys::file_user;
 use crate::sys::files::{self, WriteError};
 
 /// The command of uWSGI's master FIFO that stops it gracefully: each worker finishes its request
@@ -108,7 +109,7 @@ impl Application for UwsgiApplication {
         if let Err(error) = self.end_open_connections() {
             tracing::warn!(%error, "Cannot tell the old generation to close its WebSockets: they hold it until its time is up.");
         }
-        write_to_fifo(&self.fifo, FINISH)
+        file_user::as_owner_of(&self.watchdog.folder, || write_to_fifo(&self.fifo, FINISH))
     }
 
     fn warnings(&self) -> Vec<String> {

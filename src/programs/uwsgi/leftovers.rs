@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::sys::file_user;
 use crate::sys::files;
 use crate::sys::procfs::{self, TcpState};
 use crate::sys::sock_diag::unix_peers;
@@ -41,7 +42,9 @@ pub(super) fn read(folder: &Path) -> Option<Leftovers> {
 
 fn lines(file: &Path) -> Vec<String> {
     // There is no such file when there is nothing to tell.
-    let text = files::read_small(file, MAX_FILE).unwrap_or_default();
+    let folder = file.parent().unwrap_or(file);
+    let text =
+        file_user::as_owner_of(folder, || files::read_small(file, MAX_FILE)).unwrap_or_default();
     // Names come from the application, and go to terminals.
     let plain = |line: &str| line.chars().filter(|c| !c.is_control()).take(100).collect();
     text.lines().take(MAX_NAMES).map(plain).collect()

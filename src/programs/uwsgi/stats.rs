@@ -12,7 +12,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,7 +21,9 @@ use tokio::net::UnixStream;
 
 use super::stats_json::{self, Statistics};
 use super::worker::{Existence, Worker};
+use crate::sys::file_user;
 use crate::sys::process_stat;
+use crate::sys::sockets;
 
 /// uWSGI answers from its master's loop, which may be busy reaping; beyond this time it is hung.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,7 +70,9 @@ impl Socket {
 /// Reads and parses the statistics, and asks the kernel; an error of the kind `TimedOut` after [`TIMEOUT`].
 pub(super) async fn read(socket: &Socket) -> io::Result<Vec<Worker>> {
     let exchange = async {
-        let stream = UnixStream::connect(&socket.path).await?;
+        let folder = socket.path.parent().unwrap_or(Path::new("."));
+        let stream = file_user::as_owner_of(folder, || sockets::connect(&socket.path))?;
+        let stream = UnixStream::from_std(stream)?;
         stats_json::parse(read_limited(stream, max_bytes(socket.slots)).await?)
     };
     let mut statistics = tokio::time::timeout(TIMEOUT, exchange)

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::supervise::program::Wish;
+use crate::sys::file_user;
 
 /// The files, as uwsgi/microservice_flask_imported.py writes them.
 const FILES: [(&str, Wish); 2] = [
@@ -18,15 +19,12 @@ pub(super) fn paths(folder: &Path) -> Vec<PathBuf> {
 
 /// Takes the wishes that have come since the last call.
 pub(super) fn take(folder: &Path) -> Vec<Wish> {
-    let mut wishes = Vec::new();
-    for (name, wish) in FILES {
-        let path = folder.join(name);
-        // Fails when there is none, and for anything but a file.
-        if std::fs::remove_file(path).is_ok() {
-            wishes.push(wish);
-        }
-    }
-    wishes
+    // Fails when there is none, and for anything but a file.
+    let is_there = |name: &str| std::fs::remove_file(folder.join(name)).is_ok();
+    file_user::as_owner_of(folder, || {
+        let there = FILES.iter().filter(|(name, _)| is_there(name));
+        there.map(|(_, wish)| *wish).collect()
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::state::ChildState;
 use crate::supervise::program::Program;
 use crate::sys::family;
-use crate::sys::files;
+use crate::sys::file_user;
 use crate::sys::left_behind;
 use crate::sys::process;
 use crate::sys::removal;
@@ -300,7 +300,10 @@ impl ManagedChildren {
         }
         left_behind::end_later(managed.children_at_retirement);
         let plan = managed.plan;
-        let removed = plan.run_files.iter().map(|path| files::remove(path));
+        let removed = plan
+            .run_files
+            .iter()
+            .map(|path| file_user::remove_as_owner(path));
         for error in removed
             .chain([removal::remove_folder(&plan.folder)])
             .filter_map(Result::err)

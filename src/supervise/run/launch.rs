@@ -6,12 +6,12 @@ use nix::unistd::Pid;
 
 use crate::logs::Logs;
 use crate::supervise::child::ChildPlan;
-use crate::sys::files;
+use crate::sys::file_user;
 use crate::sys::process::{self, Spawn, SpawnError};
 
 pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
     for file in &plan.run_files {
-        if let Err(error) = files::remove(file) {
+        if let Err(error) = file_user::remove_as_owner(file) {
             tracing::warn!(child = plan.name, %error, "Cannot remove a file of an earlier run.");
         }
     }
