@@ -36,9 +36,11 @@ mod commands;
 mod concurrency;
 mod cut_streams;
 mod dev;
+
 mod disk_buffer;
 mod encoding;
 mod environ;
+mod environments;
 mod event_streams;
 mod failures;
 mod fakes;
