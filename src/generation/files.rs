@@ -1,7 +1,7 @@
 //! The runtime folder and the files of a generation in it.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::Flock;
 
@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::host::access;
 use crate::host::home::Home;
+use crate::host::user::User;
 use crate::plan::Plan;
 use crate::render::{self, Rendered};
 use crate::sys::files::{self, Lock, Owner};
@@ -28,22 +29,7 @@ pub(crate) fn has_snippets(plan: &Plan) -> bool {
 /// checked.
 pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failure> {
     let runtime = &plan.layout.runtime;
-    if !context.is_among_others {
-        files::create_missing_folder(runtime)?;
-    } else if let Some(what) = files::create_in_shared_folder(runtime)? {
-        return Err(Failure::Inaccessible {
-            what,
-            hint: "remove it".to_owned(),
-        });
-    }
-    if let Some(user) = &plan.user
-        && let Some(denied) = access::first_denied(runtime, &[], user)
-    {
-        return Err(Failure::Inaccessible {
-            what: format!("the user {} {}", user.name, denied.what()),
-            hint: denied.hint(),
-        });
-    }
+    create_runtime(context, plan.user.as_ref())?;
     match files::lock(&runtime.join("lock"))? {
         Lock::Acquired(lock) => {
             remove_generations(runtime)?;
@@ -54,6 +40,38 @@ pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Flock<File>, Failu
             pid,
         }),
     }
+}
+
+/// Makes the home folder of the workers for development, which needs nothing else of the runtime folder. `user`: whom it
+/// is for, if not the launcher's own.
+pub(crate) fn make_home(context: &Context, user: Option<&User>) -> Result<PathBuf, Failure> {
+    create_runtime(context, user)?;
+    let home = context.layout(1).home();
+    let owner = user.map(|user| (user.uid, user.gid));
+    files::create_folder(&home, 0o700, owner)?;
+    Ok(home)
+}
+
+/// Creates the runtime folder, which the workers' user must be able to enter.
+fn create_runtime(context: &Context, user: Option<&User>) -> Result<(), Failure> {
+    let runtime = &context.runtime;
+    if !context.is_among_others {
+        files::create_missing_folder(runtime)?;
+    } else if let Some(what) = files::create_in_shared_folder(runtime)? {
+        return Err(Failure::Inaccessible {
+            what,
+            hint: "remove it".to_owned(),
+        });
+    }
+    if let Some(user) = user
+        && let Some(denied) = access::first_denied(runtime, &[], user)
+    {
+        return Err(Failure::Inaccessible {
+            what: format!("the user {} {}", user.name, denied.what()),
+            hint: denied.hint(),
+        });
+    }
+    Ok(())
 }
 
 /// Makes the folders of a generation and writes its files. Replaces an existing folder only if a launcher has made it.

@@ -240,13 +240,7 @@ fn worker_user(config: &Config, host: &Host, findings: &mut Findings) -> Option<
     let wanted = config.user.as_ref();
     if host.root {
         if host.worker_user.is_none() {
-            let at = wanted.map_or_else(|| "/nginx_config/user".to_owned(), |user| user.at.clone());
-            let name = wanted.map_or(DEFAULT_USER, |user| user.value.as_str());
-            findings.problem(
-                at,
-                format!("the user {name:?} does not exist on this system"),
-                "name a user of /etc/passwd, or create it with useradd",
-            );
+            unknown_user(config, findings);
         }
         return host.worker_user.clone();
     }
@@ -263,6 +257,18 @@ fn worker_user(config: &Config, host: &Host, findings: &mut Findings) -> Option<
         );
     }
     None
+}
+
+/// Adds the problem that the user of the configuration, or the default one, does not exist.
+pub(crate) fn unknown_user(config: &Config, findings: &mut Findings) {
+    let wanted = config.user.as_ref();
+    let at = wanted.map_or_else(|| "/nginx_config/user".to_owned(), |user| user.at.clone());
+    let name = wanted.map_or(DEFAULT_USER, |user| user.value.as_str());
+    findings.problem(
+        at,
+        format!("the user {name:?} does not exist on this system"),
+        "name a user of /etc/passwd, or create it with useradd",
+    );
 }
 
 fn statics(

@@ -23,6 +23,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
 use nix::unistd::{Gid, Pid, Uid};
 
+use super::low_ports;
+
 /// Upper bound for the soft limit on open files: uWSGI allocates memory for each possible descriptor, and container
 /// runtimes set limits of up to 10^9.
 const MAX_OPEN_FILES: u64 = 65_536;
@@ -56,6 +58,7 @@ pub(crate) struct Credentials {
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
+    low_ports: bool,
 }
 
 impl Credentials {
@@ -70,6 +73,15 @@ impl Credentials {
             uid: Uid::from_raw(uid),
             gid,
             groups,
+            low_ports: false,
+        }
+    }
+
+    /// The same user, who may also listen on ports below 1024.
+    pub(crate) fn with_low_ports(self) -> Self {
+        Self {
+            low_ports: true,
+            ..self
         }
     }
 }
@@ -174,7 +186,7 @@ impl ChildSetup {
         if let Some(user) = &self.user {
             nix::unistd::setgroups(&user.groups)?;
             nix::unistd::setgid(user.gid)?;
-            nix::unistd::setuid(user.uid)?;
+            low_ports::set_user(user.uid, user.low_ports)?;
         }
         nix::sys::prctl::set_pdeathsig(self.death_signal)?;
         if nix::unistd::getppid() != self.launcher {

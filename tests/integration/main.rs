@@ -36,6 +36,7 @@ mod commands;
 mod concurrency;
 mod cut_streams;
 mod dev;
+mod dev_safety;
 
 mod disk_buffer;
 mod encoding;
