@@ -13,6 +13,7 @@ use crate::host::user::User;
 use crate::plan::Plan;
 use crate::render::{self, Rendered};
 use crate::sys::files::{self, Lock, Owner};
+use crate::sys::home_folder;
 
 /// The user and group of the workers; none when the launcher is not root and cannot change users.
 pub(crate) fn owner(plan: &Plan) -> Option<Owner> {
@@ -48,7 +49,7 @@ pub(crate) fn make_home(context: &Context, user: Option<&User>) -> Result<PathBu
     create_runtime(context, user)?;
     let home = context.layout(1).home();
     let owner = user.map(|user| (user.uid, user.gid));
-    files::create_folder(&home, 0o700, owner)?;
+    home_folder::make(&home, owner)?;
     Ok(home)
 }
 

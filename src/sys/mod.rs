@@ -4,15 +4,17 @@
 //! [`process_stat`] and [`pidfd`] look at processes that are not the launcher's children, [`left_behind`] ends what the
 //! application has left. [`short_programs`] runs programs to their end, [`runtime`] runs the event loop, [`signals`] turns
 //! signals into their meaning, [`sockets`] binds the listeners, [`low_ports`] lets another user bind them,
-//! [`socket_filter`] stops new connections on one, `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`cgroup`]
-//! the memory of control groups, [`open_files`] files without a name, [`foreign_sockets`] ends connections of another
-//! process, [`files`] writes files and takes locks, [`locale`] knows which locales are installed, [`ports`] finds the process
-//! that holds a port, [`stdio`] hands stdout to another user, [`terminal`] changes the foreground process group.
+//! [`socket_filter`] stops new connections on one, `socket_options` sets what the libraries do not know, `sock_diag` and
+//! `procfs` read sockets from the kernel, [`cgroup`] the memory of control groups, [`open_files`] files without a name,
+//! [`foreign_sockets`] ends connections of another process, [`files`] writes files and takes locks, [`home_folder`] makes
+//! a folder of another user, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port,
+//! [`stdio`] hands stdout to another user, [`terminal`] changes the foreground process group.
 
 pub(crate) mod cgroup;
 pub(crate) mod family;
 pub(crate) mod files;
 pub(crate) mod foreign_sockets;
+pub(crate) mod home_folder;
 pub(crate) mod left_behind;
 pub(crate) mod locale;
 pub(crate) mod low_ports;
