@@ -118,6 +118,9 @@ pub(crate) struct RunArgs {
     /// Production: run under nginx and uWSGI, whatever use_nginx says
     #[arg(long)]
     pub(crate) production: bool,
+    /// Development: Werkzeug's interactive debugger also where other machines reach the address; it runs any code
+    #[arg(long, conflicts_with = "production")]
+    pub(crate) debugger: bool,
     /// Arguments for `flask run`, in development
     #[arg(last = true, value_name = "FLASK ARGS")]
     pub(crate) flask_args: Vec<String>,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::cli::ServiceOptions;
 use crate::config::locate::{self, Env, Service, ServiceQuery};
 use crate::config::problem::Findings;
-use crate::config::{self, Config};
+use crate::config::{self, Config, mode};
 use crate::exit::{Failure, Problems};
 use crate::host::{self, Host, ProbeRequest};
 use crate::plan::layout::Layout;
@@ -70,7 +70,17 @@ pub(crate) fn load(options: &ServiceOptions) -> Result<Context, Failure> {
     };
     let (config, mut findings) = config::load(file, text);
     if let Some(missing) = &service.missing_env {
-        findings.warning("", missing.what(), missing.hint());
+        let add = if missing.is_certain {
+            Findings::problem
+        } else {
+            Findings::warning
+        };
+        add(
+            &mut findings,
+            "$MICROSERVICE_ENV",
+            missing.what(),
+            missing.hint(),
+        );
     }
     let dirs = runtime_dirs(options, &env);
     let runtime = dirs.choose();
@@ -149,6 +159,17 @@ impl Context {
             allow_root: self.allow_root,
         };
         plan::plan(input, &self.config, host, &mut self.findings)
+    }
+
+    /// Adds a problem when only the default says that an environment with a name of production is development. Not for
+    /// a `run` with `--production` or `--dev`.
+    pub(crate) fn require_mode(&mut self) {
+        mode::require_for_production(
+            &self.config,
+            self.service.env.as_deref(),
+            &self.service.config_path,
+            &mut self.findings,
+        );
     }
 
     /// Fails if any finding is a problem; warnings do not count.

@@ -51,7 +51,7 @@ def default_database():
     """Returns the data folder's file, or one below /tmp where that folder cannot be written."""
     if os.access(DATA_FOLDER, os.W_OK | os.X_OK):
         return DATA_FOLDER / "rum.db"
-    # Root in development and www-data in production must not meet in one file.
+    # Two users who run it in turn, such as a developer and www-data, must not meet in one file.
     return Path("/tmp", f"rum-counter-{os.geteuid()}", "rum.db")
 
 

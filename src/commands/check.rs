@@ -29,6 +29,7 @@ pub(super) fn check(options: &ServiceOptions, args: &CheckArgs) -> Result<(), Fa
 async fn check_service(options: &ServiceOptions, args: &CheckArgs) -> Result<(), Failure> {
     let programs = ShortPrograms::alone();
     let mut context = context::load(options)?;
+    context.require_mode();
     let host = context.host(&programs).await?;
     let folder = tempfile::tempdir().map_err(Failure::system("make a temporary folder"))?;
     let layout = Layout {

@@ -2,9 +2,9 @@
 //!
 //! Flask gets its own process group and signals are sent to the group, because its reloader runs the application in a
 //! second process that does not receive the signals of the first. With a terminal it becomes the foreground process
-//! group, so that Ctrl-C, Ctrl-Z and pdb work as without the launcher.
+//! group, so that Ctrl-C, Ctrl-Z and pdb work as without the launcher. It runs as the user of the workers, not as root.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,45 +12,64 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::cli::ServiceOptions;
+use super::findings;
+use super::flask::{self, FlaskCall};
+use crate::cli::{RunArgs, ServiceOptions};
+use crate::config::problem::Findings;
 use crate::console::print_error;
 use crate::context::{self, Context};
-use crate::exit::Failure;
-use crate::generation::environment;
-use crate::host::{programs, venv};
+use crate::exit::{Failure, Problems};
+use crate::generation::{environment, runtime_folder};
+use crate::host::development::{self, FlaskUser};
+use crate::host::home::Home;
+use crate::plan::users::{self, DEFAULT_USER};
+use crate::sys::credentials::Credentials;
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
-use crate::sys::runtime;
 use crate::sys::signals::{ForwardedEvent, ForwardedSignals};
+use crate::sys::sockets::BindError;
 use crate::sys::terminal::Terminal;
+use crate::sys::{low_ports, rights, runtime, stdio};
 
 /// Runs flask until it ends; the launcher exits with flask's exit code.
 pub(super) fn dev(
     options: &ServiceOptions,
     context: &Context,
-    flask_args: Vec<String>,
+    args: RunArgs,
 ) -> Result<(), Failure> {
-    let python = python(context)?;
+    let user = user(context)?;
+    let python = python(context, &user)?;
     let addresses = context::listen(options);
     if addresses.len() > 1 {
-        print_error(
-            "microservice-flask: flask listens on one address: the others are left out in development\n",
-        );
+        warn("flask listens on one address: the others are left out in development");
     }
-    let args = arguments(addresses.first().copied(), flask_args);
+    let every = SocketAddr::from(([0, 0, 0, 0], 80));
+    let address = addresses.first().copied().unwrap_or(every);
+    let call = flask::call(address, args.debugger, args.flask_args);
+    let credentials = credentials(&user, address, &call)?;
+    let env = variables(context, &user);
     let cwd = context.service.root.join("src");
     process::become_subreaper();
+    if user.is_other
+        && let Some(missing) = rights::missing()
+    {
+        return Err(Failure::NoRights(missing));
+    }
+    if user.is_other {
+        stdio::hand_to(user.user.uid);
+    }
+    warn(&call.announcement(&user.user.name));
     let spawn = Spawn {
         program: &python,
-        args: &args,
-        env: Some(variables(context)),
+        args: &call.args,
+        env: Some(env),
         cwd: Some(&cwd),
         output: None,
         inherit: Vec::new(),
-        user: None,
+        user: credentials.as_ref(),
         batch: false,
-        // The developer's own shell: sudo and the like work in it.
-        no_new_privs: false,
+        // A developer without root may use sudo and the like from the application.
+        no_new_privs: user.is_other,
         // On TERM the reloader ends its second process too.
         death_signal: Signal::SIGTERM,
     };
@@ -60,46 +79,103 @@ pub(super) fn dev(
     }
 }
 
-/// The Python of the virtual environment that production would use, else the one on PATH.
-fn python(context: &Context) -> Result<PathBuf, Failure> {
+fn warn(text: &str) {
+    print_error(&format!("microservice-flask: {text}\n"));
+}
+
+/// The user that flask runs as: that of the workers in production.
+fn user(context: &Context) -> Result<FlaskUser, Failure> {
+    let config = &context.config;
+    let mut findings = Findings::new(config.file.clone());
+    let name = config
+        .user
+        .as_ref()
+        .map_or(DEFAULT_USER, |user| &user.value);
+    let home = context.env.get("HOME").map(OsStr::new);
+    let user = development::flask_user(name, home);
+    if nix::unistd::geteuid().is_root() {
+        let found = user.as_ref().map(|user| &user.user);
+        users::application(found, config, context.allow_root, &mut findings);
+    }
+    if let Some(user) = &user
+        && let Some(denied) = development::first_denied(&context.service.root, user)
+    {
+        findings.warning(
+            "",
+            format!(
+                "flask runs as {0}, and {0} {1}",
+                user.user.name,
+                denied.what()
+            ),
+            format!(
+                "{}, or run the launcher as the owner of the files (docker run --user $(id -u))",
+                denied.hint()
+            ),
+        );
+    }
+    findings::print(&findings);
+    user.filter(|_| !findings.has_problems())
+        .ok_or(Failure::Config(Problems(findings)))
+}
+
+/// The Python of the virtual environment that production would use, else the first one on PATH that the user may run.
+fn python(context: &Context, user: &FlaskUser) -> Result<PathBuf, Failure> {
     // One that is not set is empty.
     let variable = |name: &str| OsString::from(context.env.get(name).cloned().unwrap_or_default());
-    let path = variable("PATH");
-    venv::find(&context.service.root, &path, Some(&variable("VIRTUAL_ENV")))
-        .filter(|venv| venv.runs)
-        .map(|venv| venv.path.join("bin").join("python3"))
-        .or_else(|| programs::find("python3", &path))
-        .ok_or_else(|| Failure::Missing {
-            program: "python3",
-            hint: "apt-get install python3-flask".to_owned(),
-        })
+    let (path, venv) = (variable("PATH"), variable("VIRTUAL_ENV"));
+    let root = &context.service.root;
+    let found = development::python(root, &path, &venv, user).ok_or_else(|| Failure::Missing {
+        program: "python3",
+        hint: "apt-get install python3-flask".to_owned(),
+    })?;
+    for (program, denied) in &found.denied {
+        warn(&format!(
+            "{} is left out: {} {}; {} is used",
+            program.display(),
+            user.user.name,
+            denied.what(),
+            found.program.display()
+        ));
+    }
+    Ok(found.program)
 }
 
-/// Arguments of python3. `--without-threads`: one request at a time, as documented for the Apache image.
-fn arguments(address: Option<SocketAddr>, more: Vec<String>) -> Vec<OsString> {
-    let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 80)));
-    let host = address.ip().to_string();
-    let port = address.port().to_string();
-    [
-        "-m",
-        "flask",
-        "run",
-        "--host",
-        &host,
-        "--port",
-        &port,
-        "--without-threads",
-    ]
-    .into_iter()
-    .map(OsString::from)
-    .chain(more.into_iter().map(OsString::from))
-    .collect()
+/// The other user, if flask runs as one; with the right to listen on a port below 1024 where that needs one.
+fn credentials(
+    user: &FlaskUser,
+    address: SocketAddr,
+    call: &FlaskCall,
+) -> Result<Option<Credentials>, Failure> {
+    if !user.is_other {
+        return Ok(None);
+    }
+    let credentials = Credentials::of(&user.user.name, user.user.uid, user.user.gid);
+    let limit = low_ports::first_unprivileged();
+    // For port 0 the kernel chooses one that is free for all.
+    let Some(port) = call.port.filter(|port| *port != 0 && *port < limit) else {
+        return Ok(Some(credentials));
+    };
+    if !low_ports::may_be_granted() {
+        let address = SocketAddr::new(address.ip(), port);
+        return Err(BindError::NoPermission { address, limit }.into());
+    }
+    Ok(Some(credentials.with_low_ports()))
 }
 
-fn variables(context: &Context) -> Vec<(OsString, OsString)> {
+fn variables(context: &Context, user: &FlaskUser) -> Vec<(OsString, OsString)> {
     let mut env = environment::variables(context);
-    env.retain(|(name, _)| name != "FLASK_APP");
-    env.push(("FLASK_APP".into(), "main.py".into()));
+    let mut set = |name: &str, value: OsString| {
+        env.retain(|(known, _)| known != name);
+        env.push((name.into(), value));
+    };
+    set("FLASK_APP", "main.py".into());
+    match home(context, user) {
+        Ok(home) => set("HOME", home.into()),
+        Err(failure) => warn(&format!("HOME stays as it is: {failure}")),
+    }
+    for name in ["USER", "LOGNAME"] {
+        set(name, user.user.name.clone().into());
+    }
     // Unbuffered, so that lines appear when they are printed, also without a terminal.
     for (name, value) in [("FLASK_DEBUG", "1"), ("PYTHONUNBUFFERED", "1")] {
         if !env.iter().any(|(known, _)| known == name) {
@@ -110,6 +186,14 @@ fn variables(context: &Context) -> Vec<(OsString, OsString)> {
         env.push(pair);
     }
     env
+}
+
+/// As in production: a folder that the user may write.
+fn home(context: &Context, user: &FlaskUser) -> Result<PathBuf, Failure> {
+    match &user.home {
+        Home::Environment(folder) | Home::User(folder) => Ok(folder.clone()),
+        Home::Own => runtime_folder::make_home(context, user.is_other.then_some(&user.user)),
+    }
 }
 
 /// With click 8.4.0 flask treats its option --debug as given and thereby overrides FLASK_DEBUG
@@ -219,19 +303,6 @@ mod tests {
         assert_eq!(
             variable(&[("FLASK_DEBUG", "1"), ("FLASK_RUN_DEBUG", "0")]),
             None
-        );
-    }
-
-    #[test]
-    fn flask_is_called_as_the_apache_image_called_it() {
-        let args = arguments(
-            Some(SocketAddr::from(([0, 0, 0, 0], 80))),
-            vec!["--cert".into(), "adhoc".into()],
-        );
-        let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-        assert_eq!(
-            args.join(" "),
-            "-m flask run --host 0.0.0.0 --port 80 --without-threads --cert adhoc"
         );
     }
 }

@@ -1,11 +1,13 @@
 //! Routes the command line, and runs the commands that need no running launcher, one file for each; the others are in
-//! `client`. `findings` prints problems of a configuration, `log` starts the log of `run`, `end` ends a run.
+//! `client`. `findings` prints problems of a configuration, `flask` knows
+//! how flask is called, `log` starts the log of `run`, `end` ends a run.
 #![forbid(unsafe_code)]
 
 mod check;
 mod dev;
 mod end;
 mod findings;
+mod flask;
 mod log;
 mod render;
 mod run;

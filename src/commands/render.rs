@@ -16,6 +16,7 @@ use crate::sys::short_programs::ShortPrograms;
 /// Writes the files below `out`, or prints them to stdout.
 pub(super) fn render(options: &ServiceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let mut context = context::load(options)?;
+    context.require_mode();
     let host = runtime::block_on(context.host(&ShortPrograms::alone()))??;
     let layout = context.layout(1);
     let plan = context.plan(&host, layout, context::listen(options));

@@ -14,7 +14,10 @@ use crate::sys::signals;
 pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     signals::block_until_handled();
     let started = Instant::now();
-    let context = context::load(options)?;
+    let mut context = context::load(options)?;
+    if !args.dev && !args.production {
+        context.require_mode();
+    }
     let production = match (args.dev, args.production) {
         (true, _) => false,
         (_, true) => true,
@@ -30,7 +33,7 @@ pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure
     {
         print_error(&format!("microservice-flask: {why}\n"));
     }
-    dev::dev(options, &context, args.flask_args)
+    dev::dev(options, &context, args)
 }
 
 /// The reason for development when neither `--dev` nor `use_nginx` asked for it; else none.

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::near_miss::did_you_mean;
+use super::env_folders::{FILE_NAME, combinations};
+use super::missing_env::{self, MissingEnv};
 use crate::sys::files;
 
 /// The environment variables at the start, as far as they are UTF-8.
@@ -18,8 +19,6 @@ pub(crate) type Env = BTreeMap<String, String>;
 
 /// Folder of the platform's services.
 const PLATFORM_ROOT: &str = "/opt";
-/// The file that is looked for in each folder of `CONFIG_PATH`.
-const FILE_NAME: &str = "config.json";
 /// Bytes of a config.json: far more than any has, and too few to fill the memory.
 const MAX_FILE: u64 = 16 << 20;
 /// Value of `CONFIG_DIR` in the platform's base images.
@@ -53,37 +52,6 @@ pub(crate) struct Service {
     pub config: Option<(PathBuf, String)>,
     /// Set when `--env` is probably misspelt.
     pub missing_env: Option<MissingEnv>,
-}
-
-/// The environment has no configuration folder, while other environments have one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MissingEnv {
-    /// `--env`.
-    pub env: String,
-    /// The folder that does not exist.
-    pub looked_for: PathBuf,
-    /// Names of the folders that do exist, sorted.
-    pub existing: Vec<String>,
-}
-
-impl MissingEnv {
-    /// Text of the warning.
-    pub(crate) fn what(&self) -> String {
-        format!(
-            "the environment {:?} has no folder: there is no {}",
-            self.env,
-            self.looked_for.display()
-        )
-    }
-
-    /// The existing folders, the most similar one first.
-    pub(crate) fn hint(&self) -> String {
-        let names: Vec<&str> = self.existing.iter().map(String::as_str).collect();
-        let first = self.env.split('/').find(|part| !part.is_empty());
-        let meant = first.and_then(|first| did_you_mean(first, &names));
-        let there = format!("there are {}", names.join(", "));
-        meant.map_or_else(|| there.clone(), |meant| format!("{meant} {there}"))
-    }
 }
 
 /// Why no service can be run.
@@ -166,8 +134,11 @@ pub(crate) fn find_service(query: &ServiceQuery, env: &Env) -> Result<Service, L
         Some(path) => path.to_owned(),
         None => built_config_path(&root, &name, query.env.as_deref(), env),
     };
-    let missing_env = match (set(env, "CONFIG_PATH"), &query.config) {
-        (None, None) => missing_env(&root, query.env.as_deref(), env),
+    let missing_env = match (set(env, "CONFIG_PATH"), &query.config, &query.env) {
+        (None, None, Some(asked)) => {
+            let app_id = set(env, "MICROSERVICE_APP_ID").unwrap_or("");
+            missing_env::find(&config_folders(&root, &name, env), asked, app_id)
+        }
         _ => None,
     };
     let config = match &query.config {
@@ -184,34 +155,6 @@ pub(crate) fn find_service(query: &ServiceQuery, env: &Env) -> Result<Service, L
         config_path,
         config,
         missing_env,
-    })
-}
-
-/// Finds out whether the service has folders for other environments and none for the one asked for, which is probably
-/// misspelt. A service without any such folder has one configuration for all environments.
-fn missing_env(root: &Path, asked: Option<&str>, env: &Env) -> Option<MissingEnv> {
-    let asked = asked?;
-    let first = asked
-        .split('/')
-        .find(|part| !part.is_empty() && *part != "..")?;
-    let app_id = set(env, "MICROSERVICE_APP_ID").unwrap_or("");
-    let base = root.join(set(env, "CONFIG_DIR").unwrap_or(DEFAULT_CONFIG_DIR));
-    let found = combinations(asked, app_id)
-        .iter()
-        .filter(|folder| folder.split('/').any(|part| part == first))
-        .any(|folder| base.join(folder).is_dir());
-    let entries = std::fs::read_dir(&base).ok().filter(|_| !found)?;
-    let mut existing: Vec<String> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().is_dir())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name != app_id)
-        .collect();
-    existing.sort();
-    (!existing.is_empty()).then(|| MissingEnv {
-        env: asked.to_owned(),
-        looked_for: base.join(asked),
-        existing,
     })
 }
 
@@ -239,15 +182,20 @@ fn set<'a>(env: &'a Env, name: &str) -> Option<&'a str> {
         .filter(|value| !value.is_empty())
 }
 
-fn built_config_path(root: &Path, name: &str, microservice_env: Option<&str>, env: &Env) -> String {
+/// The folders that hold the folders of environments: the service's, and that of its image.
+fn config_folders(root: &Path, name: &str, env: &Env) -> Vec<PathBuf> {
     let config_dir = set(env, "CONFIG_DIR").unwrap_or(DEFAULT_CONFIG_DIR);
+    let mut folders = vec![root.join(config_dir)];
+    if let Some(image) = set(env, "IMAGE_NAME").filter(|image| *image != name) {
+        folders.push(Path::new(PLATFORM_ROOT).join(image).join(config_dir));
+    }
+    folders
+}
+
+fn built_config_path(root: &Path, name: &str, microservice_env: Option<&str>, env: &Env) -> String {
     let app_id = set(env, "MICROSERVICE_APP_ID").unwrap_or("");
     let folders = combinations(microservice_env.unwrap_or(""), app_id);
-    let mut bases = vec![root.join(config_dir)];
-    if let Some(image) = set(env, "IMAGE_NAME").filter(|image| *image != name) {
-        bases.push(Path::new(PLATFORM_ROOT).join(image).join(config_dir));
-    }
-    let existing: Vec<String> = bases
+    let existing: Vec<String> = config_folders(root, name, env)
         .iter()
         .flat_map(|base| {
             folders.iter().map(|folder| {
@@ -262,45 +210,6 @@ fn built_config_path(root: &Path, name: &str, microservice_env: Option<&str>, en
         .map(|path| path.display().to_string())
         .collect();
     existing.join(":")
-}
-
-/// Relative folders for an environment and an application id: their combinations and all parents, deepest first; the
-/// empty path is last.
-fn combinations(env: &str, app_id: &str) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for path in [
-        join(env, app_id),
-        join(app_id, env),
-        env.to_owned(),
-        app_id.to_owned(),
-    ] {
-        let parts: Vec<&str> = path
-            .split('/')
-            .filter(|part| !part.is_empty() && *part != "..")
-            .collect();
-        for depth in (0..=parts.len()).rev() {
-            let folder = parts[..depth].join("/");
-            if !all.contains(&folder) {
-                all.push(folder);
-            }
-        }
-    }
-    all.sort_by_key(|folder| {
-        std::cmp::Reverse(if folder.is_empty() {
-            0
-        } else {
-            1 + folder.matches('/').count()
-        })
-    });
-    all
-}
-
-fn join(a: &str, b: &str) -> String {
-    match (a.is_empty(), b.is_empty()) {
-        (_, true) => a.to_owned(),
-        (true, false) => b.to_owned(),
-        (false, false) => format!("{a}/{b}"),
-    }
 }
 
 fn first_config(config_path: &str) -> Result<Option<(PathBuf, String)>, LookupError> {

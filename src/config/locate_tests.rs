@@ -2,32 +2,6 @@
 
 use super::*;
 
-#[track_caller]
-fn check(env: &str, app_id: &str, expected: &[&str]) {
-    assert_eq!(combinations(env, app_id), expected);
-}
-
-#[test]
-fn folders_are_tried_deepest_first() {
-    check("dev", "", &["dev", ""]);
-    check("", "", &[""]);
-    check("dev", "x", &["dev/x", "x/dev", "dev", "x", ""]);
-    check(
-        "production/eu",
-        "x",
-        &[
-            "production/eu/x",
-            "x/production/eu",
-            "production/eu",
-            "x/production",
-            "production",
-            "x",
-            "",
-        ],
-    );
-    check("../../etc", "", &["etc", ""]);
-}
-
 fn service(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -87,48 +61,6 @@ fn config_path_is_searched_in_its_order() {
     let found = find_service(&query, &env).unwrap();
     assert_eq!(found.config.unwrap().1, "2");
     assert_eq!(found.config_path, path);
-}
-
-#[test]
-fn a_misspelt_environment_is_noticed() {
-    let dir = service(&[
-        ("src/main.py", ""),
-        ("config/config.json", "{}"),
-        ("config/production/eu/config.json", "{}"),
-        ("config/dev/config.json", "{}"),
-    ]);
-    let missing = |env: &str| {
-        let query = ServiceQuery {
-            app: Some(dir.path().to_owned()),
-            env: Some(env.to_owned()),
-            ..ServiceQuery::default()
-        };
-        find_service(&query, &Env::new()).unwrap().missing_env
-    };
-    let found = missing("prodction").unwrap();
-    assert!(found.what().contains("\"prodction\""), "{}", found.what());
-    assert!(
-        found.what().ends_with("config/prodction"),
-        "{}",
-        found.what()
-    );
-    assert_eq!(
-        found.hint(),
-        "did you mean \"production\"? there are dev, production"
-    );
-    assert_eq!(
-        missing("staging").unwrap().hint(),
-        "there are dev, production"
-    );
-    // One folder up there is one.
-    assert_eq!(missing("production/us"), None);
-    let alone = service(&[("src/main.py", ""), ("config/config.json", "{}")]);
-    let query = ServiceQuery {
-        app: Some(alone.path().to_owned()),
-        env: Some("production".to_owned()),
-        ..ServiceQuery::default()
-    };
-    assert_eq!(find_service(&query, &Env::new()).unwrap().missing_env, None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The service's configuration: finds, parses and validates its config.json.
 //!
-//! Reading order: [`locate`] finds the file, [`mod@file`] declares and parses its keys, [`schema`] describes them for
+//! Reading order: [`locate`] finds the file in the folders of [`env_folders`], [`missing_env`] notices a misspelt environment and [`mode`] one that is
+//! production only by its name, [`mod@file`] declares and parses its keys, [`schema`] describes them for
 //! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`uwsgi_options`] with
 //! [`uwsgi_refused`] and [`log`] define what a value may be, and [`problem`] collects the findings with their positions.
 //! [`load`] combines them into a [`Config`].
@@ -9,9 +10,12 @@
 pub(crate) mod collections;
 pub(crate) mod duplicates;
 pub(crate) mod durations;
+mod env_folders;
 pub(crate) mod file;
 pub(crate) mod locate;
 pub(crate) mod log;
+pub(crate) mod missing_env;
+pub(crate) mod mode;
 pub(crate) mod near_miss;
 pub mod problem;
 pub(crate) mod schema;

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::render::{self, Rendered};
 use crate::sys::files::{self, Owner, WriteError};
 use crate::sys::folders;
+use crate::sys::home_folder;
 use crate::sys::removal;
 
 /// A file by which a launcher recognizes the folders that it may remove.
@@ -65,7 +66,7 @@ fn fill(plan: &Plan, rendered: &[Rendered]) -> Result<(), Failure> {
     folders::create_folder(&layout.nginx_run(), 0o711, nginx_owner(plan))?;
     if plan.home == Home::Own {
         // All generations share it. Only the launcher can replace it: the folder above belongs to no worker.
-        folders::create_folder(&layout.home(), 0o700, owner(plan))?;
+        home_folder::make(&layout.home(), owner(plan))?;
     }
     // This folder gets its owner last: the owner could redirect files that root writes into it by a link.
     folders::create_folder(&layout.uwsgi(), 0o755, owner(plan))?;

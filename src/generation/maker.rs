@@ -89,6 +89,9 @@ impl Maker {
 
     async fn prepare(&self, generation: u32, programs: &ShortPrograms) -> Result<Made, Failure> {
         let mut context = context::load(&self.options)?;
+        if !self.production {
+            context.require_mode();
+        }
         let host = Host {
             // As at the start: nginx would be replaced at each reload only because the free space is another.
             disk_free: self.disk_free,

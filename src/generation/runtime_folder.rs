@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::Flock;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
@@ -22,6 +22,7 @@ use crate::plan::Plan;
 use crate::runtime_dir::PRIVATE;
 use crate::sys::files::WriteError;
 use crate::sys::folders;
+use crate::sys::home_folder;
 use crate::sys::lock::{self, Lock};
 use crate::sys::removal;
 
@@ -50,6 +51,35 @@ pub(crate) struct Claimed {
 
 /// Creates, protects and locks the runtime folder, and removes the generations of an earlier run.
 pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Claimed, Failure> {
+    let users: Vec<&User> = plan.user.iter().chain(&plan.nginx_user).collect();
+    let work = &plan.layout.runtime;
+    prepare(context, work, &users)?;
+    match lock::lock(&work.join("lock"))? {
+        Lock::Acquired(lock) => Ok(Claimed {
+            _lock: lock,
+            left: files::remove_generations(work),
+        }),
+        Lock::HeldBy(pid) => Err(Failure::Occupied {
+            folder: context.runtime.clone(),
+            pid,
+        }),
+    }
+}
+
+/// Makes the home folder of the workers for development, which needs nothing else of the runtime folder. `user`: whom it
+/// is for, if not the launcher's own.
+pub(crate) fn make_home(context: &Context, user: Option<&User>) -> Result<PathBuf, Failure> {
+    let layout = context.layout(1);
+    let users: Vec<&User> = user.into_iter().collect();
+    prepare(context, &layout.runtime, &users)?;
+    let home = layout.home();
+    home_folder::make(&home, user.map(|user| (user.uid, user.gid)))?;
+    Ok(home)
+}
+
+/// Creates and protects the runtime folder, and the folder `work` in it, where all files are. `users`: those of the
+/// programs, if not the launcher's own.
+fn prepare(context: &Context, work: &Path, users: &[&User]) -> Result<(), Failure> {
     let runtime = &context.runtime;
     if !context.is_among_others {
         folders::create_missing_folder(runtime)?;
@@ -59,11 +89,9 @@ pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Claimed, Failure> 
             hint: "remove it".to_owned(),
         });
     }
-    let users: Vec<&User> = plan.user.iter().chain(&plan.nginx_user).collect();
     for user in users.iter().filter(|user| user.uid != 0) {
         protect_from(user, runtime)?;
     }
-    let work = &plan.layout.runtime;
     if work != runtime {
         claim_private(work, if users.is_empty() { 0o700 } else { 0o711 })?;
     }
@@ -75,16 +103,7 @@ pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Claimed, Failure> 
             });
         }
     }
-    match lock::lock(&work.join("lock"))? {
-        Lock::Acquired(lock) => Ok(Claimed {
-            _lock: lock,
-            left: files::remove_generations(work),
-        }),
-        Lock::HeldBy(pid) => Err(Failure::Occupied {
-            folder: runtime.clone(),
-            pid,
-        }),
-    }
+    Ok(())
 }
 
 /// Sees to it that a user of the service can replace neither the runtime folder nor what root has made in it. A folder

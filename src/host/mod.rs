@@ -3,11 +3,13 @@
 //!
 //! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx and
 //! uWSGI, [`venv`] the Python packages, [`user`] looks up the workers' user, [`home`] a folder for it, [`access`] finds
-//! files that it may not read, [`environment`] knows the variables that change how these programs behave.
+//! files that it may not read, [`environment`] knows the variables that change how these programs behave,
+//! [`development`] finds what flask needs.
 #![forbid(unsafe_code)]
 
 pub(crate) mod access;
 pub(crate) mod cgroup;
+pub(crate) mod development;
 pub(crate) mod environment;
 pub(crate) mod home;
 pub mod programs;

@@ -28,12 +28,7 @@ pub(super) fn plan(
         }
         return Users::default();
     }
-    let application = existing(
-        host.worker_user.as_ref(),
-        config.user.as_ref(),
-        ("/nginx_config/user", DEFAULT_USER),
-        findings,
-    );
+    let application = application(host.worker_user.as_ref(), config, allow_root, findings);
     let nginx = match (&host.nginx_user, &config.nginx_user) {
         (None, None) => application.clone(),
         (found, wanted) => existing(
@@ -43,22 +38,13 @@ pub(super) fn plan(
             findings,
         ),
     };
-    if !allow_root {
-        for (user, wanted, whose) in [
-            (&application, &config.user, "the application"),
-            (&nginx, &config.nginx_user, "nginx"),
-        ] {
-            if let (Some(user), Some(wanted)) = (user, wanted)
-                && user.uid == 0
-            {
-                findings.problem(
-                    &wanted.at,
-                    format!("{whose} would run as root ({:?}): who finds a fault in it gets everything that root may do", user.name),
-                    "name a user without privileges; if it has to be root, start with --allow-root",
-                );
-            }
-        }
-    }
+    refuse_root(
+        nginx.as_ref(),
+        config.nginx_user.as_ref(),
+        "nginx",
+        allow_root,
+        findings,
+    );
     if let (Some(ours), Some(theirs)) = (&nginx, &application)
         && ours.uid == theirs.uid
         && ours.uid != 0
@@ -74,6 +60,53 @@ pub(super) fn plan(
         );
     }
     Users { application, nginx }
+}
+
+/// The user of the application, in production and in development: the one that was `found` under the configured name, or
+/// the default one. Adds what is wrong with it.
+pub(crate) fn application(
+    found: Option<&User>,
+    config: &Config,
+    allow_root: bool,
+    findings: &mut Findings,
+) -> Option<User> {
+    let wanted = config.user.as_ref();
+    let user = existing(
+        found,
+        wanted,
+        ("/nginx_config/user", DEFAULT_USER),
+        findings,
+    );
+    refuse_root(
+        user.as_ref(),
+        wanted,
+        "the application",
+        allow_root,
+        findings,
+    );
+    user
+}
+
+fn refuse_root(
+    user: Option<&User>,
+    wanted: Option<&Setting<String>>,
+    whose: &str,
+    allow_root: bool,
+    findings: &mut Findings,
+) {
+    if let (Some(user), Some(wanted)) = (user, wanted)
+        && user.uid == 0
+        && !allow_root
+    {
+        findings.problem(
+            &wanted.at,
+            format!(
+                "{whose} would run as root ({:?}): who finds a fault in it gets everything that root may do",
+                user.name
+            ),
+            "name a user without privileges; if it has to be root, start with --allow-root",
+        );
+    }
 }
 
 /// The user that was found; a problem when it does not exist.

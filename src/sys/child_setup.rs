@@ -60,7 +60,7 @@ impl ChildSetup {
             set_batch_scheduling();
         }
         if let Some(user) = &self.user {
-            if !user.is_root() {
+            if user.is_powerless() {
                 drop_bounding_set();
             }
             user.assume()?;

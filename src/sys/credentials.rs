@@ -1,9 +1,12 @@
 //! Another user, as whom a process is started.
 #![forbid(unsafe_code)]
 
+use std::io;
 use std::os::fd::AsFd;
 
 use nix::unistd::{Gid, Uid};
+
+use super::low_ports;
 
 /// A user with all its groups, looked up before the fork (reading /etc/group after it is not safe).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +14,7 @@ pub(crate) struct Credentials {
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
+    low_ports: bool,
 }
 
 impl Credentials {
@@ -25,6 +29,15 @@ impl Credentials {
             uid: Uid::from_raw(uid),
             gid,
             groups,
+            low_ports: false,
+        }
+    }
+
+    /// The same user, who may also listen on ports below 1024.
+    pub(crate) fn with_low_ports(self) -> Self {
+        Self {
+            low_ports: true,
+            ..self
         }
     }
 
@@ -33,15 +46,15 @@ impl Credentials {
         nix::unistd::fchown(pipe, Some(self.uid), Some(self.gid))
     }
 
-    /// Whether this is user 0.
-    pub(crate) fn is_root(&self) -> bool {
-        self.uid.is_root()
+    /// Whether it has no capability at all: it is not root, and keeps none.
+    pub(super) fn is_powerless(&self) -> bool {
+        !self.uid.is_root() && !self.low_ports
     }
 
     /// Makes the calling process this user, for ever. Allocates nothing.
-    pub(super) fn assume(&self) -> nix::Result<()> {
+    pub(super) fn assume(&self) -> io::Result<()> {
         nix::unistd::setgroups(&self.groups)?;
         nix::unistd::setgid(self.gid)?;
-        nix::unistd::setuid(self.uid)
+        low_ports::set_user(self.uid, self.low_ports)
     }
 }

@@ -97,7 +97,7 @@ pub(crate) fn tcp(address: SocketAddr) -> Result<Tcp, BindError> {
         }),
         Err(Errno::EACCES) => Err(BindError::NoPermission {
             address,
-            limit: first_unprivileged_port(),
+            limit: super::low_ports::first_unprivileged(),
         }),
         Err(error) => Err(refused(error.into())),
     }
@@ -130,13 +130,6 @@ fn bind_tcp(address: SocketAddr) -> nix::Result<OwnedFd> {
     }
     socket::listen(&fd, Backlog::new(TCP_BACKLOG)?)?;
     Ok(fd)
-}
-
-fn first_unprivileged_port() -> u16 {
-    std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(1024)
 }
 
 /// Binds and listens on a path. Removes a file at that path, which an earlier run has left.

@@ -274,13 +274,14 @@ fn a_folder_that_the_workers_cannot_read_is_a_warning() {
 }
 
 #[test]
-fn an_unknown_environment_is_a_warning() {
+fn an_unknown_environment_is_a_problem() {
     let service = Service::new().file("config/production/config.json", "{}");
     let output = Launcher::new(&service)
         .command(&["check"])
         .env("MICROSERVICE_ENV", "prodction")
         .output();
-    output.assert_code(0);
+    // It would run with the configuration of no environment.
+    output.assert_code(78);
     assert_contains_all(&output, &["\"prodction\"", "did you mean \"production\"?"]);
 }
 

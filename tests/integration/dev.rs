@@ -202,7 +202,7 @@ fn a_missing_flask_is_reported_with_a_hint() {
     output.assert_says("flask");
 }
 
-fn in_a_terminal(service: &Service) -> Launcher {
+pub(crate) fn in_a_terminal(service: &Service) -> Launcher {
     Launcher::new(service)
         .dev()
         .through(&["/usr/bin/python3", "-c", IN_A_TERMINAL])

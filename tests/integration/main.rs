@@ -36,9 +36,12 @@ mod commands;
 mod concurrency;
 mod cut_streams;
 mod dev;
+mod dev_safety;
+
 mod disk_buffer;
 mod encoding;
 mod environ;
+mod environments;
 mod event_streams;
 mod failures;
 mod fakes;

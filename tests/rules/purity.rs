@@ -9,7 +9,7 @@ use crate::tree::{Path, Tree};
 
 /// Pure folders (with `/`) and files below `src`, and the files in a folder that are not.
 const PURE: &[(&str, &[&str])] = &[
-    ("config/", &["config/locate.rs"]),
+    ("config/", &["config/locate.rs", "config/missing_env.rs"]),
     ("plan/", &[]),
     ("render/", &[]),
     ("programs/nginx/disk_fill.rs", &[]),
