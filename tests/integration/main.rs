@@ -37,6 +37,7 @@ mod concurrency;
 mod cut_streams;
 mod dev;
 mod disk_buffer;
+mod drain;
 mod encoding;
 mod environ;
 mod event_streams;
