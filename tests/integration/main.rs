@@ -52,6 +52,7 @@ mod hanging;
 mod harness;
 mod headers;
 mod homes;
+mod hosts;
 mod imports;
 mod interpreter;
 mod isolation;
