@@ -53,6 +53,7 @@ mod harness;
 mod headers;
 mod homes;
 mod hosts;
+mod identity;
 mod imports;
 mod interpreter;
 mod isolation;
