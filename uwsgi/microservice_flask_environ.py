@@ -26,7 +26,8 @@ _FORWARDED = frozenset(
     ["HTTP_FORWARDED"]
     + ["HTTP_X_FORWARDED_" + part for part in "BY FOR HOST PATH PORT PREFIX PROTO PROTOCOL SCHEME SERVER SSL".split()]
 )
-_is_host = re.compile(r"[A-Za-z0-9._:\[\]-]+").fullmatch
+# As nginx accepts it from clients (nginx.conf).
+_is_host = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 # Seconds in which nginx must take notice of a response whose request it is still sending.
 _DRAIN = 2
