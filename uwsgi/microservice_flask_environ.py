@@ -17,14 +17,17 @@ import time
 
 import uwsgi
 
+import microservice_flask_identity as identity
+
 # The CGI variables that nginx knows, in the header Microservice-Request.
 _PASSED = "HTTP_MICROSERVICE_REQUEST"
-# nginx's X-Forwarded-For is read by nginx itself, for REMOTE_ADDR.
+# What says something of host or scheme. X-Forwarded-For is read by nginx itself, for REMOTE_ADDR.
 _FORWARDED = frozenset(
     ["HTTP_FORWARDED"]
     + ["HTTP_X_FORWARDED_" + part for part in "BY FOR HOST PATH PORT PREFIX PROTO PROTOCOL SCHEME SERVER SSL".split()]
 )
-_is_host = re.compile(r"[A-Za-z0-9._:\[\]-]+").fullmatch
+# As nginx accepts it from clients (nginx.conf).
+_is_host = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 # Seconds in which nginx must take notice of a response whose request it is still sending.
 _DRAIN = 2
@@ -56,8 +59,11 @@ def own(raw):
         # Not from nginx: the launcher's health check, or an operator who asks the socket.
         environ.pop(_PASSED, None)
         environ["REMOTE_ADDR"] = "127.0.0.1"
-    if not environ.keys().isdisjoint(_FORWARDED):
-        scheme = _forwarded(environ, scheme, trusted)
+    # "1", or "0" and the headers that the service's own configuration of nginx keeps.
+    if trusted != "1":
+        identity.drop(environ, trusted[1:])
+    elif not environ.keys().isdisjoint(_FORWARDED):
+        scheme = _forwarded(environ, scheme)
     environ["REQUEST_SCHEME"] = environ["wsgi.url_scheme"] = scheme
     if scheme == "https":
         environ["HTTPS"] = "on"
@@ -68,16 +74,12 @@ def own(raw):
     return environ
 
 
-def _forwarded(environ, scheme, trusted):
-    """Applies what the nearest proxy has said, or drops it if the proxy is not trusted; returns the scheme.
+def _forwarded(environ, scheme):
+    """Applies what the nearest proxy has said, which is trusted; returns the scheme.
 
     Proxies append to what they got, and lines of the same name are joined in their order: the last entry is the
     nearest proxy's, all before it may be the client's.
     """
-    if trusted != "1":
-        for name in _FORWARDED:
-            environ.pop(name, None)
-        return scheme
     said = environ.get("HTTP_X_FORWARDED_PROTO")
     if said is not None:
         scheme = _SCHEMES.get(_last(said).lower(), scheme)

@@ -25,9 +25,10 @@ macro_rules! module {
 }
 
 /// The Python modules that uWSGI imports, as they are.
-const MODULES: [(&str, &str); 16] = [
+const MODULES: [(&str, &str); 17] = [
     module!("microservice_flask_entry.py"),
     module!("microservice_flask_environ.py"),
+    module!("microservice_flask_identity.py"),
     module!("microservice_flask_answer.py"),
     module!("microservice_flask_headers.py"),
     module!("microservice_flask_records.py"),

@@ -109,7 +109,7 @@ impl NginxConf {
                 .clamp(*SEND_TIMEOUT.start(), *SEND_TIMEOUT.end()),
             mime_types: quote::nginx_include(&text(&layout.nginx().join("mime.types"))),
             proxy_conf: quote::nginx_include(&text(&layout.nginx().join("proxy.conf"))),
-            health_check_path: plan.health_check_path.as_deref().map(map_key),
+            health_check_path: plan.health_check_path.as_deref().map(probe),
             trusted_proxies: plan
                 .trusted_proxies
                 .iter()
@@ -189,10 +189,12 @@ fn static_view(folder: &StaticFolder) -> StaticView {
     }
 }
 
-/// A key of nginx's `map` that matches one path with or without a query. A regular expression, because plain keys ignore
-/// case (`ngx_http_map_module`), and /HEALTH is an ordinary request.
-fn map_key(path: &str) -> String {
-    quote::nginx(&format!("~^{}(\\?|$)", quote::regex(path)))
+/// A key of nginx's `map` for status, framing of a body and request line: a plain GET or HEAD of this path that went well.
+fn probe(path: &str) -> String {
+    quote::nginx(&format!(
+        "~^[23][0-9][0-9] (GET|HEAD) {} HTTP/1\\.[01]$",
+        quote::regex(path)
+    ))
 }
 
 /// Replaces control characters, so that the name cannot end the comment that contains it.

@@ -87,7 +87,7 @@ class Environ(unittest.TestCase):
             ("www.example.com, [::1]:80", "[::1]:80"),
         ):
             self.assertEqual(seen(HTTP_X_FORWARDED_HOST=host)[1:], (seen_host, seen_host), host)
-        for host in "www, ev/il", "a b", "", "www,":
+        for host in "www, ev/il", "a b", "", "www,", "a:b", "a:1:2", "::1", "[::1", "a[b]", ".a", ":80":
             self.assertEqual(seen(HTTP_X_FORWARDED_HOST=host)[1:], ("h", None), host)
 
 

@@ -98,6 +98,56 @@ fn health_checks_are_not_logged() {
     assert_eq!(paths(&running), ["/pid"]);
 }
 
+/// Answers 200, or what the client asks for.
+const ANSWERS_APP: &str = "def app(environ, start_response):
+    start_response(environ.get('HTTP_X_STATUS', '200 OK'), [('Content-Type', 'text/plain')])
+    return [b'ok']
+";
+
+/// Anybody may ask for the path of the health check, and try something there.
+#[test]
+fn what_is_no_plain_health_check_is_logged() {
+    let section = json!({"wsgi_worker_threads_count": 1, "health_check_path": "/health"});
+    let service = Service::empty().main_py(ANSWERS_APP).nginx_config(&section);
+    let mut running = Launcher::new(&service).start_ready();
+    let ask = |lines: &str| {
+        let bytes = format!("{lines}\r\nHost: a\r\nConnection: close\r\n\r\n");
+        running.send_bytes("HEAD", &bytes).unwrap();
+    };
+    for plain in [
+        "GET /health HTTP/1.1",
+        "GET /health HTTP/1.0",
+        "HEAD /health HTTP/1.1",
+        "GET /health HTTP/1.1\r\nX-Status: 204 No Content",
+        "GET /health HTTP/1.1\r\nX-Status: 302 Found",
+    ] {
+        ask(plain);
+    }
+    let logged = [
+        "POST /health HTTP/1.1\r\nContent-Length: 0",
+        "DELETE /health HTTP/1.1",
+        "GETS /health HTTP/1.1",
+        "GET /health?a HTTP/1.1",
+        "GET /health? HTTP/1.1",
+        "GET /health/ HTTP/1.1",
+        "GET //health HTTP/1.1",
+        "GET /a/../health HTTP/1.1",
+        "GET /%68ealth HTTP/1.1",
+        "GET /HEALTH HTTP/1.1",
+        "GET  /health HTTP/1.1",
+        "GET http://a/health HTTP/1.1",
+        "GET /health HTTP/1.1\r\nContent-Length: 0",
+        "GET /health HTTP/1.1\r\nX-Status: 404 Not Found",
+        "GET /health HTTP/1.1\r\nX-Status: 500 No",
+        "HEAD /health HTTP/1.1\r\nX-Status: 503 No",
+    ];
+    for odd in logged {
+        ask(odd);
+    }
+    running.stop(Duration::from_secs(15));
+    assert_eq!(paths(&running).len(), logged.len(), "{:?}", paths(&running));
+}
+
 #[test]
 fn response_and_records_of_a_request_have_the_same_id() {
     let mut running = Launcher::new(&Service::with_slots(2)).start_ready();

@@ -39,6 +39,7 @@ mod dev;
 mod dev_safety;
 
 mod disk_buffer;
+mod drain;
 mod encoding;
 mod environ;
 mod environments;
@@ -54,6 +55,8 @@ mod hanging;
 mod harness;
 mod headers;
 mod homes;
+mod hosts;
+mod identity;
 mod imports;
 mod interpreter;
 mod isolation;

@@ -121,7 +121,7 @@ fn nginx(values: &Values) -> Vec<Directive> {
 /// Name, word count and terminator of each directive. The health check path is the key of a map, which looks like a name.
 fn nginx_shape(list: &[Directive], values: &Values) -> Vec<(String, usize, char)> {
     let health = quote::regex(&format!("/{}", values.health));
-    let health = format!("~^{health}(\\?|$)");
+    let health = format!("~^[23][0-9][0-9] (GET|HEAD) {health} HTTP/1\\.[01]$");
     let mut shape = nginx_lexer::shape(list);
     for (name, ..) in &mut shape {
         if *name == health {
