@@ -111,6 +111,7 @@ impl Context {
                 .map_or(DEFAULT_USER, |user| &user.value),
             runtime: &self.runtime,
             statics: &statics,
+            writable: &self.config.writable.value,
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
             env: &env,
         };

@@ -1,7 +1,7 @@
 //! The service's configuration: finds, parses and validates its config.json.
 //!
 //! Reading order: [`locate`] finds the file, [`mod@file`] declares and parses its keys, [`schema`] describes them for
-//! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`uwsgi_options`] with
+//! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`path_list`], [`uwsgi_options`] with
 //! [`uwsgi_refused`] and [`log`] define what a value may be, and [`problem`] collects the findings with their positions.
 //! [`load`] combines them into a [`Config`].
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@ pub(crate) mod file;
 pub(crate) mod locate;
 pub(crate) mod log;
 pub(crate) mod near_miss;
+pub(crate) mod path_list;
 pub mod problem;
 pub(crate) mod schema;
 pub(crate) mod uwsgi_options;
@@ -26,6 +27,7 @@ use ipnet::IpNet;
 
 use self::collections::StaticMapping;
 use self::problem::Findings;
+use self::values::Flag;
 use crate::logs::options::LogOptions;
 
 /// The validated configuration. Defaults that do not depend on the host are filled in.
@@ -71,6 +73,12 @@ pub struct Config {
     pub gzip: bool,
     /// User of the workers; none when the key is not set.
     pub user: Option<Setting<String>>,
+    /// Whether it is restricted what nginx and the application may write.
+    pub landlock: Setting<bool>,
+    /// Whether nginx and the application are refused the system calls that no service needs.
+    pub seccomp: Setting<bool>,
+    /// What they may write all the same; relative paths are below the service folder.
+    pub writable: Setting<Vec<PathBuf>>,
     /// Name and value, in the order of the file; a name may be repeated.
     pub uwsgi_options: Vec<(String, String)>,
     /// What is logged, and what happens when the log is not read.
@@ -124,6 +132,11 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
     if let Some(processes) = &processes {
         check_divides(processes, slots.value, &mut findings);
     }
+    let switch = |key: &str, flag: Option<Flag>| Setting {
+        value: flag.is_none_or(|flag| flag.0),
+        at: raw.at(key),
+        set: flag.is_some(),
+    };
     let request_timeout = server
         .request_timeout
         .map_or(DEFAULT_REQUEST_TIMEOUT, |span| span.0);
@@ -183,6 +196,16 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             at: raw.at("user"),
             set: true,
         }),
+        landlock: switch("landlock", server.landlock),
+        seccomp: switch("seccomp", server.seccomp),
+        writable: Setting {
+            value: server
+                .writable
+                .as_ref()
+                .map_or_else(Vec::new, |paths| paths.0.clone()),
+            at: raw.at("writable"),
+            set: server.writable.is_some(),
+        },
         uwsgi_options: raw
             .top
             .uwsgi_config

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment;
+use super::sandbox::{self, SandboxHost};
 use crate::sys::short_programs::{ShortProgram, ShortPrograms};
 
 /// A version, compared number by number.
@@ -97,6 +98,8 @@ pub struct Asking<'a> {
     pub path: &'a OsStr,
     /// The launcher's environment, of which the programs get what does not configure them.
     pub env: &'a [(OsString, OsString)],
+    /// What there is to confine them: to answer, they need to write nothing.
+    pub sandbox: &'a SandboxHost,
     /// Runs them.
     pub programs: &'a ShortPrograms,
 }
@@ -212,6 +215,7 @@ async fn output(program: &Path, args: &[&str], asking: Asking<'_>) -> String {
         env: Some(environment::for_questions(asking.env)),
         cwd: None,
         user: None,
+        sandbox: sandbox::for_questions(asking.sandbox),
         timeout: TIMEOUT,
     });
     finished

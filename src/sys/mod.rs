@@ -7,7 +7,7 @@
 //! `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`cgroup`]
 //! the memory of control groups, [`open_files`] files without a name, [`foreign_sockets`] ends connections of another
 //! process, [`files`] writes files and takes locks, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port, [`terminal`] changes the
-//! foreground process group.
+//! foreground process group. [`sandbox`] confines children.
 
 pub(crate) mod cgroup;
 pub(crate) mod family;
@@ -23,6 +23,7 @@ pub(crate) mod process_stat;
 pub(crate) mod procfs;
 pub(crate) mod reap;
 pub mod runtime;
+pub(crate) mod sandbox;
 pub mod short_programs;
 pub(crate) mod signals;
 pub(crate) mod sock_diag;

@@ -23,6 +23,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
 use nix::unistd::{Gid, Pid, Uid};
 
+use super::sandbox::Sandbox;
+
 /// Upper bound for the soft limit on open files: uWSGI allocates memory for each possible descriptor, and container
 /// runtimes set limits of up to 10^9.
 const MAX_OPEN_FILES: u64 = 65_536;
@@ -48,6 +50,8 @@ pub(crate) struct Spawn<'a> {
     pub batch: bool,
     /// The signal that the kernel sends it when the launcher dies.
     pub death_signal: Signal,
+    /// What confines it; none: nothing.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// A user with all its groups, looked up before the fork (reading /etc/group after it is not safe).
@@ -138,6 +142,7 @@ pub(crate) fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
         batch: spawn.batch,
         death_signal: spawn.death_signal,
         launcher: nix::unistd::getpid(),
+        sandbox: spawn.sandbox,
     };
     // SAFETY: between fork and exec, `prepare` only makes system calls on values that were made before the fork: it
     // allocates nothing and takes no lock.
@@ -156,6 +161,7 @@ struct ChildSetup {
     batch: bool,
     death_signal: Signal,
     launcher: Pid,
+    sandbox: Option<Sandbox>,
 }
 
 impl ChildSetup {
@@ -180,6 +186,10 @@ impl ChildSetup {
         if nix::unistd::getppid() != self.launcher {
             // The launcher died before the call above: the kernel would not send the signal any more.
             return Err(Errno::ESRCH.into());
+        }
+        if let Some(sandbox) = &self.sandbox {
+            // The last step: those before may need what it forbids.
+            sandbox.apply()?;
         }
         Ok(())
     }

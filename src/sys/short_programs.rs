@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 
 use super::process::{self, Credentials, Spawn, SpawnError};
 use super::reap::{self, Exit};
+use super::sandbox::{Sandbox, SandboxRules};
 
 /// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -44,6 +45,8 @@ pub(crate) struct ShortProgram<'a> {
     pub(crate) cwd: Option<&'a Path>,
     /// The user that it runs as; none: the launcher's own.
     pub(crate) user: Option<&'a Credentials>,
+    /// What confines it; the default: nothing.
+    pub(crate) sandbox: SandboxRules,
     pub(crate) timeout: Duration,
 }
 
@@ -126,6 +129,7 @@ impl ShortPrograms {
         };
         let (ours, theirs) =
             nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|error| failed(error.into()))?;
+        let sandbox = Sandbox::prepare(&program.sandbox).map_err(failed)?;
         let pid = process::spawn(Spawn {
             program: program.program,
             args: program.args,
@@ -136,6 +140,7 @@ impl ShortPrograms {
             user: program.user,
             batch: false,
             death_signal: Signal::SIGKILL,
+            sandbox: Some(sandbox),
         })?;
         drop(theirs);
         let mut exit = std::pin::pin!(self.exit_of(pid));
@@ -236,6 +241,7 @@ mod tests {
                 env: None,
                 cwd: None,
                 user: None,
+                sandbox: SandboxRules::default(),
                 timeout,
             })
             .await
@@ -255,6 +261,7 @@ mod tests {
             env: None,
             cwd: None,
             user: None,
+            sandbox: SandboxRules::default(),
             timeout: limit,
         };
         assert!(matches!(

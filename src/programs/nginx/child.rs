@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use super::proxy::NginxProxy;
 use crate::logs::Source;
 use crate::plan::Plan;
+use crate::programs::sandbox;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
@@ -67,6 +68,7 @@ pub(crate) fn child(
         },
         // The master stays root where the launcher is: a snippet's certificates may be readable by root only.
         user: None,
+        sandbox: sandbox::of_nginx(plan),
         batch: false,
         // A fast stop ends the workers too; SIGKILL would leave them running with the sockets open.
         death_signal: Signal::SIGTERM,

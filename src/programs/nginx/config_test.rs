@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::plan::Plan;
+use crate::programs::sandbox;
 use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
@@ -28,6 +29,8 @@ pub(crate) async fn objections(
         env: Some(Vec::new()),
         cwd: None,
         user: None,
+        // It opens what nginx opens.
+        sandbox: sandbox::of_nginx(plan),
         timeout: TIMEOUT,
     };
     match programs.run(test).await {

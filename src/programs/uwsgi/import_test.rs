@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::leftovers::{self, Advice};
 use crate::plan::{Plan, uwsgi_options};
+use crate::programs::sandbox;
 use crate::sys::process::{Credentials, SpawnError};
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
@@ -62,6 +63,7 @@ pub(crate) async fn import(
     ] {
         env.push((name.into(), value.into()));
     }
+    env.push(sandbox::variable(plan));
     let user = plan
         .user
         .as_ref()
@@ -72,6 +74,7 @@ pub(crate) async fn import(
         env: Some(env),
         cwd: Some(&plan.root.join("src")),
         user: user.as_ref(),
+        sandbox: sandbox::of_application(plan),
         timeout: plan.start_timeout,
     };
     match programs.run(test).await {
