@@ -34,7 +34,15 @@ pub(crate) async fn objections(
         timeout: TIMEOUT,
     };
     match programs.run(test).await {
-        Ok(Finished { exit, output }) => Ok((exit != Exit::Code(0)).then(|| relevant(&output))),
+        Ok(Finished { exit, output }) => {
+            let mut objections = relevant(&output);
+            if plan.sandbox.landlock.is_on() && objections.contains("(13: Permission denied)") {
+                objections.push_str(
+                    "\nIf owner and mode allow it: the sandbox lets nginx write only what nginx_config.writable names",
+                );
+            }
+            Ok((exit != Exit::Code(0)).then_some(objections))
+        }
         Err(RunError::Spawn(error)) => Err(error),
         Err(RunError::TimedOut { limit, .. }) => Ok(Some(format!(
             "nginx -t did not end within {} s: does a snippet include something that never answers?",
