@@ -197,11 +197,19 @@ fn seccomp() -> Support {
 fn tried(result: std::io::Result<()>, what: &str, version: Option<u32>) -> Support {
     match result {
         Ok(()) => Support::Available(version),
+        // Nobody may switch the sandbox off by using up memory, threads or descriptors: then the start fails.
+        Err(error) if is_shortage(&error) => Support::Available(version),
         Err(error) => Support::Missing(match error.raw_os_error() {
             Some(errno) => refused(what, Errno::from_raw(errno)),
             None => format!("{what} does not work here: {error}"),
         }),
     }
+}
+
+fn is_shortage(error: &std::io::Error) -> bool {
+    let shortages = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE];
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    errno.is_some_and(|errno| shortages.contains(&errno))
 }
 
 fn refused(what: &str, error: Errno) -> String {
@@ -278,5 +286,8 @@ mod tests {
             panic!("available");
         };
         assert!(reason.contains("forbids seccomp"), "{reason}");
+        let short = std::io::Error::from_raw_os_error(libc::EMFILE);
+        let support = tried(Err(short), "Landlock", Some(4));
+        assert_eq!(support, Support::Available(Some(4)));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{APP, open_folder, run, service, writes};
+use super::{APP, open_folder, service, writes};
 use crate::http::Request;
 use crate::launcher::Launcher;
 
@@ -95,4 +95,42 @@ fn a_snippet_of_nginx_writes_only_what_is_named() {
     let running = Launcher::new(&service).start_ready();
     assert!(folder.path().join("cache").is_dir());
     running.run_command(&["reload"]).assert_code(0);
+}
+
+/// Runs a program under a filter that answers EPERM to system calls, as a strict container does: the words are their
+/// numbers, `--`, and the program.
+const FORBIDDING: &str = "
+import ctypes, os, struct, sys
+end = sys.argv.index('--')
+code = [(0x20, 0, 0, 0)]
+for number in sys.argv[1:end]:
+    code += [(0x15, 0, 1, int(number)), (0x06, 0, 0, 0x00050001)]
+code.append((0x06, 0, 0, 0x7fff0000))
+text = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *line) for line in code))
+program = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(code), ctypes.addressof(text)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, program, 0, 0) == 0
+os.execvp(sys.argv[end + 1], sys.argv[end + 1:])
+";
+
+#[test]
+fn a_container_that_forbids_the_sandbox_is_told_and_serves() {
+    for forbidden in [
+        [libc::SYS_landlock_create_ruleset, libc::SYS_seccomp],
+        [libc::SYS_landlock_restrict_self, libc::SYS_seccomp],
+    ] {
+        let numbers = forbidden.map(|number| number.to_string());
+        let [first, second] = &numbers;
+        let words = ["/usr/bin/python3", "-c", FORBIDDING, first, second, "--"];
+        let service = service(&json!({}));
+        let running = Launcher::new(&service).through(&words).start_ready();
+        let sandbox = running.status()["sandbox"].to_string();
+        assert_eq!(sandbox.matches("forbids").count(), 2, "{sandbox}");
+        let told = running
+            .log
+            .filter(|line| line.text.contains("A part of the sandbox is off"));
+        assert_eq!(told.len(), 1);
+        assert_eq!(writes(&running, open_folder().path()), Value::Null);
+    }
 }
