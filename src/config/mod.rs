@@ -27,7 +27,6 @@ use ipnet::IpNet;
 
 use self::collections::StaticMapping;
 use self::problem::Findings;
-use self::values::Flag;
 use crate::logs::options::LogOptions;
 
 /// The validated configuration. Defaults that do not depend on the host are filled in.
@@ -132,11 +131,6 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
     if let Some(processes) = &processes {
         check_divides(processes, slots.value, &mut findings);
     }
-    let switch = |key: &str, flag: Option<Flag>| Setting {
-        value: flag.is_none_or(|flag| flag.0),
-        at: raw.at(key),
-        set: flag.is_some(),
-    };
     let request_timeout = server
         .request_timeout
         .map_or(DEFAULT_REQUEST_TIMEOUT, |span| span.0);
@@ -156,11 +150,11 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         websocket_idle_timeout: server
             .websocket_idle_timeout
             .map_or(DEFAULT_WEBSOCKET_IDLE_TIMEOUT, |duration| duration.0),
-        queue_size: Setting {
-            value: server.queue_size.map_or(DEFAULT_QUEUE_SIZE, |n| n.0),
-            at: raw.at("queue_size"),
-            set: server.queue_size.is_some(),
-        },
+        queue_size: raw.setting(
+            "queue_size",
+            server.queue_size.map(|n| n.0),
+            DEFAULT_QUEUE_SIZE,
+        ),
         max_connections_per_client: server.max_connections_per_client.map(|n| n.0),
         disk_buffer_size: server.disk_buffer_size.as_ref().map(|size| Setting {
             value: size.0,
@@ -196,16 +190,13 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             at: raw.at("user"),
             set: true,
         }),
-        landlock: switch("landlock", server.landlock),
-        seccomp: switch("seccomp", server.seccomp),
-        writable: Setting {
-            value: server
-                .writable
-                .as_ref()
-                .map_or_else(Vec::new, |paths| paths.0.clone()),
-            at: raw.at("writable"),
-            set: server.writable.is_some(),
-        },
+        landlock: raw.setting("landlock", server.landlock.map(|flag| flag.0), true),
+        seccomp: raw.setting("seccomp", server.seccomp.map(|flag| flag.0), true),
+        writable: raw.setting(
+            "writable",
+            server.writable.as_ref().map(|paths| paths.0.clone()),
+            Vec::new(),
+        ),
         uwsgi_options: raw
             .top
             .uwsgi_config
@@ -219,6 +210,17 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         },
     };
     (config, findings)
+}
+
+impl file::RawConfig {
+    /// A value of the server section with its position, or its default.
+    fn setting<T>(&self, key: &str, value: Option<T>, default: T) -> Setting<T> {
+        Setting {
+            set: value.is_some(),
+            value: value.unwrap_or(default),
+            at: self.at(key),
+        }
+    }
 }
 
 /// P processes of N / P threads give exactly N slots only when P divides N.

@@ -73,8 +73,8 @@ pub(super) struct Search<'a> {
     pub(super) writable: &'a [PathBuf],
 }
 
-/// Folders for temporary files in every system.
-const TEMP: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+/// Folders for temporary files in every system, semaphores and message queues included.
+const TEMP: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"];
 
 /// The variables by which Python's `tempfile` chooses another one.
 const TEMP_VARIABLES: [&str; 3] = ["TMPDIR", "TEMP", "TMP"];

@@ -8,9 +8,9 @@ use nix::errno::Errno;
 
 use super::*;
 
-/// Runs a function on a thread in a sandbox. None where this kernel has none, which is said.
-fn inside<T: Send + 'static>(rules: SandboxRules, run: impl FnOnce() -> T + Send + 'static) -> T {
-    let sandbox = Sandbox::prepare(&rules).unwrap();
+/// Runs a function on a thread in a sandbox.
+fn inside<T: Send + 'static>(rules: &SandboxRules, run: impl FnOnce() -> T + Send + 'static) -> T {
+    let sandbox = Sandbox::prepare(rules).unwrap();
     let thread = std::thread::spawn(move || {
         sandbox.apply().unwrap();
         run()
@@ -47,7 +47,7 @@ fn only_what_is_named_can_be_written() {
     let [own, other, single, link] = ["own", "other", "single", "link"].map(|name| root.join(name));
     let missing = root.join("missing");
     let rules = writable(&[&own], &[&other, &single, &link, &missing]);
-    inside(rules, move || {
+    inside(&rules, move || {
         for name in ["own", "other"] {
             let folder = root.join(name);
             fs::write(folder.join("file"), "new").unwrap();
@@ -88,7 +88,7 @@ fn refused() -> SandboxRules {
 
 #[test]
 fn calls_at_other_processes_and_the_kernel_are_refused() {
-    inside(refused(), || {
+    inside(&refused(), || {
         for number in [
             libc::SYS_ptrace,
             libc::SYS_process_vm_readv,
@@ -107,7 +107,7 @@ fn calls_at_other_processes_and_the_kernel_are_refused() {
 
 #[test]
 fn processes_are_started_but_no_namespaces() {
-    inside(refused(), || {
+    inside(&refused(), || {
         let status = std::process::Command::new("/bin/true").status().unwrap();
         assert!(status.success());
         std::thread::spawn(|| ()).join().unwrap();
@@ -134,7 +134,7 @@ fn foreign_architectures_get_no_calls() {
         }
         result
     }
-    inside(refused(), || {
+    inside(&refused(), || {
         assert_eq!(getpid_of_32_bits(), -libc::EPERM);
         let x32 = libc::SYS_getppid | 0x4000_0000;
         assert_eq!(call(x32, [0; 3]), Some(Errno::ENOSYS));

@@ -53,21 +53,23 @@ fn calls_that_no_service_needs_are_refused() {
 
 /// The application and nginx's processes may have the same user; the sandbox still keeps them apart.
 #[test]
-fn the_memory_and_pipes_of_nginx_are_out_of_reach() {
-    let read = |running: &Running| {
-        let nginx = running.nginx_workers()[0].pid;
+fn the_memory_and_pipes_of_others_are_out_of_reach() {
+    let read = |running: &Running, other: i32| {
         let own = "result = [outcome(lambda: os.stat('/proc/self/fd/1')), outcome(lambda: open('/proc/self/mem', 'rb'))]";
         assert_eq!(run(running, own), json!([null, null]));
         let code = format!(
-            "result = [outcome(lambda: os.stat('/proc/{nginx}/fd/1')), outcome(lambda: open('/proc/{nginx}/mem', 'rb'))]"
+            "result = [outcome(lambda: os.stat('/proc/{other}/fd/1')), outcome(lambda: open('/proc/{other}/mem', 'rb'))]"
         );
         run(running, &code)
     };
     let on = Launcher::new(&service(&json!({})))
         .for_nobody()
         .start_ready();
-    assert_eq!(read(&on), json!(["EACCES", "EACCES"]));
+    for other in [on.nginx_workers()[0].pid, on.nginx_master().pid, on.pid()] {
+        assert_eq!(read(&on, other), json!(["EACCES", "EACCES"]));
+    }
     let off = service(&json!({"landlock": false}));
     let off = Launcher::new(&off).for_nobody().start_ready();
-    assert_eq!(read(&off), json!([null, null]));
+    let nginx = off.nginx_workers()[0].pid;
+    assert_eq!(read(&off, nginx), json!([null, null]));
 }
