@@ -72,7 +72,8 @@ pub(super) fn run(running: &Running, code: &str) -> Value {
 /// What comes of writing a new file in a folder.
 #[track_caller]
 pub(super) fn writes(running: &Running, folder: &Path) -> Value {
-    run(running, &format!("result = write({:?})", folder.join("x")))
+    let path = folder.join("x");
+    run(running, &format!("result = write('{}')", path.display()))
 }
 
 /// A folder that everybody may write, outside those for temporary files.

@@ -68,7 +68,7 @@ fn a_denied_request_is_explained_with_the_key() {
     let closed = open_folder();
     let running = Launcher::new(&service(&json!({}))).start_ready();
     let path: PathBuf = closed.path().join("x");
-    let code = format!("open({path:?}, 'w')");
+    let code = format!("open('{}', 'w')", path.display());
     let answer = running.send(&Request::post("/run", code)).unwrap();
     assert_eq!(answer.status, 500);
     running.log.wait_for_text(&format!(
