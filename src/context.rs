@@ -134,6 +134,7 @@ impl Context {
                 .map(|user| user.value.as_str()),
             runtime: &self.runtime,
             statics: &statics,
+            writable: &self.config.writable.value,
             uwsgi_options: !self.config.uwsgi_options.is_empty(),
             env: &env,
         };

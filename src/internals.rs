@@ -13,6 +13,7 @@ pub mod config {
 pub mod host {
     pub use crate::host::Host;
     pub use crate::host::programs;
+    pub use crate::host::sandbox::SandboxHost;
     pub use crate::host::venv::{Venv, VenvOrigin};
 }
 

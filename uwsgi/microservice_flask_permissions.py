@@ -16,6 +16,8 @@ _CHAIN_MAX = 20
 
 # Whether the launcher is root, and so obeys the key `user`.
 _changes_user = False
+# What the sandbox lets the application write; empty without one. Devices and /proc are not named.
+_writable = [line for line in os.environ.get("MICROSERVICE_WRITABLE", "").split("\n") if line]
 
 
 def begin():
@@ -103,6 +105,12 @@ def _hint(path, read_only=False, is_folder=False, database=False):
     path = os.path.abspath(path)
     if read_only or _is_read_only(path):
         return "%s, and %s is on a read-only file system: mount a volume there, or configure another folder" % (who, path)
+    outside = _outside(path)
+    if outside and _modes_allow(path):
+        return "%s, and its sandbox lets it write only its own folders, temporary ones and volumes: name %s in the key writable of nginx_config, and reload" % (
+            who,
+            outside,
+        )
     what, missing, command = _obstacle(path, is_folder)
     status = os.stat(what)
     owner = "%s belongs to %s (uid %d), mode %04o" % (what, _user(status.st_uid), status.st_uid, status.st_mode & 0o7777)
@@ -114,7 +122,37 @@ def _hint(path, read_only=False, is_folder=False, database=False):
     )
     if _changes_user:
         text += "; or set the key user of nginx_config to %s" % (_user(status.st_uid) if status.st_uid else "its new owner")
+    if outside:
+        text += ". And name %s in the key writable of nginx_config" % outside
     return text
+
+
+def _outside(path):
+    """The folder that the sandbox would have to let the application write, if it does not."""
+    # An unnamed temporary file has the path of its folder.
+    folder = path
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    folder = os.path.realpath(folder)
+    places = [os.path.realpath(path), folder] if os.path.lexists(path) else [folder]
+    if not _writable or any(_is_below(place, known) for place in places for known in _writable + ["/dev", "/proc"]):
+        return ""
+    return folder
+
+
+def _is_below(path, folder):
+    return (path + "/").startswith(folder.rstrip("/") + "/")
+
+
+def _modes_allow(path):
+    """Whether owner and mode let the user write: the sandbox is not asked by access(2)."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        # Whether the file was to be written or removed is not known.
+        return os.access(path, os.W_OK) or os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _obstacle(path, is_folder):

@@ -36,6 +36,13 @@ pub(super) fn text(report: &StatusReport) -> String {
         plan.threads,
         plan.queue
     );
+    let sandbox = &report.sandbox;
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "sandbox: landlock {}; seccomp {}",
+        sandbox.landlock, sandbox.seccomp
+    );
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,

@@ -72,6 +72,8 @@ pub(super) fn dev(
         no_new_privs: user.is_other,
         // On TERM the reloader ends its second process too.
         death_signal: Signal::SIGTERM,
+        // The code is that of the one who edits it.
+        sandbox: None,
     };
     match runtime::block_on(supervise(spawn, context.config.stop_timeout))?? {
         Exit::Code(0) => Ok(()),

@@ -197,6 +197,14 @@ fn announce(context: &Context, plan: &Plan) {
         threads = plan.threads,
         "Starting in production."
     );
+    let sandbox = &plan.sandbox;
+    if !(sandbox.landlock.is_on() && sandbox.seccomp.is_on()) {
+        tracing::info!(
+            landlock = %sandbox.landlock,
+            seccomp = %sandbox.seccomp,
+            "A part of the sandbox is off: the application is held back only by its user and the container."
+        );
+    }
     if plan.home == Home::Own {
         tracing::info!(
             home = %plan.layout.home().display(),

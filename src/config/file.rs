@@ -12,6 +12,7 @@ use super::duplicates::duplicates;
 use super::durations::{DurationValue, NonZeroDuration};
 use super::log::{AccessLog, Buffer};
 use super::near_miss::{did_you_mean, plain};
+use super::path_list::PathList;
 use super::problem::{Findings, pointer};
 use super::uwsgi_options::UwsgiOptions;
 use super::values::{Count, Flag, FromJson, Size, UrlPath, UserName, describe};
@@ -88,6 +89,13 @@ section! {
         /// User of nginx, another than that of the application. Default nginx when the launcher is root, else nobody where
         /// there is no such user.
         pub nginx_user: UserName,
+        /// Restrict what nginx and the application may write, by the kernel's Landlock. Default true.
+        pub landlock: Flag,
+        /// Files and folders that they may write beside the service's folder, temporary folders and mounted volumes;
+        /// relative paths are below the service's folder. Default [].
+        pub writable: PathList,
+        /// Refuse them system calls that no service needs (ptrace, mount, bpf …), by the kernel's seccomp. Default true.
+        pub seccomp: Flag,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`locate`] finds the file in the folders of [`env_folders`], [`missing_env`] notices a misspelt environment and [`mode`] one that is
 //! production only by its name, [`mod@file`] declares and parses its keys, [`schema`] describes them for
-//! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`uwsgi_options`] with
+//! editors, [`duplicates`] finds duplicate keys, [`values`], [`durations`], [`collections`], [`path_list`], [`uwsgi_options`] with
 //! [`uwsgi_refused`] and [`log`] define what a value may be, and [`problem`] collects the findings with their positions.
 //! [`load`] combines them into a [`Config`].
 #![forbid(unsafe_code)]
@@ -17,6 +17,7 @@ pub(crate) mod log;
 pub(crate) mod missing_env;
 pub(crate) mod mode;
 pub(crate) mod near_miss;
+pub(crate) mod path_list;
 pub mod problem;
 pub(crate) mod schema;
 pub(crate) mod uwsgi_options;
@@ -78,6 +79,12 @@ pub struct Config {
     pub user: Option<Setting<String>>,
     /// User of nginx; none when the key is not set.
     pub nginx_user: Option<Setting<String>>,
+    /// Whether it is restricted what nginx and the application may write.
+    pub landlock: Setting<bool>,
+    /// Whether nginx and the application are refused the system calls that no service needs.
+    pub seccomp: Setting<bool>,
+    /// What they may write all the same; relative paths are below the service folder.
+    pub writable: Setting<Vec<PathBuf>>,
     /// Name and value, in the order of the file; a name may be repeated.
     pub uwsgi_options: Vec<(String, String)>,
     /// What is logged, and what happens when the log is not read.
@@ -150,11 +157,11 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         websocket_idle_timeout: server
             .websocket_idle_timeout
             .map_or(DEFAULT_WEBSOCKET_IDLE_TIMEOUT, |duration| duration.0),
-        queue_size: Setting {
-            value: server.queue_size.map_or(DEFAULT_QUEUE_SIZE, |n| n.0),
-            at: raw.at("queue_size"),
-            set: server.queue_size.is_some(),
-        },
+        queue_size: raw.setting(
+            "queue_size",
+            server.queue_size.map(|n| n.0),
+            DEFAULT_QUEUE_SIZE,
+        ),
         max_connections_per_client: server.max_connections_per_client.map(|n| n.0),
         disk_buffer_size: server.disk_buffer_size.as_ref().map(|size| Setting {
             value: size.0,
@@ -187,6 +194,13 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
         gzip: server.gzip.is_none_or(|flag| flag.0),
         user: user_setting(server.user.as_ref(), raw.at("user")),
         nginx_user: user_setting(server.nginx_user.as_ref(), raw.at("nginx_user")),
+        landlock: raw.setting("landlock", server.landlock.map(|flag| flag.0), true),
+        seccomp: raw.setting("seccomp", server.seccomp.map(|flag| flag.0), true),
+        writable: raw.setting(
+            "writable",
+            server.writable.as_ref().map(|paths| paths.0.clone()),
+            Vec::new(),
+        ),
         uwsgi_options: raw
             .top
             .uwsgi_config
@@ -208,6 +222,17 @@ fn user_setting(user: Option<&UserName>, at: String) -> Option<Setting<String>> 
         at,
         set: true,
     })
+}
+
+impl file::RawConfig {
+    /// A value of the server section with its position, or its default.
+    fn setting<T>(&self, key: &str, value: Option<T>, default: T) -> Setting<T> {
+        Setting {
+            set: value.is_some(),
+            value: value.unwrap_or(default),
+            at: self.at(key),
+        }
+    }
 }
 
 /// P processes of N / P threads give exactly N slots only when P divides N.

@@ -1,7 +1,6 @@
 //! The status as Prometheus text (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Pure.
 //!
-//! Few series with few labels: those that operators use for alerts and scaling. All values come from one status report, so
-//! they are consistent.
+//! Few series with few labels, for alerts and scaling. All values come from one report, so they are consistent.
 
 use std::fmt::Write as _;
 
@@ -259,6 +258,7 @@ mod tests {
                 queue: 1024,
                 nginx_workers: 2,
             },
+            sandbox: crate::status::SandboxStatus::default(),
             children: vec![ChildStatus {
                 name: "nginx".into(),
                 role: ChildRole::Serving,

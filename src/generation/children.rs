@@ -17,7 +17,7 @@ use crate::plan::uwsgi_options;
 use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::programs::{nginx, uwsgi};
 use crate::queue::{QueueLimits, RequestQueue};
-use crate::status::{GenerationInfo, PlanSummary};
+use crate::status::{GenerationInfo, PlanSummary, SandboxStatus};
 use crate::supervise::child::ChildPlan;
 use crate::sys::sockets;
 
@@ -155,6 +155,10 @@ pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
             threads: plan.threads,
             queue: plan.queue,
             nginx_workers: plan.nginx_workers,
+        },
+        sandbox: SandboxStatus {
+            landlock: plan.sandbox.landlock.to_string(),
+            seccomp: plan.sandbox.seccomp.to_string(),
         },
         imports_late: uwsgi_options::import_in_each_process(&plan.uwsgi_options),
     }

@@ -1,4 +1,4 @@
-//! Whether the next generation needs a new nginx: only when a file that nginx reads has changed.
+//! Whether the next generation needs a new nginx: only when a file that nginx reads or its sandbox has changed.
 
 use std::path::PathBuf;
 
@@ -8,11 +8,14 @@ use crate::plan::Plan;
 use crate::plan::layout::Layout;
 use crate::render;
 
-/// The files that an nginx was started with.
+/// What an nginx was started with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NginxState {
     layout: Layout,
     files: Vec<(PathBuf, Vec<u8>)>,
+    /// What it may write beside its own folder; none: all. A running process cannot be let out, nor into another one.
+    writable: Option<Vec<PathBuf>>,
+    refuses_calls: bool,
 }
 
 impl NginxState {
@@ -21,6 +24,8 @@ impl NginxState {
         Ok(Self {
             layout: plan.layout.clone(),
             files: files(plan)?,
+            writable: writable(plan),
+            refuses_calls: plan.sandbox.seccomp.is_on(),
         })
     }
 
@@ -30,11 +35,17 @@ impl NginxState {
             layout: self.layout.clone(),
             ..plan.clone()
         };
-        if files(&in_place)? == self.files {
+        let state = Self::of(&in_place)?;
+        if state == *self {
             return Ok(None);
         }
         Self::of(plan).map(Some)
     }
+}
+
+fn writable(plan: &Plan) -> Option<Vec<PathBuf>> {
+    let sandbox = &plan.sandbox;
+    sandbox.landlock.is_on().then(|| sandbox.nginx.clone())
 }
 
 /// Path and content of every file that nginx reads: rendered files and the service's snippets.

@@ -3,8 +3,8 @@
 //!
 //! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx and
 //! uWSGI, [`venv`] the Python packages, [`user`] looks up the workers' user, [`home`] a folder for it, [`access`] finds
-//! files that it may not read, [`environment`] knows the variables that change how these programs behave,
-//! [`development`] finds what flask needs.
+//! files that it may not read, [`sandbox`] tries what the kernel restricts, [`mounts`] knows the volumes, [`environment`]
+//! knows the variables that change how these programs behave, [`development`] finds what flask needs.
 #![forbid(unsafe_code)]
 
 pub(crate) mod access;
@@ -12,7 +12,9 @@ pub(crate) mod cgroup;
 pub(crate) mod development;
 pub(crate) mod environment;
 pub(crate) mod home;
+mod mounts;
 pub mod programs;
+pub(crate) mod sandbox;
 pub(crate) mod snippets;
 pub(crate) mod user;
 pub(crate) mod venv;
@@ -26,6 +28,7 @@ use self::access::{DeniedAccess, Permission};
 use self::environment::Environment;
 use self::home::Home;
 use self::programs::{Asking, Nginx, Uwsgi};
+use self::sandbox::SandboxHost;
 use self::snippets::UwsgiDirective;
 use self::user::User;
 use self::venv::Venv;
@@ -69,6 +72,9 @@ pub struct Host {
     /// The home folder of the workers.
     #[serde(default)]
     pub home: Home,
+    /// What there is of a sandbox.
+    #[serde(default)]
+    pub sandbox: SandboxHost,
     /// The content of the service folder.
     pub folder: Folder,
 }
@@ -108,6 +114,8 @@ pub(crate) struct ProbeRequest<'a> {
     pub runtime: &'a Path,
     /// Static folders, relative to `src`.
     pub statics: &'a [&'a str],
+    /// Paths of the key `writable`.
+    pub writable: &'a [PathBuf],
     /// Whether the names of uWSGI's options are needed for the configuration; getting them takes some 20 ms.
     pub uwsgi_options: bool,
     /// The launcher's environment.
@@ -148,6 +156,7 @@ impl Host {
             uwsgi_options: None,
             environment: Environment::default(),
             home: Home::Own,
+            sandbox: SandboxHost::default(),
             folder: Folder::default(),
         }
     }
@@ -200,8 +209,19 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         venv,
         denied: workers.and_then(|user| access::first_denied(request.root, REQUIRED, user)),
     };
+    let home = worker_user
+        .as_ref()
+        .map_or(Home::Own, |user| home::choose(variable("HOME"), user, root));
+    let sandbox = sandbox::find(sandbox::Search {
+        root: request.root,
+        runtime: request.runtime,
+        env: request.env,
+        home: &home,
+        writable: request.writable,
+    });
     let asking = Asking {
         path,
+        sandbox: &sandbox,
         env: request.env,
         application: workers,
         nginx: nginx_user.as_ref(),
@@ -233,9 +253,8 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
             .map_or(1024, |(_, hard)| hard),
         disk_free: disk_free(request.runtime),
         root,
-        home: worker_user
-            .as_ref()
-            .map_or(Home::Own, |user| home::choose(variable("HOME"), user, root)),
+        home,
+        sandbox,
         worker_user,
         nginx_user,
         environment,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment;
+use super::sandbox::{self, SandboxHost};
 use super::user::User;
 use crate::sys::short_programs::{ShortProgram, ShortPrograms};
 
@@ -102,6 +103,8 @@ pub struct Asking<'a> {
     pub application: Option<&'a User>,
     /// As whom nginx answers.
     pub nginx: Option<&'a User>,
+    /// What there is to confine them: to answer, they need to write nothing.
+    pub sandbox: &'a SandboxHost,
     /// Runs them.
     pub programs: &'a ShortPrograms,
 }
@@ -226,6 +229,7 @@ async fn output(program: &Path, args: &[&str], user: Option<&User>, asking: Aski
         cwd: None,
         inherit: Vec::new(),
         user: user.as_ref(),
+        sandbox: sandbox::for_questions(asking.sandbox),
         timeout: TIMEOUT,
     });
     finished

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::units::{about, seconds, size};
-use super::{Plan, StaticFolder, explain_limits, explain_process};
+use super::{Plan, StaticFolder, explain_limits, explain_process, explain_sandbox};
 use crate::config::Config;
 use crate::config::problem::printable;
 use crate::host::Host;
@@ -70,6 +70,8 @@ pub fn explain(plan: &Plan, config: &Config, host: &Host) -> Vec<Line> {
         ),
         of("user", explain_process::user(plan, host)),
         of("home", explain_process::home(plan, host)),
+        of("writing", explain_sandbox::writing(plan)),
+        of("system calls", explain_sandbox::calls(plan)),
         of("text", explain_process::text(plan, host)),
         line(
             "request bodies",

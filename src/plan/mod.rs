@@ -1,7 +1,7 @@
 //! The plan: what will run, computed from the configuration and the host by a pure function.
 //!
 //! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`disk_buffer`] divides the disk space, [`timeouts`] derives the deadlines,
-//! [`encoding`] decides how text is encoded, [`environment`] warns of variables, [`venv`] decides where packages come from, [`users`] as whom the programs run, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
+//! [`encoding`] decides how text is encoded, [`environment`] warns of variables, [`venv`] decides where packages come from, [`sandbox`] what may be written, [`users`] as whom the programs run, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
 //! clock or the environment.
 #![forbid(unsafe_code)]
 
@@ -12,7 +12,9 @@ mod environment;
 pub mod explain;
 mod explain_limits;
 mod explain_process;
+mod explain_sandbox;
 pub mod layout;
+pub(crate) mod sandbox;
 pub(crate) mod sizing;
 mod snippets;
 pub(crate) mod timeouts;
@@ -32,6 +34,7 @@ use self::client_limit::ClientLimit;
 use self::disk_buffer::DiskBuffer;
 use self::encoding::TextEncoding;
 use self::layout::Layout;
+use self::sandbox::SandboxPlan;
 use self::timeouts::Timeouts;
 use crate::config::Config;
 use crate::config::problem::{Findings, pointer};
@@ -98,6 +101,8 @@ pub struct Plan {
     pub worker: String,
     /// The home folder of the workers.
     pub home: Home,
+    /// What confines nginx and the application.
+    pub sandbox: SandboxPlan,
     /// How the application encodes text.
     pub encoding: TextEncoding,
     /// Connections of one client address with a request.
@@ -187,10 +192,10 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         );
     }
     let users = users::plan(input.allow_root, config, host, findings);
+    let runtime = &input.layout.runtime;
     Plan {
         name: input.name,
         listen: input.listen,
-        layout: input.layout,
         slots,
         processes,
         threads,
@@ -220,6 +225,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
             .as_ref()
             .map_or_else(String::new, |user| user.name.clone()),
         home: host.home.clone(),
+        sandbox: sandbox::plan(config, host, runtime, findings),
         encoding: encoding::plan(&host.environment, findings),
         client_connections: ClientLimit::of(config.max_connections_per_client),
         disk: disk_buffer::plan(config, host, findings),
@@ -238,6 +244,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         uwsgi_options: config.uwsgi_options.clone(),
         log: config.log,
         root: input.root,
+        layout: input.layout,
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct StatusReport {
     pub(crate) listen: Vec<String>,
     /// Figures of the plan that serves.
     pub(crate) plan: PlanSummary,
+    /// What confines nginx and the application of that plan.
+    #[serde(default)]
+    pub(crate) sandbox: SandboxStatus,
     /// nginx and uWSGI; during a reload or after a crash also their predecessors and successors.
     pub(crate) children: Vec<ChildStatus>,
     /// Processes of the application. The supervisor leaves this empty; `control` asks uWSGI for it.
@@ -131,6 +134,16 @@ pub(crate) struct PlanSummary {
     pub(crate) queue: u32,
     /// nginx worker processes.
     pub(crate) nginx_workers: u32,
+}
+
+/// What confines nginx and the application: "on", with the version of the kernel's interface where it has one, or "off:"
+/// and the reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SandboxStatus {
+    /// What they may write.
+    pub(crate) landlock: String,
+    /// Which system calls they may make.
+    pub(crate) seccomp: String,
 }
 
 /// A program that the launcher supervises.
@@ -272,6 +285,7 @@ pub(crate) struct GenerationInfo {
     /// The addresses for clients.
     pub(crate) listen: Vec<String>,
     pub(crate) plan: PlanSummary,
+    pub(crate) sandbox: SandboxStatus,
     /// Whether each process imports the application itself, from what is on disk at that time.
     pub(crate) imports_late: bool,
 }

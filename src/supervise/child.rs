@@ -12,6 +12,7 @@ use super::machine::identity::ChildLabel;
 use super::program::Program;
 use crate::logs::Source;
 use crate::sys::credentials::Credentials;
+use crate::sys::sandbox::SandboxRules;
 
 /// A child to be supervised.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct ChildPlan {
     pub(crate) sockets: InheritedSockets,
     /// The user that it runs as; none: the launcher's own.
     pub(crate) user: Option<Credentials>,
+    /// What it may write and call.
+    pub(crate) sandbox: SandboxRules,
     /// Whether it runs under `SCHED_BATCH` (sched(7)).
     pub(crate) batch: bool,
     /// The signal that it gets when the launcher dies.

@@ -18,6 +18,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 
 use super::credentials::Credentials;
+use super::sandbox::Sandbox;
 
 /// Upper bound for the soft limit on open files: uWSGI allocates memory for each possible descriptor, and container
 /// runtimes set limits of up to 10^9.
@@ -39,6 +40,7 @@ pub(super) struct ChildSetup {
     pub(super) umask: Option<Mode>,
     pub(super) death_signal: Signal,
     pub(super) launcher: Pid,
+    pub(super) sandbox: Option<Sandbox>,
 }
 
 impl ChildSetup {
@@ -73,6 +75,10 @@ impl ChildSetup {
         if nix::unistd::getppid() != self.launcher {
             // The launcher died before the call above: the kernel would not send the signal any more.
             return Err(Errno::ESRCH.into());
+        }
+        if let Some(sandbox) = &self.sandbox {
+            // The last step: those before may need what it forbids.
+            sandbox.apply()?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 //! `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`cgroup`]
 //! the memory of control groups, [`open_files`] files without a name, [`foreign_sockets`] ends connections of another
 //! process, [`files`] writes and reads files, [`folders`] makes folders, [`file_user`] is another user towards files, [`removal`] removes them, [`lock`] takes the lock, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port, [`stdio`] hands stdout to another user, [`home_folder`] makes a folder of another user, [`terminal`] changes the
-//! foreground process group.
+//! foreground process group, [`sandbox`] confines children.
 
 pub(crate) mod cgroup;
 mod child_setup;
@@ -33,6 +33,7 @@ pub(crate) mod reap;
 pub(crate) mod removal;
 pub(crate) mod rights;
 pub mod runtime;
+pub(crate) mod sandbox;
 pub mod short_programs;
 pub(crate) mod signals;
 pub(crate) mod sock_diag;

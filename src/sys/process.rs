@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 use super::child_setup::ChildSetup;
 use super::credentials::Credentials;
 use super::rights;
+use super::sandbox::Sandbox;
 
 /// How to start a child.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct Spawn<'a> {
     pub no_new_privs: bool,
     /// The signal that the kernel sends it when the launcher dies.
     pub death_signal: Signal,
+    /// What confines it; none: nothing.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// Why a child could not be started.
@@ -113,6 +116,7 @@ pub(crate) fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
         umask: rights::original_umask(),
         death_signal: spawn.death_signal,
         launcher: nix::unistd::getpid(),
+        sandbox: spawn.sandbox,
     };
     // SAFETY: between fork and exec, `prepare` only makes system calls on values that were made before the fork: it
     // allocates nothing and takes no lock.

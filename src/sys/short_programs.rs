@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 use super::credentials::Credentials;
 use super::process::{self, Spawn, SpawnError};
 use super::reap::{self, Exit};
+use super::sandbox::{Sandbox, SandboxRules};
 
 /// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -47,6 +48,8 @@ pub(crate) struct ShortProgram<'a> {
     pub(crate) inherit: Vec<BorrowedFd<'a>>,
     /// The user that it runs as; none: the launcher's own.
     pub(crate) user: Option<&'a Credentials>,
+    /// What confines it; the default: nothing.
+    pub(crate) sandbox: SandboxRules,
     pub(crate) timeout: Duration,
 }
 
@@ -132,6 +135,7 @@ impl ShortPrograms {
         if let Some(user) = program.user {
             user.give(&theirs).map_err(|error| failed(error.into()))?;
         }
+        let sandbox = Sandbox::prepare(&program.sandbox).map_err(failed)?;
         let pid = process::spawn(Spawn {
             program: program.program,
             args: program.args,
@@ -143,6 +147,7 @@ impl ShortPrograms {
             batch: false,
             no_new_privs: true,
             death_signal: Signal::SIGKILL,
+            sandbox: Some(sandbox),
         })?;
         drop(theirs);
         let mut exit = std::pin::pin!(self.exit_of(pid));
@@ -244,6 +249,7 @@ mod tests {
                 cwd: None,
                 inherit: Vec::new(),
                 user: None,
+                sandbox: SandboxRules::default(),
                 timeout,
             })
             .await
@@ -264,6 +270,7 @@ mod tests {
             cwd: None,
             inherit: Vec::new(),
             user: None,
+            sandbox: SandboxRules::default(),
             timeout: limit,
         };
         assert!(matches!(

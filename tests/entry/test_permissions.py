@@ -97,6 +97,36 @@ class Hints(unittest.TestCase):
 
         self.hint(connect, "must belong to it")
 
+    def confined(self, *folders):
+        permissions._writable = [self.path(name) for name in folders]
+        self.addCleanup(setattr, permissions, "_writable", [])
+
+    def denied(self, *parts):
+        # What the kernel raises, whatever the modes are.
+        return permissions.hint(PermissionError(13, "Permission denied", self.path(*parts)))
+
+    def test_a_folder_outside_the_sandbox(self):
+        self.as_root(os.chmod, self.folder, 0o777)
+        pathlib.Path(self.path("file")).write_text("")
+        os.mkdir(self.path("other"))
+        self.confined("own")
+        name = "name FOLDER in the key writable of nginx_config".replace("FOLDER", self.folder)
+        for path in ("x",), ("file",), ("missing", "x"):
+            self.assertIn(name, self.denied(*path))
+            self.assertNotIn("chown", self.denied(*path))
+        for path in ("other",), ("other", "x"):
+            self.assertIn("name %s in the key writable" % self.path("other"), self.denied(*path))
+
+    def test_a_folder_of_another_outside_the_sandbox(self):
+        self.confined("own")
+        self.hint(lambda: open(self.path("x"), "w"), "chown nobody FOLDER", "name FOLDER in the key writable")
+
+    def test_inside_the_sandbox_the_modes_are_the_reason(self):
+        self.confined("")
+        self.assertNotIn("writable", permissions.hint(caught(lambda: open(self.path("x"), "w"))))
+        self.confined("own")
+        self.assertNotIn("writable", permissions.hint(PermissionError(13, "Permission denied", "/proc/1/mem")))
+
     def test_no_path(self):
         self.hint(lambda: os.kill(1, 0), "may not do this")
 

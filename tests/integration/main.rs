@@ -77,6 +77,7 @@ mod reload;
 mod request_body;
 mod restart;
 mod roles;
+mod sandbox;
 mod service_environment;
 mod shutdown;
 mod signals_at_import;

@@ -13,6 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use microservice_flask::internals::host::SandboxHost;
 use microservice_flask::internals::host::programs::{self, Asking, Python};
 use microservice_flask::internals::plan::Plan;
 use microservice_flask::internals::plan::layout::Layout;
@@ -48,12 +49,17 @@ fn path() -> OsString {
     path
 }
 
-fn asking<'a>(path: &'a OsStr, programs: &'a ShortPrograms) -> Asking<'a> {
+fn asking<'a>(
+    path: &'a OsStr,
+    sandbox: &'a SandboxHost,
+    programs: &'a ShortPrograms,
+) -> Asking<'a> {
     Asking {
         path,
         env: &[],
         application: None,
         nginx: None,
+        sandbox,
         programs,
     }
 }
@@ -105,7 +111,7 @@ impl Trial {
         plan.venv = None;
         plan.user = plan.user.filter(|_| !nix::unistd::geteuid().is_root());
         plan.uwsgi = block_on(programs::uwsgi(
-            asking(&path(), &ShortPrograms::alone()),
+            asking(&path(), &SandboxHost::default(), &ShortPrograms::alone()),
             None,
         ))
         .unwrap();
@@ -132,9 +138,13 @@ impl Trial {
     }
 
     fn nginx(&self, mode: &str) -> Output {
-        let nginx = block_on(programs::nginx(asking(&path(), &ShortPrograms::alone())))
-            .unwrap()
-            .expect("nginx is installed by scripts/test");
+        let nginx = block_on(programs::nginx(asking(
+            &path(),
+            &SandboxHost::default(),
+            &ShortPrograms::alone(),
+        )))
+        .unwrap()
+        .expect("nginx is installed by scripts/test");
         Command::new(nginx.path)
             .args([mode, "-q", "-e", "stderr", "-p"])
             .arg(self.plan.layout.nginx())

@@ -13,6 +13,7 @@ use super::proxy::NginxProxy;
 use crate::host::user::User;
 use crate::logs::Source;
 use crate::plan::Plan;
+use crate::programs::sandbox;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
@@ -69,6 +70,7 @@ pub(crate) fn child(
         },
         // The master too: a snippet can make it write any file that it may write.
         user: plan.nginx_user.as_ref().map(User::credentials),
+        sandbox: sandbox::of_nginx(plan),
         batch: false,
         // A fast stop ends the workers too; SIGKILL would leave them running with the sockets open.
         death_signal: Signal::SIGTERM,

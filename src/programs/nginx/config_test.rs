@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::child::SOCKETS;
 use crate::host::user::User;
 use crate::plan::Plan;
+use crate::programs::sandbox;
 use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
@@ -39,6 +40,8 @@ pub(crate) async fn objections(
         cwd: None,
         inherit: clients.to_vec(),
         user: user.as_ref(),
+        // It opens what nginx opens.
+        sandbox: sandbox::of_nginx(plan),
         timeout: TIMEOUT,
     };
     match programs.run(test).await {
@@ -82,7 +85,13 @@ fn judge(exit: Exit, output: &str, plan: &Plan) -> Option<String> {
         .filter(|line| !line.ends_with("test failed") && !line.contains("[notice]"))
         .partition(is_bound_by_launcher);
     match (objections.is_empty(), denied.is_empty()) {
-        (false, _) => Some(objections.join("\n")),
+        (false, _) => {
+            let mut text = objections.join("\n");
+            if plan.sandbox.landlock.is_on() && text.contains("(13: Permission denied)") {
+                text.push_str("\nIf owner and mode allow it: the sandbox lets nginx write only what nginx_config.writable names");
+            }
+            Some(text)
+        }
         (true, true) => Some(format!("nginx -t ended with {exit} and said nothing")),
         (true, false) => None,
     }

@@ -21,6 +21,7 @@ use crate::host::user::User;
 use crate::logs::Source;
 use crate::plan::Plan;
 use crate::plan::layout::Layout;
+use crate::programs::sandbox;
 use crate::queue::RequestQueue;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, StragglerPolicy, SurvivorPolicy};
@@ -62,6 +63,7 @@ pub(crate) fn child(
         "MICROSERVICE_DISK_FULL_FILE".into(),
         layout.disk_full().into(),
     ));
+    env.push(sandbox::variable(plan));
     ChildPlan {
         name: "uwsgi",
         program: Program::Application(Rc::new(application_of(plan, queue))),
@@ -81,6 +83,7 @@ pub(crate) fn child(
             list: vec![application],
         },
         user: plan.user.as_ref().map(User::credentials),
+        sandbox: sandbox::of_application(plan),
         batch: true,
         // The workers exit at once too (option no-orphans); TERM would be ignored during the import.
         death_signal: Signal::SIGKILL,

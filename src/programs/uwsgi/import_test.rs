@@ -7,6 +7,7 @@ use std::path::Path;
 use super::leftovers::{self, Advice};
 use crate::host::user::User;
 use crate::plan::{Plan, uwsgi_options};
+use crate::programs::sandbox;
 use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
@@ -63,6 +64,7 @@ pub(crate) async fn import(
     ] {
         env.push((name.into(), value.into()));
     }
+    env.push(sandbox::variable(plan));
     let user = plan.user.as_ref().map(User::credentials);
     let test = ShortProgram {
         program: executable,
@@ -71,6 +73,7 @@ pub(crate) async fn import(
         cwd: Some(&plan.root.join("src")),
         inherit: Vec::new(),
         user: user.as_ref(),
+        sandbox: sandbox::of_application(plan),
         timeout: plan.start_timeout,
     };
     match programs.run(test).await {

@@ -8,6 +8,7 @@ use crate::logs::Logs;
 use crate::supervise::child::ChildPlan;
 use crate::sys::file_user;
 use crate::sys::process::{self, Spawn, SpawnError};
+use crate::sys::sandbox::Sandbox;
 
 pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
     for file in &plan.run_files {
@@ -32,6 +33,10 @@ pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
     if let Some(variable) = plan.log_nonce {
         env.push((variable.into(), logs.nonce().into()));
     }
+    let sandbox = Sandbox::prepare(&plan.sandbox).map_err(|source| SpawnError {
+        program: plan.executable.clone(),
+        source,
+    })?;
     process::spawn(Spawn {
         program: &plan.executable,
         args: &plan.args,
@@ -43,5 +48,6 @@ pub(super) fn launch(plan: &ChildPlan, logs: &Logs) -> Result<Pid, SpawnError> {
         batch: plan.batch,
         no_new_privs: true,
         death_signal: plan.death_signal,
+        sandbox: Some(sandbox),
     })
 }

@@ -56,6 +56,7 @@ pub(super) fn report(
         config_file: info.config_file.clone(),
         listen: info.listen.clone(),
         plan: info.plan.clone(),
+        sandbox: info.sandbox.clone(),
         children: children.collect(),
         workers: Vec::new(),
         warnings: Vec::new(),
