@@ -83,6 +83,8 @@ section! {
         pub trusted_proxies: Networks,
         /// Compress text responses. Default true.
         pub gzip: Flag,
+        /// The admin address (TCP) also shows paths and ids of requests, warnings and the last errors. Default false.
+        pub admin_details: Flag,
         /// User of nginx's and uWSGI's workers. Default www-data when the launcher is root.
         pub user: UserName,
     }

@@ -69,6 +69,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether nginx compresses text responses.
     pub gzip: bool,
+    /// Whether the admin address tells what otherwise only the control socket does.
+    pub admin_details: bool,
     /// User of the workers; none when the key is not set.
     pub user: Option<Setting<String>>,
     /// Name and value, in the order of the file; a name may be repeated.
@@ -178,6 +180,7 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             .map(|nets| nets.0.clone())
             .unwrap_or_default(),
         gzip: server.gzip.is_none_or(|flag| flag.0),
+        admin_details: server.admin_details.is_some_and(|flag| flag.0),
         user: server.user.as_ref().map(|user| Setting {
             value: user.0.clone(),
             at: raw.at("user"),
@@ -246,6 +249,7 @@ mod tests {
         assert_eq!(config.slots.value, 17);
         assert_eq!(config.use_nginx, None);
         assert!(config.gzip);
+        assert!(!config.admin_details);
     }
 
     #[test]

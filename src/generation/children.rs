@@ -157,5 +157,6 @@ pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
             nginx_workers: plan.nginx_workers,
         },
         imports_late: uwsgi_options::import_in_each_process(&plan.uwsgi_options),
+        admin_details: context.config.admin_details,
     }
 }

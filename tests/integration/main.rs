@@ -65,6 +65,7 @@ mod logs_exact;
 mod logs_reasons;
 mod logs_stalled;
 mod logs_stdout;
+mod neighbours;
 mod out_of_memory;
 mod queue;
 mod reload;
