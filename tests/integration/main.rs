@@ -67,6 +67,7 @@ mod logs_stalled;
 mod logs_stdout;
 mod neighbours;
 mod out_of_memory;
+mod pretenders;
 mod queue;
 mod reload;
 mod request_body;

@@ -40,10 +40,10 @@ fn with_secrets(admin_details: bool) -> (Service, Running) {
 }
 
 fn hang(service: &Service, running: &Running) -> impl Sized {
-    let hang = Request::get("/until/answered?note=secret").header("X-Request-ID", "secret-id");
-    let hung = background(running.address, hang);
+    let request = Request::get("/until/answered?note=secret").header("X-Request-ID", "secret-id");
+    let client = background(running.address, request);
     service.wait_for_notes("secret", 1);
-    hung
+    client
 }
 
 fn request_of(status: &Value) -> Option<Value> {
