@@ -116,6 +116,9 @@ pub(crate) enum Failure {
         /// Runtime folders whose control.sock was tried.
         tried: Vec<PathBuf>,
     },
+    /// Only servers answer that may pretend to be the launcher.
+    #[error("no launcher answers that can be trusted: {0}")]
+    OnlyStrangers(String),
     /// A command whose reason has been printed already.
     #[error("see above")]
     Reported {
@@ -183,7 +186,7 @@ impl Failure {
             Self::Negative(_) => 1,
             Self::Lookup(LookupError::Unreadable { source, .. }) if is_permission(source) => 77,
             Self::Lookup(_) => 66,
-            Self::NoLauncher { .. } => 69,
+            Self::NoLauncher { .. } | Self::OnlyStrangers(_) => 69,
             Self::Bug(_) | Self::Render(RenderError::Template(_)) => 70,
             Self::Bind(BindError::NoPermission { .. }) | Self::NoRights(_) => 77,
             Self::Bind(_) | Self::System { .. } | Self::Runtime(_) => 71,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::Method;
 
+use super::harmless;
 use super::launcher::Launcher;
 use crate::console::print;
 use crate::exit::Failure;
@@ -19,7 +20,7 @@ pub(crate) fn healthcheck(launcher: &Launcher) -> Result<(), Failure> {
         .ask(&Method::GET, "/healthcheck", TIMEOUT)
         .map_err(|failure| critical(failure.to_string()))?;
     let health: HealthReport =
-        serde_json::from_slice(&body).map_err(|error| critical(error.to_string()))?;
+        harmless::parse(&body).map_err(|error| critical(error.to_string()))?;
     if health.level > 0 {
         return Err(Failure::Health {
             level: health.level,

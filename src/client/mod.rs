@@ -1,15 +1,18 @@
 //! What asks a running launcher over its control socket: `status`, `healthcheck`, `reload`, `restart-worker`.
 //!
-//! [`Launcher`] finds the socket and sends one request. Each command has a file of its own; `table` is the status as text.
+//! [`Launcher`] finds the socket and sends one request, if `trust` takes its server for a launcher. What is printed of an
+//! answer goes through `harmless`. Each command has a file of its own; `table` is the status as text.
 //! What the launcher answers is in [`crate::control`].
 #![forbid(unsafe_code)]
 
+mod harmless;
 mod healthcheck;
 mod launcher;
 mod reload;
 mod restart_worker;
 mod status;
 mod table;
+mod trust;
 
 pub(crate) use self::healthcheck::healthcheck;
 pub(crate) use self::launcher::Launcher;

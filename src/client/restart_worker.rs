@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::harmless;
 use super::launcher::Launcher;
 use super::launcher::TIMEOUT;
 use crate::console::print;
@@ -11,7 +12,7 @@ use crate::exit::Failure;
 pub(crate) fn restart_worker(launcher: &Launcher, id: u32) -> Result<(), Failure> {
     let path = format!("/workers/{id}/restart");
     let (status, body) = launcher.ask(&Method::POST, &path, TIMEOUT)?;
-    let text = String::from_utf8_lossy(&body).into_owned();
+    let text = harmless::lines(&String::from_utf8_lossy(&body));
     if status.is_success() {
         print(&text)
     } else {

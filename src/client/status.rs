@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::Method;
 
+use super::harmless;
 use super::launcher::Launcher;
 use super::launcher::TIMEOUT;
 use super::table;
@@ -20,10 +21,11 @@ pub(crate) fn status(launcher: &Launcher, args: &StatusArgs) -> Result<(), Failu
     let mut before = String::new();
     loop {
         let (_, body) = launcher.ask(&Method::GET, "/status", TIMEOUT)?;
-        let report: StatusReport = serde_json::from_slice(&body)
-            .map_err(|error| Failure::Bug(format!("cannot read the status: {error}")))?;
+        let unreadable =
+            |error| Failure::Bug(format!("cannot read the answer of the launcher: {error}"));
+        let report: StatusReport = harmless::parse(&body).map_err(unreadable)?;
         let text = if args.json {
-            String::from_utf8_lossy(&body).into_owned()
+            harmless::json(&body).map_err(unreadable)?
         } else {
             table::text(&report)
         };

@@ -10,7 +10,9 @@ use std::time::Instant;
 use super::{end, findings, log};
 use crate::cli::{AdminAddr, ServiceOptions};
 use crate::context::{self, Context};
-use crate::control::routes::{self, Rights};
+use crate::control::callers::Rights;
+use crate::control::health::HealthChecks;
+use crate::control::routes::Site;
 use crate::exit::Failure;
 use crate::generation::children::{self, SharedSockets};
 use crate::generation::maker::Maker;
@@ -25,7 +27,7 @@ use crate::programs::nginx::config_test;
 use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::programs::nginx::slow_watch;
 use crate::queue::RequestQueue;
-use crate::supervise::commands::{self, Commands};
+use crate::supervise::commands;
 use crate::supervise::machine::outcome::Outcome;
 use crate::supervise::run::runner::Runner;
 use crate::supervise::run::setup::Setup;
@@ -240,22 +242,26 @@ async fn supervise(
     let signals = Signals::new().map_err(refused("handle signals"))?;
     let (commands, receiver) = commands::channel();
     tokio::task::spawn_local(slow_watch::run(ports, commands.clone()));
+    let checks = Rc::new(HealthChecks::default());
     if let Some(admin) = admin {
+        let rights = Rights::ReadOnly(admin.address);
         let listener = tokio::net::TcpListener::from_std(admin.into_listener())
             .map_err(refused("listen for the admin"))?;
-        answer_on(listener, commands.clone(), Rights::ReadOnly);
+        let site = Site::new(commands.clone(), rights, Rc::clone(&checks));
+        answer_on(listener, site);
     }
     if let Some(control) = control {
         let listener =
             tokio::net::UnixListener::from_std(control).map_err(refused("listen for commands"))?;
-        answer_on(listener, commands.clone(), Rights::Control);
+        answer_on(listener, Site::new(commands, Rights::Control, checks));
     }
     Ok(Runner::new(setup, logs).run(signals, receiver).await)
 }
 
-fn answer_on<L: server::Listener + 'static>(listener: L, commands: Commands, rights: Rights) {
+fn answer_on<L: server::Listener + 'static>(listener: L, site: Site) {
+    let site = Rc::new(site);
     tokio::task::spawn_local(server::serve(listener, move |request| {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        routes::answer(method, path, commands.clone(), rights)
+        let (site, request) = (Rc::clone(&site), request.into_parts().0);
+        async move { site.answer(&request).await }
     }));
 }

@@ -84,6 +84,8 @@ section! {
         pub trusted_proxies: Networks,
         /// Compress text responses. Default true.
         pub gzip: Flag,
+        /// The admin address (TCP) also shows paths and ids of requests, warnings and the last errors. Default false.
+        pub admin_details: Flag,
         /// User of the application: of uWSGI and its workers. Default www-data when the launcher is root.
         pub user: UserName,
         /// User of nginx, another than that of the application. Default nginx when the launcher is root, else nobody where

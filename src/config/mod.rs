@@ -75,6 +75,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether nginx compresses text responses.
     pub gzip: bool,
+    /// Whether the admin address tells what otherwise only the control socket does.
+    pub admin_details: bool,
     /// User of the application; none when the key is not set.
     pub user: Option<Setting<String>>,
     /// User of nginx; none when the key is not set.
@@ -192,6 +194,7 @@ pub fn load(file: Option<PathBuf>, text: Option<&str>) -> (Config, Findings) {
             .map(|nets| nets.0.clone())
             .unwrap_or_default(),
         gzip: server.gzip.is_none_or(|flag| flag.0),
+        admin_details: server.admin_details.is_some_and(|flag| flag.0),
         user: user_setting(server.user.as_ref(), raw.at("user")),
         nginx_user: user_setting(server.nginx_user.as_ref(), raw.at("nginx_user")),
         landlock: raw.setting("landlock", server.landlock.map(|flag| flag.0), true),
@@ -283,6 +286,7 @@ mod tests {
         assert_eq!(config.slots.value, 17);
         assert_eq!(config.use_nginx, None);
         assert!(config.gzip);
+        assert!(!config.admin_details);
     }
 
     #[test]

@@ -12,7 +12,13 @@
 //!
 //! `--admin` (TCP) is read-only; RUNTIME/control.sock (0600) takes commands too. Only /healthcheck waits for the
 //! application: it requests the health path, with a timeout.
+//!
+//! [`routes`] has the paths; [`callers`] refuses the requests of web pages, `outline` leaves out on TCP what not every
+//! neighbour may know, [`health`] runs the health checks.
 #![forbid(unsafe_code)]
 
+pub(crate) mod callers;
+pub(crate) mod health;
 pub(crate) mod metrics;
+mod outline;
 pub(crate) mod routes;

@@ -1,21 +1,31 @@
 //! Routes requests on the control socket and the admin address to their answers.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use nix::unistd::Pid;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
-use super::metrics;
+use super::callers::{self, Rights};
+use super::health::HealthChecks;
+use super::{metrics, outline};
 use crate::exit;
 use crate::http::Response;
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
-use crate::status::{HealthReport, ServicePhase, StatusReport, WorkerState, WorkerStatus};
+use crate::status::{HealthReport, StatusReport, WorkerState};
 use crate::supervise::commands::{Commands, Snapshot};
-use crate::supervise::program::Health;
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 
 /// The body of the response to `POST /reload`.
 #[derive(Serialize)]
@@ -26,68 +36,137 @@ struct ReloadBody<'a> {
     code: u8,
 }
 
-/// What the clients of a listener may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rights {
-    /// GET and HEAD only; the paths of commands do not exist.
-    ReadOnly,
-    /// Also reload and restart a worker.
-    Control,
-}
+/// Limit of the clients of a listener whose answers wait for nginx or uWSGI. They are fewer than the connections of a
+/// server, so that /livez and /readyz are answered at any time.
+const WAITING_CLIENTS: usize = 32;
 
-/// Answers one request; always with a response, because errors are responses too.
-pub(crate) async fn answer(
-    method: Method,
-    path: String,
+/// What answers on a listener.
+#[derive(Debug)]
+pub(crate) struct Site {
     commands: Commands,
     rights: Rights,
-) -> Response {
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
-    let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
-    let query = matches!(
-        parts.as_slice(),
-        ["livez" | "readyz" | "status" | "metrics" | "healthcheck"]
-    );
-    if command && rights == Rights::Control {
-        return match (method, parts.as_slice()) {
-            (Method::POST, ["workers", id, _]) => restart_worker(id, &commands).await,
-            (Method::POST, _) => reload(&commands).await,
-            _ => not_allowed("POST"),
-        };
-    }
-    if !query {
-        return text(
-            StatusCode::NOT_FOUND,
-            "not found; try /livez, /readyz, /status, /metrics or /healthcheck\n",
-        );
-    }
-    if method != Method::GET && method != Method::HEAD {
-        return not_allowed("GET, HEAD");
-    }
-    let Some(snapshot) = commands.report().await else {
-        return text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the launcher is stopping\n",
-        );
-    };
-    match path.as_str() {
-        "/livez" => text(StatusCode::OK, "ok\n"),
-        "/readyz" => readyz(&snapshot),
-        "/status" => json(StatusCode::OK, &with_workers(snapshot).await),
-        "/metrics" => {
-            let text = metrics::text(&with_workers(snapshot).await);
-            response(StatusCode::OK, metrics::CONTENT_TYPE, text)
+    checks: Rc<HealthChecks>,
+    waiting: Semaphore,
+}
+
+impl Site {
+    /// `checks` are those of all listeners.
+    pub(crate) fn new(commands: Commands, rights: Rights, checks: Rc<HealthChecks>) -> Self {
+        Self {
+            commands,
+            rights,
+            checks,
+            waiting: Semaphore::new(WAITING_CLIENTS),
         }
-        _ => {
-            let health = health(&snapshot).await;
-            let status = if health.level == 2 {
-                StatusCode::SERVICE_UNAVAILABLE
-            } else {
-                StatusCode::OK
+    }
+
+    /// Answers one request; always with a response, because errors are responses too.
+    pub(crate) async fn answer(&self, request: &Parts) -> Response {
+        if let Some((status, why)) = callers::refusal(self.rights, &request.uri, &request.headers) {
+            return text(status, &why);
+        }
+        let (method, path) = (&request.method, request.uri.path());
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
+        let query = matches!(
+            parts.as_slice(),
+            ["livez" | "readyz" | "status" | "metrics" | "healthcheck"]
+        );
+        if command && self.rights == Rights::Control {
+            return match (method, parts.as_slice()) {
+                (&Method::POST, ["workers", id, _]) => restart_worker(id, &self.commands).await,
+                (&Method::POST, _) => reload(&self.commands).await,
+                _ => not_allowed("POST"),
             };
-            json(status, &health)
+        }
+        if !query {
+            return text(
+                StatusCode::NOT_FOUND,
+                "not found; try /livez, /readyz, /status, /metrics or /healthcheck\n",
+            );
+        }
+        if method != Method::GET && method != Method::HEAD {
+            return not_allowed("GET, HEAD");
+        }
+        let Some(snapshot) = self.commands.report().await else {
+            return stopping();
+        };
+        let whole = snapshot.admin_details || self.rights == Rights::Control;
+        match path {
+            "/livez" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => readyz(&snapshot, whole),
+            _ => match self.waiting.try_acquire() {
+                Ok(_waits) => self.ask_programs(path, snapshot, whole).await,
+                Err(_) => self.too_many(path, &snapshot, whole),
+            },
         }
     }
+
+    /// Answers that nginx and uWSGI are asked for.
+    async fn ask_programs(&self, path: &str, snapshot: Snapshot, whole: bool) -> Response {
+        match path {
+            "/status" => {
+                let health_path = health_path(&snapshot);
+                let report = with_workers(snapshot).await;
+                if whole {
+                    return json(StatusCode::OK, &report);
+                }
+                json(
+                    StatusCode::OK,
+                    &outline::report(report, health_path.as_deref()),
+                )
+            }
+            "/metrics" => {
+                let text = metrics::text(&with_workers(snapshot).await);
+                response(StatusCode::OK, metrics::CONTENT_TYPE, text)
+            }
+            _ => {
+                let health_path = health_path(&snapshot);
+                match self.checks.ask(snapshot).await {
+                    Some(health) => health_answer(health, health_path.as_deref(), whole),
+                    None => stopping(),
+                }
+            }
+        }
+    }
+
+    /// For a client that may not wait too.
+    fn too_many(&self, path: &str, snapshot: &Snapshot, whole: bool) -> Response {
+        let recent = self.checks.recent().filter(|_| path == "/healthcheck");
+        if let Some(health) = recent {
+            return health_answer(health, health_path(snapshot).as_deref(), whole);
+        }
+        let body = format!("{WAITING_CLIENTS} clients wait for such answers already; ask again\n");
+        let mut response = text(StatusCode::SERVICE_UNAVAILABLE, &body);
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
+}
+
+fn health_path(snapshot: &Snapshot) -> Option<String> {
+    let application = snapshot.application.as_ref()?;
+    application.health_path().map(str::to_owned)
+}
+
+fn health_answer(mut health: HealthReport, health_path: Option<&str>, whole: bool) -> Response {
+    if !whole {
+        health.reason = outline::reason(&health.reason, health_path);
+    }
+    let status = if health.level == 2 {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    json(status, &health)
+}
+
+fn stopping() -> Response {
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the launcher is stopping\n",
+    )
 }
 
 fn not_allowed(allowed: &'static str) -> Response {
@@ -117,12 +196,6 @@ async fn reload(commands: &Commands) -> Response {
 }
 
 async fn restart_worker(id: &str, commands: &Commands) -> Response {
-    let stopping = || {
-        text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the launcher is stopping\n",
-        )
-    };
     let Some(Snapshot {
         application: Some(application),
         ..
@@ -162,7 +235,7 @@ async fn restart_worker(id: &str, commands: &Commands) -> Response {
     }
 }
 
-fn readyz(snapshot: &Snapshot) -> Response {
+fn readyz(snapshot: &Snapshot, whole: bool) -> Response {
     let report = &snapshot.report;
     if report.ready {
         return text(StatusCode::OK, "ready\n");
@@ -171,6 +244,9 @@ fn readyz(snapshot: &Snapshot) -> Response {
         .reason
         .clone()
         .unwrap_or_else(|| "not ready".to_owned());
+    if !whole {
+        reason = outline::reason(&reason, health_path(snapshot).as_deref());
+    }
     let queue = snapshot
         .application
         .as_ref()
@@ -203,54 +279,6 @@ async fn with_workers(snapshot: Snapshot) -> StatusReport {
     report
 }
 
-/// Passing: ready, and the health path answers. Warning: starting, or every slot is busy. Critical: anything else.
-async fn health(snapshot: &Snapshot) -> HealthReport {
-    let report = &snapshot.report;
-    if !report.ready {
-        let reason = report.reason.clone().unwrap_or_default();
-        let level = match report.phase {
-            ServicePhase::Starting => 1,
-            ServicePhase::Ready
-            | ServicePhase::Reloading
-            | ServicePhase::Degraded
-            | ServicePhase::Stopping => 2,
-        };
-        return HealthReport { level, reason };
-    }
-    let application = snapshot.application.as_ref();
-    let Some((application, path)) =
-        application.and_then(|application| Some((application, application.health_path()?)))
-    else {
-        return HealthReport {
-            level: 0,
-            reason: "ready".to_owned(),
-        };
-    };
-    let (level, reason) = match application.check_health().await {
-        Health::Passing => (0, format!("ready, and {path} answers")),
-        Health::Busy => {
-            // What cannot be polled is left out of the text.
-            let workers = application.workers().await.unwrap_or_default();
-            let serving = serving(&workers, report.plan.processes);
-            (1, format!("busy: {serving}; {path} waits for a free slot"))
-        }
-        Health::Failing(why) => (2, why),
-    };
-    HealthReport { level, reason }
-}
-
-/// Which of the processes serve, in words. All of them when nothing is known of them.
-fn serving(workers: &[WorkerStatus], processes: u32) -> String {
-    let with_slots = |worker: &&WorkerStatus| worker.state.has_slots();
-    let count = workers.iter().filter(with_slots).count();
-    if count == workers.len() {
-        return format!("all {processes} processes are serving");
-    }
-    let verb = if count == 1 { "is" } else { "are" };
-    let all = workers.len();
-    format!("{count} of {all} processes {verb} serving, the others are ending, stopped or dead")
-}
-
 fn text(status: StatusCode, body: &str) -> Response {
     response(status, "text/plain; charset=utf-8", body.to_owned())
 }
@@ -271,5 +299,11 @@ fn response(status: StatusCode, kind: &'static str, body: String) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // For browsers: the text is no script or page, and no page of others may have it.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
     response
 }

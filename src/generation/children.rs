@@ -161,5 +161,6 @@ pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
             seccomp: plan.sandbox.seccomp.to_string(),
         },
         imports_late: uwsgi_options::import_in_each_process(&plan.uwsgi_options),
+        admin_details: context.config.admin_details,
     }
 }

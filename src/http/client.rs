@@ -42,17 +42,14 @@ pub(crate) enum ClientError {
     },
 }
 
-/// Sends a request without a body; returns status and body of the response. `timeout` covers the whole exchange.
+/// Connects, sends a request without a body, and returns status and body of the response. `timeout` covers the whole
+/// exchange.
 pub(crate) async fn ask(
     socket: &Path,
     method: Method,
     path: &str,
     timeout: Duration,
 ) -> Result<(StatusCode, Bytes), ClientError> {
-    let broken = |why: String| ClientError::Broken {
-        socket: socket.to_owned(),
-        why,
-    };
     let exchange = async {
         let stream = UnixStream::connect(socket)
             .await
@@ -60,45 +57,77 @@ pub(crate) async fn ask(
                 socket: socket.to_owned(),
                 source,
             })?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| broken(error.to_string()))?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(hyper::header::HOST, "localhost")
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| broken(error.to_string()))?;
-        let response = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| broken(error.to_string()))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
-                .collect()
-                .await
-                .map_err(|error| broken(error.to_string()))?;
-            Ok((status, body.to_bytes()))
-        };
-        // The connection must be polled for the request and the response to make progress. It may end first; the
-        // response is then complete already.
-        tokio::pin!(response);
-        tokio::pin!(connection);
-        tokio::select! {
-            biased;
-            result = &mut response => result,
-            ended = &mut connection => match ended {
-                Ok(()) => response.await,
-                Err(error) => Err(broken(error.to_string())),
-            },
-        }
+        exchange(stream, socket, method, path).await
     };
-    match tokio::time::timeout(timeout, exchange).await {
+    within(timeout, socket, exchange).await
+}
+
+/// The same on a connection to `socket` that exists already.
+pub(crate) async fn ask_on(
+    stream: UnixStream,
+    socket: &Path,
+    method: Method,
+    path: &str,
+    timeout: Duration,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    within(timeout, socket, exchange(stream, socket, method, path)).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    socket: &Path,
+    exchange: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(limit, exchange).await {
         Ok(result) => result,
         Err(_) => Err(ClientError::Silent {
             socket: socket.to_owned(),
-            limit: timeout,
+            limit,
         }),
+    }
+}
+
+async fn exchange(
+    stream: UnixStream,
+    socket: &Path,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    let broken = |why: String| ClientError::Broken {
+        socket: socket.to_owned(),
+        why,
+    };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(error.to_string()))?;
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(hyper::header::HOST, "localhost")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| broken(error.to_string()))?;
+    let response = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| broken(error.to_string()))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
+            .collect()
+            .await
+            .map_err(|error| broken(error.to_string()))?;
+        Ok((status, body.to_bytes()))
+    };
+    // The connection must be polled for the request and the response to make progress. It may end first; the
+    // response is then complete already.
+    tokio::pin!(response);
+    tokio::pin!(connection);
+    tokio::select! {
+        biased;
+        result = &mut response => result,
+        ended = &mut connection => match ended {
+            Ok(()) => response.await,
+            Err(error) => Err(broken(error.to_string())),
+        },
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The field names and the texts of the enums are the JSON of /status, which operators' scripts read.
 
+#[cfg(test)]
+pub(crate) mod sample;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -75,6 +77,17 @@ pub(crate) struct StatusReport {
     /// How many log records were written and lost.
     #[serde(default)]
     pub(crate) log: LogStatus,
+    /// Whether the report is whole. On the admin address it is an outline: [`Self::left_out`] says what is missing.
+    #[serde(default = "whole")]
+    pub(crate) details: bool,
+    /// What is left out, and where it is; none when nothing is.
+    #[serde(default)]
+    pub(crate) left_out: Option<String>,
+}
+
+/// Launchers that know no outlines answer with everything.
+fn whole() -> bool {
+    true
 }
 
 /// Counts of log records since the launcher started: produced = delivered + dropped + buffered.
@@ -288,6 +301,8 @@ pub(crate) struct GenerationInfo {
     pub(crate) sandbox: SandboxStatus,
     /// Whether each process imports the application itself, from what is on disk at that time.
     pub(crate) imports_late: bool,
+    /// Whether the admin address tells what otherwise only the control socket does.
+    pub(crate) admin_details: bool,
 }
 
 #[cfg(test)]

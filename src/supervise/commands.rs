@@ -26,6 +26,8 @@ pub(crate) enum LoopCommand {
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) report: StatusReport,
+    /// Whether the admin address may answer with the whole report.
+    pub(crate) admin_details: bool,
     /// The application that serves.
     pub(crate) application: Option<Rc<dyn Application>>,
     /// The proxy that serves.

@@ -4,7 +4,7 @@
 //! launcher itself may do, [`family`] knows whose they are, [`reap`] alone waits for them,
 //! [`process_stat`] and [`pidfd`] look at processes that are not the launcher's children, [`left_behind`] ends what the
 //! application has left. [`short_programs`] runs programs to their end, [`runtime`] runs the event loop, [`signals`] turns
-//! signals into their meaning, [`sockets`] binds the listeners, [`low_ports`] lets another user bind them, [`socket_filter`] stops new connections on one,
+//! signals into their meaning, [`sockets`] binds the listeners, [`socket_file`] opens those of others, [`low_ports`] lets another user bind them, [`socket_filter`] stops new connections on one,
 //! `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`cgroup`]
 //! the memory of control groups, [`open_files`] files without a name, [`foreign_sockets`] ends connections of another
 //! process, [`files`] writes and reads files, [`folders`] makes folders, [`file_user`] is another user towards files, [`removal`] removes them, [`lock`] takes the lock, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port, [`stdio`] hands stdout to another user, [`home_folder`] makes a folder of another user, [`terminal`] changes the
@@ -37,6 +37,7 @@ pub(crate) mod sandbox;
 pub mod short_programs;
 pub(crate) mod signals;
 pub(crate) mod sock_diag;
+pub(crate) mod socket_file;
 pub(crate) mod socket_filter;
 mod socket_options;
 pub(crate) mod sockets;

@@ -9,7 +9,10 @@ use crate::tree::{Path, Tree};
 
 /// Pure folders (with `/`) and files below `src`, and the files in a folder that are not.
 const PURE: &[(&str, &[&str])] = &[
+    ("client/trust.rs", &[]),
     ("config/", &["config/locate.rs", "config/missing_env.rs"]),
+    ("control/callers.rs", &[]),
+    ("control/outline.rs", &[]),
     ("plan/", &[]),
     ("render/", &[]),
     ("programs/nginx/disk_fill.rs", &[]),

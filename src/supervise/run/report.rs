@@ -73,6 +73,8 @@ pub(super) fn report(
         worker_exits: counts.worker_exits,
         last_errors,
         log,
+        details: true,
+        left_out: None,
     }
 }
 

@@ -334,7 +334,8 @@ impl Runner {
             },
             self.now(),
         );
-        snapshot::snapshot(&self.machine, &self.children, report)
+        let details = self.info.admin_details;
+        snapshot::snapshot(&self.machine, &self.children, report, details)
     }
 
     fn now(&self) -> Uptime {

@@ -15,9 +15,11 @@ pub(super) fn snapshot(
     machine: &Machine,
     children: &ManagedChildren,
     report: StatusReport,
+    admin_details: bool,
 ) -> Snapshot {
     let mut snapshot = Snapshot {
         report,
+        admin_details,
         application: None,
         proxy: None,
         retiring: Vec::new(),

@@ -1,0 +1,127 @@
+//! A service folder that belongs to the application's user: root executes nothing in it, and reads no pipe.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::stat::Mode;
+
+use super::{WORKER, chmod, compromised, run};
+use crate::launcher::Launcher;
+use crate::service::{Service, world_accessible_folder};
+
+/// A program that records as whom it runs, and with which environment.
+fn trap(notes: &Path, answer: &str) -> String {
+    format!(
+        "#!/bin/sh\n(id -u; env) >> {}/note-$(id -u)\necho {answer}\n",
+        notes.display()
+    )
+}
+
+fn executable(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A service with a virtual environment whose programs are traps, and the folder of their notes.
+fn with_traps() -> (Service, tempfile::TempDir) {
+    let notes = world_accessible_folder("notes-");
+    fs::set_permissions(notes.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let service = compromised().file("venv/pyvenv.cfg", "version = 3.11.2\n");
+    executable(
+        &service.root().join("venv/bin/uwsgi"),
+        &trap(notes.path(), "2.0.21"),
+    );
+    executable(
+        &service.root().join("venv/bin/python3"),
+        &trap(notes.path(), "3.11.2"),
+    );
+    chmod(service.root(), 0o755, WORKER);
+    (service, notes)
+}
+
+#[test]
+fn check_and_render_execute_nothing_of_it_as_root() {
+    for command in ["check", "render"] {
+        let (service, notes) = with_traps();
+        Launcher::new(&service)
+            .command(&[command])
+            .env("SECRET", "of the launcher")
+            .output();
+        let note = notes.path().join(format!("note-{WORKER}"));
+        let note = fs::read_to_string(note).unwrap();
+        assert!(!note.contains("SECRET"), "{note}");
+        assert!(!notes.path().join("note-0").exists());
+    }
+}
+
+#[test]
+fn a_reload_executes_nothing_of_it_as_root() {
+    let service = compromised();
+    chmod(service.root(), 0o755, WORKER);
+    let notes = world_accessible_folder("notes-");
+    fs::set_permissions(notes.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let mut running = Launcher::new(&service).start_ready();
+    let script = format!(
+        "cd {0} && mkdir -p venv/bin && echo 'version = 3.11.2' > venv/pyvenv.cfg && cat > venv/bin/uwsgi <<'X'\n{1}X\nchmod 755 venv/bin/uwsgi && cp venv/bin/uwsgi venv/bin/python3 && id -u",
+        service.root().display(),
+        trap(notes.path(), "2.0.21")
+    );
+    assert_eq!(run(&running, &script).trim(), WORKER.to_string());
+    // It may fail or not: the trap is no uWSGI.
+    running.run_command(&["reload"]);
+    assert!(notes.path().join(format!("note-{WORKER}")).exists());
+    assert!(!notes.path().join("note-0").exists());
+    running.get_ok("/");
+    running.stop(Duration::from_secs(15));
+}
+
+#[test]
+fn a_snippet_of_it_writes_no_file_of_root() {
+    let all = world_accessible_folder("targets-");
+    let target = all.path().join("of-root");
+    fs::create_dir(&target).unwrap();
+    let service = compromised();
+    fs::create_dir_all(service.root().join("nginx/server.d")).unwrap();
+    chmod(&service.root().join("nginx"), 0o755, WORKER);
+    chmod(&service.root().join("nginx/server.d"), 0o755, WORKER);
+    let mut running = Launcher::new(&service).start_ready();
+    let script = format!(
+        "printf 'access_log %s/log;\\nclient_body_temp_path %s/temp;\\n' {0} {0} > {1}/nginx/server.d/x.conf",
+        target.display(),
+        service.root().display()
+    );
+    run(&running, &script);
+    let refused = running.run_command(&["reload"]);
+    refused.assert_code(78).assert_says("Permission denied");
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+    running.get_ok("/");
+    running.stop(Duration::from_secs(15));
+}
+
+#[test]
+fn files_that_are_none_are_refused_at_once() {
+    let pipe = |path: &Path| nix::unistd::mkfifo(path, Mode::from_bits_truncate(0o644)).unwrap();
+    let service = compromised();
+    let config = service.root().join("config/config.json");
+    fs::remove_file(&config).unwrap();
+    pipe(&config);
+    let refused = Launcher::new(&service).command(&["check"]).output();
+    refused.assert_code(66).assert_says("not a regular file");
+    fs::remove_file(&config).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &config).unwrap();
+    let refused = Launcher::new(&service).command(&["check"]).output();
+    refused.assert_code(66).assert_says("not a regular file");
+    let large = compromised().file("config/config.json", &" ".repeat(20 << 20));
+    let refused = Launcher::new(&large).command(&["check"]).output();
+    refused.assert_code(66).assert_says("larger than");
+    let service = compromised();
+    fs::create_dir_all(service.root().join("venv/bin")).unwrap();
+    pipe(&service.root().join("venv/pyvenv.cfg"));
+    Launcher::new(&service)
+        .command(&["check"])
+        .output()
+        .assert_code(0);
+}
