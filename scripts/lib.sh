@@ -59,3 +59,17 @@ pypi_uwsgi() {
     fi
     printf '%s\n' "$PWD/$venv/bin/uwsgi"
 }
+
+# Installs the tools of supply/requirements.txt into a virtual environment below .cache; prints its folder of programs.
+supply_tools() {
+    local venv=.cache/supply wanted
+    wanted=$(sha256sum <supply/requirements.txt)
+    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
+        rm -rf "$venv"
+        /usr/bin/python3 -m venv "$venv" >&2
+        "$venv/bin/pip" install --quiet --require-hashes --requirement supply/requirements.txt >&2 ||
+            die "pip could not install supply/requirements.txt" "see its messages above"
+        printf '%s\n' "$wanted" >"$venv/installed"
+    fi
+    printf '%s\n' "$PWD/$venv/bin"
+}
