@@ -10,7 +10,7 @@ pub(crate) const DEFAULT_USER: &str = "www-data";
 
 /// The users of a plan; none of them when the launcher is not root, and everything runs as its user.
 #[derive(Debug, Default)]
-pub(super) struct Users {
+pub(super) struct ProgramUsers {
     pub(super) application: Option<User>,
     pub(super) nginx: Option<User>,
 }
@@ -21,12 +21,12 @@ pub(super) fn plan(
     config: &Config,
     host: &Host,
     findings: &mut Findings,
-) -> Users {
+) -> ProgramUsers {
     if !host.root {
         for wanted in [&config.user, &config.nginx_user].into_iter().flatten() {
             warn_of_no_effect(wanted, host, findings);
         }
-        return Users::default();
+        return ProgramUsers::default();
     }
     let application = application(host.worker_user.as_ref(), config, allow_root, findings);
     let nginx = match (&host.nginx_user, &config.nginx_user) {
@@ -59,7 +59,7 @@ pub(super) fn plan(
             "create a user for nginx (useradd --system nginx), or name another one as nginx_user",
         );
     }
-    Users { application, nginx }
+    ProgramUsers { application, nginx }
 }
 
 /// The user of the application, in production and in development: the one that was `found` under the configured name, or
