@@ -28,6 +28,7 @@ mod properties;
 mod purity;
 mod report;
 mod rust_code;
+mod security_page;
 mod table;
 mod tree;
 mod trial;
