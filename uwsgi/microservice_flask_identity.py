@@ -26,8 +26,6 @@ HEADERS = {
     " X-Auth-Group* X-Auth-Role* X-Authenticated-* X-authentik-* X-Pomerium-* X-Vouch-* Tailscale-* Teleport-* X-Cosmos-*"
     " X-Consumer-* X-Credential-* X-Anonymous-Consumer X-Userinfo X-Token-User-* X-Token-Subject X-SSO-* YNH-*"
     " X-Sandstorm-*",
-    # The names that examples of nginx's auth_request and of gateways use.
-    "users by plain names": "X-User X-Username X-User-ID X-User-Name X-User-Email X-User-Group* X-User-Role*",
     # Users, by modules of web servers and by older single sign-on: Shibboleth, mod_auth_openidc, mod_auth_mellon,
     # mod_auth_cas, SiteMinder, Oracle Access Manager, IBM WebSEAL.
     "single sign-on": "Shib-* EPPN OIDC-* MELLON-* CAS-* SM-* SMUSER OAM-* OSSO-* IV-* AJP-*",

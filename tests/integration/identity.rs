@@ -22,7 +22,7 @@ const IDENTITY: &str = "X-Real-IP X-Forwarded-For X-Forwarded-Host X-Forwarded-P
     X-Remote-Addr X-Remote-Group X-WEBAUTH-USER X-WEBAUTH-ROLE X-Auth-Request-User X-Auth-Request-Email \
     X-Auth-Request-Groups X-Auth-Request-Access-Token X-Auth-Username X-Auth-User X-Authenticated-User \
     X-Authenticated-Groups X-Authenticated-Userid X-authentik-username X-Pomerium-Jwt-Assertion X-Vouch-User \
-    Tailscale-User-Login Tailscale-User-Name X-Consumer-Username X-Userinfo X-User X-Username X-User-Email OIDC-Claim-Sub \
+    Tailscale-User-Login Tailscale-User-Name X-Consumer-Username X-Userinfo OIDC-Claim-Sub \
     Shib-Session-Id SM-User iv-user X-Amzn-Oidc-Identity X-Amzn-Oidc-Data X-Amzn-Mtls-Clientcert \
     X-Goog-Authenticated-User-Email X-Goog-IAP-JWT-Assertion X-MS-CLIENT-PRINCIPAL X-MS-CLIENT-PRINCIPAL-NAME \
     X-MS-TOKEN-AAD-ACCESS-TOKEN X-ARR-ClientCert Client-Cert Client-Cert-Chain X-Client-Cert X-Client-Cert-Present \
@@ -34,7 +34,7 @@ const IDENTITY: &str = "X-Real-IP X-Forwarded-For X-Forwarded-Host X-Forwarded-P
 const ORDINARY: &str = "Authorization Origin Referer User-Agent Accept Accept-Language Cache-Control From Via DNT \
     Sec-Fetch-Site Sec-CH-UA Traceparent Tracestate X-B3-TraceId X-Amzn-Trace-Id X-Cloud-Trace-Context X-Api-Key \
     X-Auth-Token X-Auth-Key X-Access-Token X-CSRF-Token X-Requested-With X-HTTP-Method-Override X-Client-Version \
-    X-Client-Data X-Client-Id X-User-Agent X-User-Timezone X-Amz-Date X-Goog-Api-Key X-Hub-Signature-256 Stripe-Signature \
+    X-Client-Data X-Client-Id X-User X-Username X-User-ID X-User-Agent X-User-Timezone X-Amz-Date X-Goog-Api-Key X-Hub-Signature-256 Stripe-Signature \
     Idempotency-Key Last-Event-ID Prefer X-Session-Id X-Tenant If-None-Match Remote Proxies X-Realm X-Sslug";
 
 fn names(list: &str) -> impl Iterator<Item = &str> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use crate::log::{Log, Stream};
 use crate::output::Output;
 use crate::port::free_port;
 use crate::running::{Running, exit_of};
-use crate::runtime_folder::{NOBODY, Runtime};
+use crate::runtime_folder::Runtime;
 use crate::service::{Service, world_accessible_folder};
 use crate::wait::until;
 
@@ -34,14 +33,14 @@ pub(crate) struct Launcher {
     command: Vec<String>,
     after: Vec<String>,
     app: Option<PathBuf>,
-    service: Option<Arc<TempDir>>,
+    pub(super) service: Option<Arc<TempDir>>,
     port: u16,
     listen: Vec<String>,
     admin: Option<SocketAddr>,
     log_format: &'static str,
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     environment: BTreeMap<String, String>,
-    is_nobody: bool,
+    pub(super) is_nobody: bool,
     input: bool,
     stdout: Option<OwnedFd>,
     options: bool,
@@ -116,21 +115,6 @@ impl Launcher {
         self
     }
 
-    /// Runs as a user without privileges.
-    pub(crate) fn for_nobody(mut self) -> Self {
-        self.is_nobody = true;
-        let user = format!("--reuid={NOBODY}");
-        let group = format!("--regid={NOBODY}");
-        self.through(&[
-            "setpriv",
-            &user,
-            &group,
-            "--clear-groups",
-            "--inh-caps=-all",
-            "--bounding-set=-all",
-        ])
-    }
-
     /// With a pipe as stdin that the test can write to.
     pub(crate) fn with_input(mut self) -> Self {
         self.input = true;
@@ -153,21 +137,6 @@ impl Launcher {
     pub(crate) fn without_options(mut self) -> Self {
         self.options = false;
         self.without_app()
-    }
-
-    /// With a runtime folder on a private file system of 1 MiB.
-    pub(crate) fn on_a_small_disk(self) -> Self {
-        self.on_a_disk_of(1)
-    }
-
-    /// With a runtime folder on a private file system of so many MiB.
-    pub(crate) fn on_a_disk_of(self, mebibytes: u32) -> Self {
-        let runtime = self.runtime.path();
-        fs::create_dir(&runtime).unwrap();
-        let runtime = runtime.display().to_string();
-        let options = format!("size={mebibytes}m,mode=755");
-        let mount = format!("mount -t tmpfs -o {options} none \"$0\" && exec \"$@\"");
-        self.through(&["unshare", "--mount", "sh", "-c", &mount, &runtime])
     }
 
     pub(crate) fn listen(mut self, address: &str) -> Self {

@@ -1,6 +1,6 @@
 //! Tests of the launcher's binary with the real nginx, uWSGI and Flask.
 //!
-//! The harness: `service` makes the folder of a service, `launcher` starts the binary, `running` controls it, `output`
+//! The harness: `service` makes the folder of a service, `launcher` starts the binary, `surroundings` give it rights, `running` controls it, `output`
 //! is the output of a command; `http` and `connection` are the client, `load` runs many of them, `account` counts what
 //! their requests have logged, `refusals` holds requests open and reads what others get instead; `uwsgi_life` is a whole
 //! life with options of uWSGI; `websocket` is a client of its own; `family` finds processes, `log` collects output, `wait`
@@ -22,6 +22,7 @@ mod refusals;
 mod running;
 mod runtime_folder;
 mod service;
+mod surroundings;
 mod uwsgi_life;
 mod wait;
 mod websocket;

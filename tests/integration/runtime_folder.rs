@@ -36,7 +36,7 @@ impl Runtime {
         let copy = folder.path().join("microservice-flask");
         install(&built, &copy);
         let runtime = self.path();
-        fs::create_dir(&runtime).unwrap();
+        fs::create_dir_all(&runtime).unwrap();
         nix::unistd::chown(&runtime, Some(NOBODY.into()), Some(NOBODY.into())).unwrap();
         copy
     }

@@ -1,7 +1,8 @@
 //! One table of faults: each is injected once into a service under load, and the table defines the allowed effect on the
 //! load.
 //!
-//! `FAULT=reload cargo test faults` runs the rows whose name contains the word. Reading order: [`table`] has the rows, the
+//! `FAULT=reload cargo test faults` runs the rows whose name contains the word, `FAULT_RIGHTS=hardened` runs them with
+//! other rights ([`Rights`]); without it, all rows run with the rights of the tests and some with the fewest. Reading order: [`table`] has the rows, the
 //! other modules implement the faults.
 
 mod clients;
@@ -24,6 +25,7 @@ use crate::launcher::Launcher;
 use crate::load::{Clients, Load, Outcome};
 use crate::running::Running;
 use crate::service::Service;
+use crate::surroundings::Rights;
 
 /// Clients of the load.
 const CLIENTS: usize = 8;
@@ -142,11 +144,11 @@ impl Report {
 }
 
 /// Runs a row again while it only exceeds time limits.
-fn run_with_retries(fault: &Fault) -> Report {
+fn run_with_retries(fault: &Fault, rights: Rights) -> Report {
     let mut tries = 0;
     loop {
         tries += 1;
-        let report = catch_unwind(|| run(fault))
+        let report = catch_unwind(|| run(fault, rights))
             .unwrap_or_else(|panic| Report::broken(fault, message_of(panic.as_ref())));
         if !report.wrong.is_empty() || report.slow.is_empty() || tries == TRIES {
             return Report { tries, ..report };
@@ -154,10 +156,10 @@ fn run_with_retries(fault: &Fault) -> Report {
     }
 }
 
-fn run(fault: &Fault) -> Report {
+fn run(fault: &Fault, rights: Rights) -> Report {
     let service = (fault.service)();
     let started = Instant::now();
-    let launcher = (fault.launcher)(Launcher::new(&service));
+    let launcher = (fault.launcher)(Launcher::new(&service).with_rights(rights));
     let mut running = launcher.start();
     match fault.begin {
         Begin::Ready => running.wait_ready(),
@@ -277,10 +279,20 @@ fn row(report: &Report) -> String {
 
 #[test]
 fn fault_matrix() {
-    let wanted = std::env::var("FAULT").unwrap_or_default();
+    let rights = Rights::named(&std::env::var("FAULT_RIGHTS").unwrap_or_default());
+    run_rows(&std::env::var("FAULT").unwrap_or_default(), rights);
+}
+
+#[test]
+fn kills_with_the_fewest_rights() {
+    run_rows("kill -9", Rights::Restricted);
+}
+
+/// Runs the rows whose name contains a text, two at a time.
+fn run_rows(wanted: &str, rights: Rights) {
     let rows: Vec<_> = table::FAULTS
         .iter()
-        .filter(|fault| fault.name.contains(&wanted))
+        .filter(|fault| fault.name.contains(wanted))
         .collect();
     assert!(!rows.is_empty(), "no row contains {wanted:?}");
     let queue = Mutex::new(rows.iter().enumerate());
@@ -291,7 +303,7 @@ fn fault_matrix() {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((index, fault)) = next else { break };
-                    let report = run_with_retries(fault);
+                    let report = run_with_retries(fault, rights);
                     reports.lock().unwrap().push((index, report));
                 }
             });
