@@ -58,6 +58,7 @@ pub(super) fn dev(
     if user.is_other {
         stdio::hand_to(user.user.uid);
     }
+    rights::give_up_capabilities(user.is_other).map_err(Failure::system("give up capabilities"))?;
     warn(&call.announcement(&user.user.name));
     let spawn = Spawn {
         program: &python,

@@ -8,11 +8,13 @@ use crate::config::Config;
 use crate::console::print_error;
 use crate::context;
 use crate::exit::Failure;
+use crate::sys::rights;
 use crate::sys::signals;
 
 /// Loads the configuration and hands over to [`serve`] or [`dev`]. Command-line options win over `use_nginx`.
 pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure> {
     signals::block_until_handled();
+    rights::protect();
     let started = Instant::now();
     let mut context = context::load(options)?;
     if !args.dev && !args.production {

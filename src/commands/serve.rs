@@ -66,7 +66,6 @@ pub(crate) fn serve(
     started: Instant,
     production: bool,
 ) -> Result<(), Failure> {
-    rights::protect();
     let prepared = runtime::block_on(prepare(options, &mut context))??;
     let Prepared {
         plan,
@@ -75,12 +74,7 @@ pub(crate) fn serve(
         disk_free,
         runtime,
     } = prepared;
-    if let Err(error) = rights::give_up_capabilities() {
-        return Err(Failure::System {
-            what: "give up capabilities",
-            source: std::io::Error::other(error),
-        });
-    }
+    rights::give_up_capabilities(false).map_err(Failure::system("give up capabilities"))?;
     process::become_subreaper();
     let logs = log::start(log::format(options, &context), &plan)?;
     announce(&context, &plan);

@@ -1,6 +1,7 @@
 //! What the launcher itself may do, and who may look into it: it gives up what it never uses.
 #![forbid(unsafe_code)]
 
+use std::io;
 use std::sync::OnceLock;
 
 use caps::{CapSet, Capability, CapsHashSet};
@@ -60,19 +61,29 @@ pub(crate) fn missing() -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// Gives up all capabilities but [`KEPT`], in all sets. They belong to a thread, so this has to be called before other
-/// threads are started, which inherit them. Sockets for ports below 1024 have to be bound before.
-pub(crate) fn give_up_capabilities() -> Result<(), caps::errors::CapsError> {
-    let kept: CapsHashSet = KEPT.into_iter().collect();
+/// Gives up all capabilities but [`KEPT`], in all sets; keeps that for ports below 1024 too where a child needs it. They
+/// belong to a thread, so this has to be called before other threads are started, which inherit them. The launcher's own
+/// sockets have to be bound before.
+pub(crate) fn give_up_capabilities(low_ports: bool) -> io::Result<()> {
+    reduce_to(
+        &KEPT
+            .into_iter()
+            .chain(low_ports.then_some(Capability::CAP_NET_BIND_SERVICE))
+            .collect(),
+    )
+    .map_err(io::Error::other)
+}
+
+fn reduce_to(kept: &CapsHashSet) -> Result<(), caps::errors::CapsError> {
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
     if permitted.contains(&Capability::CAP_SETPCAP) {
-        for capability in bounding.difference(&kept) {
+        for capability in bounding.difference(kept) {
             caps::drop(None, CapSet::Bounding, *capability)?;
         }
     }
     caps::clear(None, CapSet::Inheritable)?;
-    let left: CapsHashSet = permitted.intersection(&kept).copied().collect();
+    let left: CapsHashSet = permitted.intersection(kept).copied().collect();
     caps::set(None, CapSet::Effective, &left)?;
     caps::set(None, CapSet::Permitted, &left)
 }
