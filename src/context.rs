@@ -132,6 +132,7 @@ impl Context {
                 .nginx_user
                 .as_ref()
                 .map(|user| user.value.as_str()),
+            allow_root: self.allow_root,
             runtime: &self.runtime,
             statics: &statics,
             writable: &self.config.writable.value,

@@ -110,7 +110,7 @@ impl Launcher {
                 may_be_asked: users.client == 0 && server == folder_owner,
             });
         }
-        match client::ask_on(stream, &socket, method, path, timeout).await {
+        match client::ask(stream, &socket, method, path, timeout).await {
             Ok((status, body)) => Attempt::Answered(status, body),
             Err(error) => Attempt::Failed(error),
         }

@@ -17,12 +17,14 @@ use crate::programs::uwsgi::leftovers::Advice;
 use crate::sys::folders;
 use crate::sys::left_behind;
 use crate::sys::process;
+use crate::sys::rights;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 
 /// Loads, validates, plans and renders as `run` does, then runs `nginx -t` on the result, and imports the application
 /// where that is asked for.
 pub(super) fn check(options: &ServiceOptions, args: &CheckArgs) -> Result<(), Failure> {
+    rights::protect();
     runtime::block_on(check_service(options, args))?
 }
 

@@ -33,11 +33,12 @@ use crate::supervise::run::runner::Runner;
 use crate::supervise::run::setup::Setup;
 use crate::sys::left_behind;
 use crate::sys::process;
+use crate::sys::removal;
 use crate::sys::rights;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 use crate::sys::signals::Signals;
-use crate::sys::sockets::{self, Tcp};
+use crate::sys::sockets::{self, BindError, Tcp};
 
 /// Listen backlog of the control socket.
 const CONTROL_BACKLOG: u32 = 16;
@@ -54,6 +55,8 @@ struct Prepared {
     bound: Bound,
     /// The application's socket.
     application: UnixListener,
+    /// The socket for commands.
+    control: Result<UnixListener, BindError>,
     /// Bytes that were free where the runtime folder is.
     disk_free: Option<u64>,
     runtime: Claimed,
@@ -71,6 +74,7 @@ pub(crate) fn serve(
         plan,
         bound,
         application,
+        control,
         disk_free,
         runtime,
     } = prepared;
@@ -115,11 +119,13 @@ pub(crate) fn serve(
             production,
         )?),
     };
-    let control = control_socket(&context);
+    let control = control.inspect_err(|error| {
+        tracing::warn!(%error, "No control socket: status and healthcheck will find no launcher.");
+    });
     let run = async {
         tokio::task::spawn_local(watch_queue);
         tokio::task::spawn_local(watch_disk);
-        supervise(setup, logs, ports, bound.admin, control).await
+        supervise(setup, logs, ports, bound.admin, control.ok()).await
     };
     let (outcome, logs) = runtime::block_on(run)??;
     let left = left_behind::end();
@@ -164,6 +170,7 @@ async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prep
         plan,
         bound,
         application,
+        control: control_socket(context),
         disk_free: host.disk_free,
         runtime,
     })
@@ -214,15 +221,13 @@ fn announce(context: &Context, plan: &Plan) {
 
 /// Binds the control socket. A failure is only a warning: the service works without it, but not `status`, `reload` and
 /// the like.
-fn control_socket(context: &Context) -> Option<UnixListener> {
+fn control_socket(context: &Context) -> Result<UnixListener, BindError> {
     let path = layout::control_socket(&context.runtime);
-    match sockets::unix(&path, CONTROL_BACKLOG, 0o600, None) {
-        Ok(listener) => Some(listener),
-        Err(error) => {
-            tracing::warn!(%error, "No control socket: status and healthcheck will find no launcher.");
-            None
-        }
+    if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        // Where it cannot be moved, the error of the bind says what is in the way.
+        drop(removal::move_aside(&path));
     }
+    sockets::unix(&path, CONTROL_BACKLOG, 0o600, None)
 }
 
 async fn supervise(

@@ -43,8 +43,10 @@ pub(crate) fn write(plan: &Plan) -> Result<(), Failure> {
     }
     let rendered = render::render(plan)?;
     let written = fill(plan, &rendered);
-    if written.is_err() {
-        removal::remove_folder(&folder)?;
+    if written.is_err()
+        && let Err(error) = removal::remove_folder(&folder)
+    {
+        tracing::warn!(%error, "Cannot remove the files of a generation that was not made.");
     }
     written
 }

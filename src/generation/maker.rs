@@ -111,7 +111,9 @@ impl Maker {
         let made = self.assemble(&context, &plan, programs).await;
         if made.is_err() {
             for layout in [children::canary_layout(&plan.layout), plan.layout.clone()] {
-                sys::removal::remove_folder(&layout.folder())?;
+                if let Err(error) = sys::removal::remove_folder(&layout.folder()) {
+                    tracing::warn!(%error, "Cannot remove the files of a generation that was not made.");
+                }
             }
         }
         made
@@ -146,7 +148,9 @@ impl Maker {
         if next_nginx.is_some() {
             list.push(children::nginx(plan, clients, &env)?);
         } else {
-            sys::removal::remove_folder(&plan.layout.nginx())?;
+            if let Err(error) = sys::removal::remove_folder(&plan.layout.nginx()) {
+                tracing::warn!(%error, "Cannot remove files that no nginx needs.");
+            }
         }
         self.next_nginx.replace(next_nginx);
         self.next_limits.replace(LauncherLimits::of(plan));

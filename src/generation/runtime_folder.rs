@@ -19,15 +19,13 @@ use crate::exit::Failure;
 use crate::host::access::{self, Permission};
 use crate::host::user::User;
 use crate::plan::Plan;
-use crate::runtime_dir::PRIVATE;
+use crate::runtime_dir::{PRIVATE, work_folder};
 use crate::sys::files::WriteError;
 use crate::sys::folders;
 use crate::sys::home_folder;
 use crate::sys::lock::{self, Lock};
 use crate::sys::removal;
 
-/// The bit with which only its owner, and that of the folder, may rename or remove a file of a folder (inode(7)).
-const STICKY: u32 = 0o1000;
 /// What a launcher makes in a runtime folder, beside numbered folders.
 const OWN_NAMES: [&str; 8] = [
     "app.sock",
@@ -92,6 +90,12 @@ fn prepare(context: &Context, work: &Path, users: &[&User]) -> Result<(), Failur
     for user in users.iter().filter(|user| user.uid != 0) {
         protect_from(user, runtime)?;
     }
+    if work == runtime && work_folder(runtime) != work {
+        return Err(Failure::Inaccessible {
+            what: format!("{} was made by somebody else meanwhile", runtime.display()),
+            hint: "start again".to_owned(),
+        });
+    }
     if work != runtime {
         claim_private(work, if users.is_empty() { 0o700 } else { 0o711 })?;
     }
@@ -116,35 +120,17 @@ fn protect_from(user: &User, runtime: &Path) -> Result<(), Failure> {
         })
     };
     let real = runtime.canonicalize().map_err(failed)?;
-    let mut path = real.as_path();
-    while let Some(parent) = path.parent() {
-        if replaceable(parent, path, user) {
-            return Err(Failure::Inaccessible {
-                what: format!(
-                    "the user {} may replace {}, because it may write to {}",
-                    user.name,
-                    path.display(),
-                    parent.display()
-                ),
-                hint: format!(
-                    "chmod +t {}, or choose another folder with --runtime-dir",
-                    parent.display()
-                ),
-            });
-        }
-        path = parent;
-    }
     let folder = folders::open_folder(&real).map_err(failed)?;
     let stat = fstat(&folder).map_err(|error| failed(error.into()))?;
     if stat.st_uid == user.uid {
         take_over(&folder, &real, user)?;
     }
-    // Failing, the check below says so.
+    refuse_replaceable(user, &real)?;
     let stat = fstat(&folder).map_err(|error| failed(error.into()))?;
     if !may_rename(&stat, user) {
         return Ok(());
     }
-    let sticky = Mode::from_bits_truncate(stat.st_mode | STICKY);
+    let sticky = Mode::from_bits_truncate(stat.st_mode | access::STICKY);
     let protected = fchmod(&folder, sticky)
         .and_then(|()| fstat(&folder))
         .is_ok_and(|stat| !may_rename(&stat, user));
@@ -158,26 +144,28 @@ fn protect_from(user: &User, runtime: &Path) -> Result<(), Failure> {
             runtime.display(),
             stat.st_mode & 0o7777
         ),
-        hint: format!(
-            "chmod +t {}, or choose another folder with --runtime-dir",
-            runtime.display()
-        ),
+        hint: format!("chmod +t {}", runtime.display()),
     })
 }
 
-/// Whether a user may give a path another meaning by renaming it.
-fn replaceable(folder: &Path, entry: &Path, user: &User) -> bool {
-    let (Ok(folder), Ok(entry)) = (folder.symlink_metadata(), entry.symlink_metadata()) else {
-        return false;
-    };
-    let protected = folder.mode() & STICKY != 0 && entry.uid() != user.uid;
-    let writes = access::may(
-        user,
-        folder.mode(),
-        (folder.uid(), folder.gid()),
-        Permission::Change,
-    );
-    folder.uid() == user.uid || (writes && !protected)
+/// Fails when a user of the service may put another folder in the place of a path without links, or of one above it.
+pub(crate) fn refuse_replaceable(user: &User, path: &Path) -> Result<(), Failure> {
+    let mut path = path;
+    while let Some(parent) = path.parent() {
+        if access::may_replace(user, parent, path) {
+            return Err(Failure::Inaccessible {
+                what: format!(
+                    "the user {} may replace {}, because it may write to {}",
+                    user.name,
+                    path.display(),
+                    parent.display()
+                ),
+                hint: format!("chmod o-w {}", parent.display()),
+            });
+        }
+        path = parent;
+    }
+    Ok(())
 }
 
 /// Whether a user may rename files of others in a folder.
@@ -188,7 +176,7 @@ fn may_rename(stat: &FileStat, user: &User) -> bool {
         (stat.st_uid, stat.st_gid),
         Permission::Change,
     );
-    stat.st_uid == user.uid || (writes && stat.st_mode & STICKY == 0)
+    stat.st_uid == user.uid || (writes && stat.st_mode & access::STICKY == 0)
 }
 
 /// Makes root the owner of a folder that was made for the launcher: there is nothing else in it.
@@ -217,10 +205,7 @@ fn take_over(folder: &OwnedFd, path: &Path, user: &User) -> Result<(), Failure> 
             path.display(),
             user.name
         ),
-        hint: format!(
-            "chown root {}, or choose another folder with --runtime-dir",
-            path.display()
-        ),
+        hint: format!("chown root {}", path.display()),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Checks by mode bits what another user may not read. Trying to read them would prove nothing, because the launcher is
+//! Checks by mode bits what another user may not read, and what it may change. Trying to read them would prove nothing, because the launcher is
 //! root.
 
 use std::ffi::CString;
@@ -21,6 +21,8 @@ pub enum Permission {
     Read,
     /// Create files in a folder.
     Change,
+    /// Change the content of a file.
+    Write,
 }
 
 impl Permission {
@@ -30,6 +32,7 @@ impl Permission {
             Self::List => 0o5,
             Self::Read => 0o4,
             Self::Change => 0o3,
+            Self::Write => 0o2,
         }
     }
 }
@@ -51,7 +54,7 @@ impl DeniedAccess {
         let verb = match self.permission {
             Permission::Enter => "cannot enter",
             Permission::List | Permission::Read => "cannot read",
-            Permission::Change => "cannot write to",
+            Permission::Change | Permission::Write => "cannot write to",
         };
         format!("{verb} {} (mode {:04o})", self.path.display(), self.mode)
     }
@@ -63,6 +66,7 @@ impl DeniedAccess {
             Permission::List => "rx",
             Permission::Read => "r",
             Permission::Change => "wx",
+            Permission::Write => "w",
         };
         format!("chmod o+{letters} {}", self.path.display())
     }
@@ -106,6 +110,42 @@ pub(crate) fn first_denied(
 /// Whether a mode and the owners of a file give a user an access.
 pub(crate) fn may(user: &User, mode: u32, owner: (u32, u32), permission: Permission) -> bool {
     allows(mode, owner, (user.uid, &groups(user)), permission)
+}
+
+/// The bit with which only its owner, and that of the folder, may rename or remove a file of a folder (inode(7)).
+pub(crate) const STICKY: u32 = 0o1000;
+
+/// Whether a user may put something else in the place of an `entry` of a folder. No for what does not exist.
+pub(crate) fn may_replace(user: &User, folder: &Path, entry: &Path) -> bool {
+    let (Ok(folder), Ok(entry)) = (folder.symlink_metadata(), entry.symlink_metadata()) else {
+        return false;
+    };
+    let protected = folder.mode() & STICKY != 0 && entry.uid() != user.uid;
+    let owner = (folder.uid(), folder.gid());
+    let writes = may(user, folder.mode(), owner, Permission::Change);
+    folder.uid() == user.uid || (writes && !protected)
+}
+
+/// What lets a user change a file without links, or put another in its place: the file, or a folder above it.
+pub(crate) fn changeable(user: &User, file: &Path) -> Option<PathBuf> {
+    let meta = file.symlink_metadata().ok()?;
+    let writes = allows_writing(meta.mode(), (meta.uid(), meta.gid()), user);
+    if meta.uid() == user.uid || writes {
+        return Some(file.to_owned());
+    }
+    replaceable_above(user, file)
+}
+
+/// The nearest folder above a path in which a user may replace the path, or a folder on the way to it.
+pub(crate) fn replaceable_above(user: &User, path: &Path) -> Option<PathBuf> {
+    let mut above = path.ancestors().zip(path.ancestors().skip(1));
+    above
+        .find(|(entry, folder)| may_replace(user, folder, entry))
+        .map(|(_, folder)| folder.to_owned())
+}
+
+fn allows_writing(mode: u32, owner: (u32, u32), user: &User) -> bool {
+    allows(mode, owner, (user.uid, &groups(user)), Permission::Write)
 }
 
 /// The user's groups, as nginx and the launcher set them for the workers.

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use self::access::{DeniedAccess, Permission};
 use self::environment::Environment;
 use self::home::Home;
-use self::programs::{Asking, Nginx, Uwsgi};
+use self::programs::{Asking, LeftOut, Nginx, Uwsgi};
 use self::sandbox::SandboxHost;
 use self::snippets::UwsgiDirective;
 use self::user::User;
@@ -61,6 +61,9 @@ pub struct Host {
     pub nginx_user: Option<User>,
     /// None when nginx is not installed.
     pub nginx: Option<Nginx>,
+    /// An nginx that the application's user may change, which is not run.
+    #[serde(default)]
+    pub nginx_left_out: Option<LeftOut>,
     /// None when uWSGI is not installed.
     pub uwsgi: Option<Uwsgi>,
     /// Names of uWSGI's options; none when not requested, or when uWSGI does not list them.
@@ -110,6 +113,8 @@ pub(crate) struct ProbeRequest<'a> {
     pub user: &'a str,
     /// Name of nginx's user, used when the launcher is root; none: one of [`NGINX_USERS`].
     pub nginx_user: Option<&'a str>,
+    /// Whether a program may run as root where the configuration says so.
+    pub allow_root: bool,
     /// The runtime folder, which may not exist yet.
     pub runtime: &'a Path,
     /// Static folders, relative to `src`.
@@ -152,6 +157,7 @@ impl Host {
             worker_user: None,
             nginx_user: None,
             nginx: None,
+            nginx_left_out: None,
             uwsgi: None,
             uwsgi_options: None,
             environment: Environment::default(),
@@ -219,6 +225,10 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         home: &home,
         writable: request.writable,
     });
+    let may_run_as_root = !root || request.allow_root;
+    let is_allowed =
+        |user: &Option<User>| may_run_as_root || user.as_ref().is_some_and(|user| user.uid != 0);
+    let (asks_uwsgi, asks_nginx) = (is_allowed(&worker_user), is_allowed(&nginx_user));
     let asking = Asking {
         path,
         sandbox: &sandbox,
@@ -227,9 +237,24 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         nginx: nginx_user.as_ref(),
         programs: runner,
     };
+    let (nginx_file, nginx_left_out) =
+        programs::find_nginx(path, workers.filter(|user| user.uid != 0));
+    let venv_path = folder.venv.as_ref().map(|venv| venv.path.as_path());
+    // A user that does not exist, or must not be root, is a problem of the plan; root asks nothing in its place.
     let (nginx, uwsgi) = tokio::join!(
-        programs::nginx(asking),
-        programs::uwsgi(asking, folder.venv.as_ref().map(|venv| venv.path.as_path()))
+        async {
+            match nginx_file.filter(|_| asks_nginx) {
+                Some(file) => programs::nginx(file, asking).await,
+                None => None,
+            }
+        },
+        async {
+            if asks_uwsgi {
+                programs::uwsgi(asking, venv_path).await
+            } else {
+                None
+            }
+        }
     );
     let has_options = environment
         .variables
@@ -259,6 +284,7 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         nginx_user,
         environment,
         nginx,
+        nginx_left_out,
         uwsgi_options,
         uwsgi,
         folder,

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::access;
 use super::environment;
 use super::sandbox::{self, SandboxHost};
 use super::user::User;
@@ -109,14 +110,59 @@ pub struct Asking<'a> {
     pub programs: &'a ShortPrograms,
 }
 
-/// Finds nginx; Debian keeps it in /usr/sbin, which the PATH of an ordinary user lacks.
-pub async fn nginx(asking: Asking<'_>) -> Option<Nginx> {
-    let file = find("nginx", asking.path).or_else(|| {
-        SBIN.iter()
-            .map(|d| Path::new(d).join("nginx"))
-            .find(|f| is_executable(f))
-            .filter(|_| has_system_folder(asking.path))
-    })?;
+/// A program that is not run, because the application's user may change it: code of the application would become the
+/// program's user.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LeftOut {
+    /// The executable.
+    pub path: PathBuf,
+    /// What that user may change: the executable, or a folder above it.
+    pub changeable: PathBuf,
+}
+
+/// The nginx to run, and the first one before it on `path` that the application's user may change. Debian keeps it in
+/// /usr/sbin, which the PATH of an ordinary user lacks.
+pub(super) fn find_nginx(
+    path: &OsStr,
+    application: Option<&User>,
+) -> (Option<PathBuf>, Option<LeftOut>) {
+    let on_path = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    let system = SBIN.iter().map(PathBuf::from);
+    let system = system.filter(|_| has_system_folder(path));
+    let mut left_out = None;
+    for file in on_path.chain(system).map(|folder| folder.join("nginx")) {
+        if !is_executable(&file) {
+            continue;
+        }
+        let Some(changeable) = application.and_then(|user| changeable_program(user, &file)) else {
+            return (Some(file), left_out);
+        };
+        left_out.get_or_insert(LeftOut {
+            path: file,
+            changeable,
+        });
+    }
+    (None, left_out)
+}
+
+/// What a user may change of a program: the file, which may be a link, or a folder above it or its target.
+fn changeable_program(user: &User, file: &Path) -> Option<PathBuf> {
+    let folder = file.parent()?.canonicalize().ok()?;
+    let place = folder.join(file.file_name()?);
+    let target = file.canonicalize().ok()?;
+    let is_link = place.is_symlink();
+    // The mode of a link says nothing; what counts is who may replace it.
+    let of_link = || access::replaceable_above(user, &place);
+    let of_target = || access::changeable(user, &target);
+    if is_link {
+        of_link().or_else(of_target)
+    } else {
+        of_target()
+    }
+}
+
+/// The version of the nginx that [`find_nginx`] has found.
+pub async fn nginx(file: PathBuf, asking: Asking<'_>) -> Option<Nginx> {
     let version = parse_version(&output(&file, &["-v"], asking.nginx, asking).await)?;
     Some(Nginx {
         path: file,

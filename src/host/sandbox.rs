@@ -50,6 +50,9 @@ pub struct WritableFolders {
     pub home: Option<PathBuf>,
     /// What is mounted for the service.
     pub mounts: Vec<PathBuf>,
+    /// The launcher's runtime folder, which is none of them.
+    #[serde(default)]
+    pub runtime: Option<PathBuf>,
 }
 
 /// A path of `nginx_config.writable`.
@@ -111,6 +114,7 @@ pub(super) fn find(search: Search<'_>) -> SandboxHost {
             temp: temp.filter_map(|folder| real(&folder)).collect(),
             home: home.and_then(|folder| real(folder)),
             mounts: mounts::of_services(search.runtime),
+            runtime: Some(mounts::without_links(search.runtime)),
         },
         named: search
             .writable

@@ -42,28 +42,9 @@ pub(crate) enum ClientError {
     },
 }
 
-/// Connects, sends a request without a body, and returns status and body of the response. `timeout` covers the whole
-/// exchange.
+/// Sends a request without a body on a connection to `socket`, and returns status and body of the response. `timeout`
+/// covers the whole exchange.
 pub(crate) async fn ask(
-    socket: &Path,
-    method: Method,
-    path: &str,
-    timeout: Duration,
-) -> Result<(StatusCode, Bytes), ClientError> {
-    let exchange = async {
-        let stream = UnixStream::connect(socket)
-            .await
-            .map_err(|source| ClientError::Connect {
-                socket: socket.to_owned(),
-                source,
-            })?;
-        exchange(stream, socket, method, path).await
-    };
-    within(timeout, socket, exchange).await
-}
-
-/// The same on a connection to `socket` that exists already.
-pub(crate) async fn ask_on(
     stream: UnixStream,
     socket: &Path,
     method: Method,

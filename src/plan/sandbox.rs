@@ -87,6 +87,7 @@ pub(super) fn plan(
     application.extend(folders.mounts.iter().cloned());
     let landlock = Protection::of(&config.landlock, landlock);
     let mut nginx = folders.temp.clone();
+    let runtime = folders.runtime.as_deref().unwrap_or(runtime);
     let mut more = Vec::new();
     for (index, path) in named.iter().enumerate() {
         match accepted(path, &application, runtime) {
@@ -189,6 +190,7 @@ mod tests {
                     temp: paths(&["/tmp", "/var/tmp", "/tmp"]),
                     home: Some("/home/me".into()),
                     mounts: paths(&["/data", "/opt/x/volume", "/data/deeper", "/database"]),
+                    runtime: None,
                 },
                 named,
             },

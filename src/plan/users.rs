@@ -59,6 +59,27 @@ pub(super) fn plan(
             "create a user for nginx (useradd --system nginx), or name another one as nginx_user",
         );
     }
+    if let (Some(left_out), Some(user)) = (&host.nginx_left_out, &application) {
+        let add = if host.nginx.is_some() {
+            Findings::warning
+        } else {
+            Findings::problem
+        };
+        add(
+            findings,
+            "$PATH",
+            format!(
+                "{} is not run as nginx: {} may change {}, and would get the rights of nginx",
+                left_out.path.display(),
+                user.name,
+                left_out.changeable.display()
+            ),
+            format!(
+                "chown root {0} && chmod go-w {0}",
+                left_out.changeable.display()
+            ),
+        );
+    }
     ProgramUsers { application, nginx }
 }
 

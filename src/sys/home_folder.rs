@@ -1,19 +1,12 @@
-//! Makes the home folder of another user as root, in a folder that this user may be able to write: nothing that it could
-//! have put there is given to it.
+//! Makes the home folder of another user as root: nothing that this user could have put in its place is given to it.
 #![forbid(unsafe_code)]
 
-use std::fs::{DirBuilder, File, Permissions};
 use std::io;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
-use nix::unistd::{Gid, Uid, fchown};
-
 use super::files::{Owner, WriteError};
+use super::folders;
 
 /// Only its owner may enter it.
 const MODE: u32 = 0o700;
@@ -27,44 +20,32 @@ pub(crate) fn make(path: &Path, owner: Option<Owner>) -> Result<(), WriteError> 
 }
 
 fn make_or_take(path: &Path, owner: Option<Owner>) -> io::Result<()> {
-    let is_made = |meta: std::fs::Metadata| {
-        meta.is_dir()
-            && meta.mode() & 0o7777 == MODE
-            && owner.is_none_or(|owner| owner == (meta.uid(), meta.gid()))
-    };
-    if path.symlink_metadata().is_ok_and(is_made) {
-        // Without the capability DAC_OVERRIDE, root cannot open the folder of another user.
-        return Ok(());
-    }
-    match DirBuilder::new().mode(MODE).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    // From here on it is this folder, whatever is at the path.
-    let folder = File::options()
-        .read(true)
-        .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
-        .open(path)?;
     let own = nix::unistd::geteuid().as_raw();
-    let (uid, gid) = owner.unwrap_or((own, nix::unistd::getegid().as_raw()));
-    let holder = folder.metadata()?.uid();
-    // A folder of the launcher's that somebody has moved here has content.
-    if holder != uid && !(holder == own && is_empty(&folder)?) {
-        let what = format!("it belongs to the user {holder} already; remove it");
-        return Err(io::Error::other(what));
+    let holder = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        found => Some(found?).map(|meta| (meta.is_dir(), meta.uid())),
+    };
+    match holder {
+        // Its mode is that user's own affair.
+        Some((true, uid)) if uid == owner.map_or(own, |(uid, _)| uid) => Ok(()),
+        // A folder of the launcher's that somebody has moved here has content.
+        Some((is_folder, uid)) if !is_folder || uid != own || !is_empty(path)? => {
+            let what = format!("it belongs to the user {uid} already; remove it");
+            Err(io::Error::other(what))
+        }
+        Some(_) | None => folders::create_folder(path, MODE, owner).map_err(|error| error.source),
     }
-    folder.set_permissions(Permissions::from_mode(MODE))?;
-    fchown(&folder, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-    Ok(())
 }
 
-fn is_empty(folder: &File) -> io::Result<bool> {
-    let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
-    Ok(std::fs::read_dir(path)?.next().is_none())
+fn is_empty(folder: &Path) -> io::Result<bool> {
+    Ok(std::fs::read_dir(folder)?.next().is_none())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -77,10 +58,11 @@ mod tests {
         make(&home, other).unwrap();
         assert_eq!(owner(), other.map_or(own.as_raw(), |it| it.0));
         std::fs::write(home.join("cache"), "").unwrap();
-        std::fs::set_permissions(&home, Permissions::from_mode(0o777)).unwrap();
+        let mode = || std::fs::metadata(&home).unwrap().mode() & 0o7777;
+        assert_eq!(mode(), MODE);
+        std::fs::set_permissions(&home, Permissions::from_mode(0o755)).unwrap();
         make(&home, other).unwrap();
-        let mode = std::fs::metadata(&home).unwrap().mode();
-        assert_eq!(mode & 0o7777, MODE);
+        assert_eq!(mode(), 0o755, "as its owner wants it");
 
         let victim = dir.path().join("victim");
         std::fs::create_dir(&victim).unwrap();

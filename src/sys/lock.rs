@@ -25,51 +25,77 @@ pub(crate) enum Lock {
 
 /// Tries to take an exclusive lock, and writes the launcher's process ID into the file, for the message of the next one
 /// that tries. Only the launcher's user may open the file, so that nobody else can hold the lock. What stands in its place
-/// and is no file of its own, such as a link, is removed.
+/// and is no file of its own, such as a link, is replaced; but not while another launcher holds it.
 pub(crate) fn lock(path: &Path) -> Result<Lock, WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
     };
-    let file = if let Ok(Some(file)) = open_lock(path) {
-        file
-    } else {
-        remove(path)?;
-        open_lock(path)
-            .and_then(|file| {
-                file.ok_or_else(|| io::Error::other("something replaces it all the time"))
-            })
-            .map_err(failed)?
+    let first = match open_lock(path) {
+        Ok(file) => Some(file),
+        Err(error) if is_no_file(&error) => None,
+        Err(error) => return Err(failed(error)),
     };
+    if let Some(file) = first {
+        let is_own = is_own(&file).map_err(failed)?;
+        match take(file).map_err(failed)? {
+            Lock::Acquired(_) if !is_own => {}
+            taken_or_held => return Ok(taken_or_held),
+        }
+    }
+    remove(path)?;
+    let file = open_lock(path).map_err(failed)?;
+    if !is_own(&file).map_err(failed)? {
+        return Err(failed(io::Error::other(
+            "something replaces it all the time",
+        )));
+    }
+    take(file).map_err(failed)
+}
+
+fn take(file: File) -> io::Result<Lock> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => {
-            // The lock holds without the process ID, for example on a full disk; only a message lacks it then.
-            drop(write_pid(&lock));
+            if is_own(&lock)? {
+                // The lock holds without the process ID, for example on a full disk; only a message lacks it then.
+                drop(write_pid(&lock));
+            }
             Ok(Lock::Acquired(lock))
         }
         Err((file, Errno::EWOULDBLOCK)) => Ok(Lock::HeldBy(read_pid(&file))),
-        Err((_, error)) => Err(failed(error.into())),
+        Err((_, error)) => Err(error.into()),
     }
 }
 
-/// Opens or creates a lock file; none when the path is that of another file, or of something else.
-fn open_lock(path: &Path) -> io::Result<Option<File>> {
-    let file = File::options()
+fn open_lock(path: &Path) -> io::Result<File> {
+    File::options()
         .create(true)
         .truncate(false)
         .read(true)
         .write(true)
         .mode(0o600)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
+        .open(path)
+}
+
+/// Whether the error of an open says that the path is a link, a folder or a socket.
+fn is_no_file(error: &io::Error) -> bool {
+    [Errno::ELOOP, Errno::EISDIR, Errno::ENXIO]
+        .iter()
+        .any(|number| error.raw_os_error() == Some(*number as i32))
+}
+
+/// Whether a file is the launcher's own, and no other name leads to it. Closes it to other users then.
+fn is_own(file: &File) -> io::Result<bool> {
     let meta = file.metadata()?;
-    if !meta.is_file() || meta.nlink() != 1 {
-        return Ok(None);
+    let own_uid = nix::unistd::geteuid().as_raw();
+    if !meta.is_file() || meta.nlink() != 1 || meta.uid() != own_uid {
+        return Ok(false);
     }
     if meta.mode() & 0o7777 != 0o600 {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     }
-    Ok(Some(file))
+    Ok(true)
 }
 
 fn write_pid(mut file: &File) -> io::Result<()> {
@@ -118,5 +144,16 @@ mod tests {
             assert_eq!(mode, 0o100_600);
             std::fs::remove_file(&path).unwrap();
         }
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = lock(&path).unwrap();
+        std::fs::hard_link(&path, dir.path().join("other")).unwrap();
+        assert!(matches!(lock(&path).unwrap(), Lock::HeldBy(Some(_))));
+        drop(held);
+        assert!(matches!(lock(&path).unwrap(), Lock::Acquired(_)));
     }
 }

@@ -14,7 +14,7 @@ use super::procfs;
 /// Bytes on disk of unnamed regular files that these processes have open, and whose path contained `place`. Only processes
 /// that run as `owner` are looked at; without an owner, all of them. Processes that have ended meanwhile have no files.
 pub(crate) fn unnamed_bytes(pids: &[Pid], place: &str, owner: Option<Owner>) -> io::Result<u64> {
-    let _as_owner = owner.map(FileUser::become_owner);
+    let _as_owner = owner.map(FileUser::become_owner).transpose()?;
     let is_theirs = |pid: &&Pid| {
         let of = std::fs::metadata(format!("/proc/{pid}"));
         // One that has ended meanwhile is no error below.

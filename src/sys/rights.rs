@@ -31,10 +31,16 @@ const NEEDED: [Capability; 4] = [
 /// The mask of new files with which the launcher was started.
 static ORIGINAL_UMASK: OnceLock<Mode> = OnceLock::new();
 
-/// For a launcher that runs a service: from here on its new files are for its own user alone unless it says otherwise,
+/// For a launcher that runs or checks a service: it has no groups beside its own, from here on its new files are for its own user alone unless it says otherwise,
 /// and no process of the same user may read its memory or take its descriptors (prctl(2), `PR_SET_DUMPABLE`). Children
 /// get the mask that the launcher had. To be called once, before other threads are started.
 pub(crate) fn protect() {
+    if nix::unistd::geteuid().is_root()
+        && let Err(error) = nix::unistd::setgroups(&[])
+    {
+        // A root launcher without that right says so before it does anything (`missing`).
+        tracing::debug!(%error, "Cannot give up the supplementary groups.");
+    }
     let mask = umask(Mode::S_IRWXG | Mode::S_IRWXO);
     // Called twice, the second value would not be the original one.
     let _: Result<(), Mode> = ORIGINAL_UMASK.set(mask);

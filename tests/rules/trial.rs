@@ -138,13 +138,13 @@ impl Trial {
     }
 
     fn nginx(&self, mode: &str) -> Output {
-        let nginx = block_on(programs::nginx(asking(
-            &path(),
-            &SandboxHost::default(),
-            &ShortPrograms::alone(),
-        )))
+        let file = programs::find("nginx", &path()).expect("nginx is installed by scripts/test");
+        let nginx = block_on(programs::nginx(
+            file,
+            asking(&path(), &SandboxHost::default(), &ShortPrograms::alone()),
+        ))
         .unwrap()
-        .expect("nginx is installed by scripts/test");
+        .expect("it tells its version");
         Command::new(nginx.path)
             .args([mode, "-q", "-e", "stderr", "-p"])
             .arg(self.plan.layout.nginx())

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use tokio::net::UnixStream;
 
 use crate::http::client::{self, ClientError};
 use crate::status::ClientConnections;
+use crate::sys::{file_user, sockets};
 
 /// Why the status page has not told the connections; the texts are for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +29,24 @@ impl NoFigures {
     }
 }
 
+/// Asks over a connection that is made with the rights of nginx's user, to whom the folder of the socket belongs.
+async fn ask(socket: &Path, timeout: Duration) -> Result<(StatusCode, Bytes), ClientError> {
+    let folder = socket.parent().unwrap_or(socket);
+    let stream = file_user::as_owner_of(folder, || sockets::connect(socket))
+        .and_then(UnixStream::from_std)
+        .map_err(|source| ClientError::Connect {
+            socket: socket.to_owned(),
+            source,
+        })?;
+    client::ask(stream, socket, Method::GET, "/status", timeout).await
+}
+
 /// Reads the status page.
 pub(super) async fn connections(
     socket: &Path,
     timeout: Duration,
 ) -> Result<ClientConnections, NoFigures> {
-    match client::ask(socket, Method::GET, "/status", timeout).await {
+    match ask(socket, timeout).await {
         Ok((StatusCode::OK, body)) => parse(&String::from_utf8_lossy(&body))
             .ok_or_else(|| NoFigures::Busy("its status page cannot be read".to_owned())),
         Ok((status, _)) => Err(NoFigures::Busy(format!("its status page answers {status}"))),

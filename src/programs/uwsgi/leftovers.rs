@@ -55,8 +55,10 @@ fn lines(file: &Path) -> Vec<String> {
 pub(super) fn find(pid: i32, folder: &Path) -> Leftovers {
     // Without the capability SYS_PTRACE, root may not look at the descriptors of others, but they may.
     let inodes = file_user::as_owner_of(folder, || {
-        u32::try_from(pid).map_or_else(|_| Vec::new(), procfs::socket_inodes)
+        Ok(u32::try_from(pid).map_or_else(|_| Vec::new(), procfs::socket_inodes))
     });
+    // What cannot be read counts as none.
+    let inodes = inodes.unwrap_or_default();
     // Inodes of sockets have 32 bits in sock_diag(7).
     let numbers: Vec<u32> = inodes
         .iter()
