@@ -41,7 +41,11 @@ pub(super) fn read(folder: &Path) -> Option<Leftovers> {
 
 fn lines(file: &Path) -> Vec<String> {
     // There is no such file when there is nothing to tell.
-    let text = files::read_small(file, MAX_FILE).unwrap_or_default();
+    names(&files::read_small(file, MAX_FILE).unwrap_or_default())
+}
+
+/// The names in such a file.
+pub(crate) fn names(text: &str) -> Vec<String> {
     // Names come from the application, and go to terminals.
     let plain = |line: &str| line.chars().filter(|c| !c.is_control()).take(100).collect();
     text.lines().take(MAX_NAMES).map(plain).collect()
