@@ -57,8 +57,7 @@ fn rendered(source: Source, bytes: &[u8], format: Format) -> Vec<u8> {
 
 /// Whole lines, as if nginx wrote anything.
 fn raw(data: &[u8]) {
-    let lines = data.split(|byte| b"\r\n".contains(byte));
-    let lines = lines.filter(|line| !line.is_empty()).count();
+    let lines = data.split_inclusive(|&byte| byte == b'\n').count();
     for source in [Source::NginxAccess, Source::NginxError] {
         let count = records(source, data).len();
         assert!(count <= lines);

@@ -103,6 +103,8 @@ fn is_of(kind: &Value, value: &Value) -> bool {
 fn matches(pattern: &str, text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = |text: &str| match text.split_once('.') {
+        Some((whole, "")) => digits(whole),
+        Some(("", fraction)) => digits(fraction),
         Some((whole, fraction)) => digits(whole) && digits(fraction),
         None => digits(text),
     };
@@ -112,9 +114,14 @@ fn matches(pattern: &str, text: &str) -> bool {
         number(text) || without.into_iter().any(|text| number(text.trim_end()))
     };
     match pattern {
-        r"^\s*[0-9]+\s*$" => digits(text.trim()),
-        r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h)?\s*$" => with_unit(text, &["ms", "s", "m", "h"]),
-        r"^\s*[0-9]+(\.[0-9]+)?\s*[kKmMgG]?\s*$" => {
+        r"^\s*[+-]?[0-9]+\s*$" => {
+            let text = text.trim();
+            digits(text.strip_prefix(['+', '-']).unwrap_or(text))
+        }
+        r"^\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(ms|s|m|h)?\s*$" => {
+            with_unit(text, &["ms", "s", "m", "h"])
+        }
+        r"^\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*[kKmMgG]?\s*$" => {
             with_unit(text, &["k", "K", "m", "M", "g", "G"])
         }
         "^/" => text.starts_with('/'),
