@@ -28,6 +28,20 @@ pub(crate) fn check(data: &[u8]) {
     let exchange = exchange.expect("a runtime").expect("no error");
     commands(request, control_socket, &exchange.commands);
     answer(request, &exchange.answer);
+    whole_requests(first & 2 == 2, request);
+}
+
+/// Every whole request has an answer.
+fn whole_requests(get: bool, path: &[u8]) {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.%?".contains(byte);
+    let path: Vec<u8> = path.iter().copied().filter(allowed).collect();
+    let method: &[u8] = if get { b"GET /" } else { b"POST /" };
+    let request = [method, &path, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"].concat();
+    let exchange = runtime::block_on(control::exchange(STATUS, &request, true));
+    let exchange = exchange.expect("a runtime").expect("no error");
+    assert!(!exchange.answer.is_empty());
+    commands(&request, true, &exchange.commands);
+    answer(&request, &exchange.answer);
 }
 
 fn commands(request: &[u8], control_socket: bool, commands: &[ClientCommand]) {

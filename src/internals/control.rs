@@ -39,8 +39,12 @@ pub enum ClientCommand {
 /// The processes of the workers 1 and 2; the second is dead.
 pub const WORKERS: [i32; 2] = [4001, 4002];
 
-/// Lets a client send these bytes, on the control socket or on the admin address, and close its side. The service is
-/// ready, its status is `status` (JSON), and a reload succeeds.
+/// How often all sides get their turn before the client closes: more than any answer needs. The server takes a client
+/// that closes for one that has left.
+const TURNS: usize = 100;
+
+/// Lets a client send these bytes, on the control socket or on the admin address, and close its side when nothing happens
+/// any more. The service is ready, its status is `status` (JSON), and a reload succeeds.
 pub async fn exchange(status: &str, bytes: &[u8], control_socket: bool) -> io::Result<Exchange> {
     let report: StatusReport = serde_json::from_str(status)?;
     let rights = if control_socket {
@@ -53,6 +57,9 @@ pub async fn exchange(status: &str, bytes: &[u8], control_socket: bool) -> io::R
     let (mut client, launcher) = tokio::io::duplex(1024 * 1024 + bytes.len());
     let asking = async {
         client.write_all(bytes).await?;
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
         client.shutdown().await?;
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await?;
