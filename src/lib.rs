@@ -15,7 +15,7 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `commands` | everything |
-//! | `internals` (for tests and benchmarks) | `config`, `host`, `logs`, `plan`, `render`, `sys` |
+//! | `internals` (for tests and benchmarks) | `config`, `control`, `host`, `http`, `logs`, `plan`, `programs`, `queue`, `reload_answer`, `render`, `status`, `supervise`, `sys` |
 //! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
 //! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `runtime_dir`, `status`, `supervise`, `sys` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |

@@ -83,7 +83,7 @@ impl JsonSchema for DurationValue {
             "description": "Seconds as a number, or text with a unit: \"500ms\", \"30s\", \"2m\", \"1h\"",
             "anyOf": [
                 { "type": "number", "minimum": 0, "maximum": MAX_SECONDS },
-                { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*(ms|s|m|h)?\\s*$" },
+                { "type": "string", "pattern": "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*(ms|s|m|h)?\\s*$" },
             ],
         })
     }

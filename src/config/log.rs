@@ -98,7 +98,7 @@ impl JsonSchema for Buffer {
             "description": "Bytes as a number, or text with a unit: \"512k\", \"8m\"; at least 64k",
             "anyOf": [
                 { "type": "integer", "minimum": SMALLEST_BUFFER },
-                { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*[kKmMgG]?\\s*$" },
+                { "type": "string", "pattern": "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*[kKmMgG]?\\s*$" },
             ],
         })
     }

@@ -127,7 +127,7 @@ impl<const MIN: u32, const MAX: u32> JsonSchema for Count<MIN, MAX> {
         json_schema!({
             "anyOf": [
                 { "type": "integer", "minimum": MIN, "maximum": MAX },
-                { "type": "string", "pattern": "^\\s*[0-9]+\\s*$" },
+                { "type": "string", "pattern": "^\\s*[+-]?[0-9]+\\s*$" },
             ],
         })
     }
@@ -188,7 +188,7 @@ impl JsonSchema for Size {
             "description": "Bytes as a number, or text with a unit: \"512k\", \"100m\", \"2g\"",
             "anyOf": [
                 { "type": "integer", "minimum": 0 },
-                { "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*[kKmMgG]?\\s*$" },
+                { "type": "string", "pattern": "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*[kKmMgG]?\\s*$" },
             ],
         })
     }

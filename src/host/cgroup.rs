@@ -55,7 +55,7 @@ pub(crate) fn limits(root: &Path) -> Limits {
 }
 
 /// Parses `cpu.max`: "max 100000" or "150000 100000".
-fn parse_cpu_max(text: &str) -> Option<f64> {
+pub(crate) fn parse_cpu_max(text: &str) -> Option<f64> {
     let (quota, period) = text.trim().split_once(' ')?;
     parse_cfs(quota, period)
 }
@@ -64,7 +64,9 @@ fn parse_cpu_max(text: &str) -> Option<f64> {
 fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
     let quota: f64 = quota.trim().parse().ok()?;
     let period: f64 = period.trim().parse().ok()?;
-    (quota > 0.0 && period > 0.0).then(|| quota / period)
+    let cpus = quota / period;
+    // The kernel writes whole numbers; "inf" and the like are numbers for Rust.
+    (quota > 0.0 && period > 0.0 && cpus.is_normal()).then_some(cpus)
 }
 
 fn min_cpus(a: Option<f64>, b: Option<f64>) -> Option<f64> {
@@ -110,6 +112,13 @@ mod tests {
             ("sys/fs/cgroup/memory.max", "max\n"),
         ];
         check(&none, None, None);
+        for foreign in ["inf 100000\n", "100000 inf\n", "NaN 1\n"] {
+            let files = [
+                ("proc/self/cgroup", "0::/\n"),
+                ("sys/fs/cgroup/cpu.max", foreign),
+            ];
+            check(&files, None, None);
+        }
     }
 
     #[test]

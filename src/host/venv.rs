@@ -74,7 +74,7 @@ fn read(path: PathBuf, origin: VenvOrigin) -> Option<Venv> {
 }
 
 /// `version = 3.11.2` (venv) or `version_info = 3.11.2.final.0` (virtualenv), as "3.11".
-fn parse_version(text: &str) -> String {
+pub(crate) fn parse_version(text: &str) -> String {
     text.lines()
         .filter_map(|line| line.split_once('='))
         .find(|(key, _)| matches!(key.trim(), "version" | "version_info"))

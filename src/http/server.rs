@@ -154,6 +154,16 @@ fn close_idle(open: &mut Vec<OpenConnection>) {
     });
 }
 
+/// Answers the request of one client.
+pub(crate) async fn serve_stream<S, H, F>(stream: S, handler: H)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    H: Fn(Request<Incoming>) -> F + 'static,
+    F: Future<Output = Response> + 'static,
+{
+    serve_connection(stream, Rc::new(handler), ClientWait::default()).await;
+}
+
 async fn serve_connection<S, H, F>(stream: S, handler: Rc<H>, client: ClientWait)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,

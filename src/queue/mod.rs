@@ -10,7 +10,7 @@
 //! as the oldest request has not been taken at once, every slot is busy, and only as many as may wait can stay: of a burst
 //! that has come just before, the oldest are refused, because only they can be reached.
 
-mod shed;
+pub(crate) mod shed;
 mod waits;
 
 use std::cell::{Cell, RefCell};

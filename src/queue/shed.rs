@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use crate::sys::sockets;
@@ -20,7 +20,7 @@ const MARK: &str = "\r\nX-Accel-Redirect: @refused\r\n";
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     /// It has waited for too long.
     QueueTimeout,
     /// Too many wait.
@@ -43,7 +43,10 @@ pub(super) fn shed_oldest(listener: &OwnedFd, cause: Cause) -> io::Result<bool> 
 
 /// Answers, and reads what nginx still sends: closing a connection with unread bytes would reset it, and nginx would try
 /// the request again.
-async fn answer(mut stream: UnixStream, cause: Cause) -> io::Result<()> {
+pub(crate) async fn answer(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    cause: Cause,
+) -> io::Result<()> {
     stream.write_all(response(cause).as_bytes()).await?;
     stream.shutdown().await?;
     let mut unread = vec![0; 64 * 1024];

@@ -25,7 +25,7 @@ pub(crate) fn has_ended(state: char) -> bool {
     matches!(state, 'Z' | 'X' | 'x')
 }
 
-fn parse(line: &str) -> Option<ProcessStat> {
+pub(crate) fn parse(line: &str) -> Option<ProcessStat> {
     // The name may contain anything, also parentheses.
     let (head, rest) = line.rsplit_once(") ")?;
     let (_, name) = head.split_once('(')?;

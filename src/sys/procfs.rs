@@ -59,7 +59,7 @@ pub(crate) fn socket_inodes(pid: u32) -> Vec<u64> {
 }
 
 /// Lines that are not understood, such as the heading, are left out.
-fn parse_tcp_table(table: &str) -> Vec<TcpSocket> {
+pub(crate) fn parse_tcp_table(table: &str) -> Vec<TcpSocket> {
     table.lines().filter_map(parse_tcp_line).collect()
 }
 

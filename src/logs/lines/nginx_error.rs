@@ -135,33 +135,53 @@ pub fn is_full_queue(text: &[u8]) -> bool {
         .is_some()
 }
 
-/// The words before the URLs that nginx quotes.
-const QUOTES: [&[u8]; 3] = [b", request: \"", b", upstream: \"", b", referrer: \""];
+/// The words before the URLs that nginx writes between quotes.
+const URLS: [&[u8]; 3] = [b", request: \"", b", upstream: \"", REFERRER];
+const REFERRER: &[u8] = b", referrer: \"";
 
-/// The text without the queries of the URLs that nginx quotes: queries contain tokens and names, and the access log omits
-/// them as well.
+/// The text without the queries of the URLs that clients have sent: queries contain tokens and names, and the access log
+/// omits them as well.
+///
+/// nginx escapes nothing between its quotes, so a quote does not end a URL. But a request line that nginx accepts has
+/// no spaces in its URL, and the referrer, which may hold anything, is the last of all.
 pub fn without_queries(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'?', text).is_none() {
+    let urls = URLS
+        .iter()
+        .filter_map(|url| memchr::memmem::find(text, url));
+    let Some((ours, theirs)) = urls.min().map(|start| text.split_at(start)) else {
+        return Cow::Borrowed(text);
+    };
+    if memchr::memchr(b'?', theirs).is_none() {
         return Cow::Borrowed(text);
     }
+    let referrer = memchr::memmem::find(theirs, REFERRER).unwrap_or(theirs.len());
+    let (mut rest, referrer) = theirs.split_at(referrer);
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = QUOTES
-        .iter()
-        .filter_map(|words| memchr::memmem::find(rest, words).map(|at| at + words.len()))
-        .min()
-    {
-        let (before, quoted) = rest.split_at(start);
-        let (quoted, after) = quoted.split_at(memchr::memchr(b'"', quoted).unwrap_or(quoted.len()));
+    out.extend_from_slice(ours);
+    while let Some(query) = memchr::memchr(b'?', rest) {
+        let (before, query) = rest.split_at(query);
+        let (query, after) = query.split_at(memchr::memchr(b' ', query).unwrap_or(query.len()));
         out.extend_from_slice(before);
-        let query = memchr::memchr(b'?', quoted).unwrap_or(quoted.len());
-        let (path, query) = quoted.split_at(query);
-        out.extend_from_slice(path);
-        out.extend_from_slice(&query[memchr::memchr(b' ', query).unwrap_or(query.len())..]);
+        out.extend_from_slice(end_of_quoted(query));
         rest = after;
     }
     out.extend_from_slice(rest);
+    let query = memchr::memchr(b'?', referrer).unwrap_or(referrer.len());
+    let (before, query) = referrer.split_at(query);
+    out.extend_from_slice(before);
+    out.extend_from_slice(end_of_quoted(query));
     Cow::Owned(out)
+}
+
+/// What nginx has written behind a query.
+fn end_of_quoted(query: &[u8]) -> &'static [u8] {
+    if query.ends_with(b"\",") {
+        b"\","
+    } else if query.ends_with(b"\"") {
+        b"\""
+    } else {
+        b""
+    }
 }
 
 #[cfg(test)]
@@ -312,5 +332,10 @@ mod tests {
             "*1 x, request: \"GET /a HTTP/1.1\", upstream: \"uwsgi://unix:/s:\", referrer: \"http://h/b\"",
         );
         check("*1 x, request: \"GET /a?unended", "*1 x, request: \"GET /a");
+        // nginx quotes nothing in what clients send, and a referrer may hold anything.
+        check(
+            r#"*1 x, request: "GET /a"b?c="d HTTP/1.1", upstream: "http://unix:/s:/a"b?c="d", host: "x"y?z", referrer: "http://h/b", c?d e", f=1""#,
+            r#"*1 x, request: "GET /a"b HTTP/1.1", upstream: "http://unix:/s:/a"b", host: "x"y", referrer: "http://h/b", c""#,
+        );
     }
 }

@@ -12,4 +12,4 @@ pub(crate) mod disk_watch;
 mod proxy;
 mod slow_senders;
 pub(crate) mod slow_watch;
-mod status_page;
+pub(crate) mod status_page;

@@ -58,7 +58,7 @@ pub(super) async fn connections(
 }
 
 /// Parses "Active connections: 2 … Reading: 0 Writing: 1 Waiting: 1", of which the request itself is one.
-fn parse(text: &str) -> Option<ClientConnections> {
+pub(crate) fn parse(text: &str) -> Option<ClientConnections> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let after = |name: &str| {
         let place = words.iter().position(|word| *word == name)?;
@@ -66,7 +66,8 @@ fn parse(text: &str) -> Option<ClientConnections> {
     };
     let (reading, writing) = (after("Reading:")?, after("Writing:")?.saturating_sub(1));
     // Of its own "Waiting", nginx leaves out connections that have just been accepted.
-    let idle = after("connections:")?.saturating_sub(1 + reading + writing);
+    let idle =
+        after("connections:")?.saturating_sub(reading.saturating_add(writing).saturating_add(1));
     Some(ClientConnections {
         reading,
         writing,
@@ -90,5 +91,7 @@ mod tests {
             })
         );
         assert_eq!(parse("nonsense"), None);
+        let most = format!("Active connections: 7 Reading: {0} Writing: {0}", u64::MAX);
+        assert_eq!(parse(&most).map(|page| page.idle), Some(0));
     }
 }

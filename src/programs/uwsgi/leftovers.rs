@@ -43,8 +43,12 @@ pub(super) fn read(folder: &Path) -> Option<Leftovers> {
 fn lines(file: &Path) -> Vec<String> {
     // There is no such file when there is nothing to tell.
     let folder = file.parent().unwrap_or(file);
-    let text =
-        file_user::as_owner_of(folder, || files::read_small(file, MAX_FILE)).unwrap_or_default();
+    let text = file_user::as_owner_of(folder, || files::read_small(file, MAX_FILE));
+    names(&text.unwrap_or_default())
+}
+
+/// The names in such a file.
+pub(crate) fn names(text: &str) -> Vec<String> {
     // Names come from the application, and go to terminals.
     let plain = |line: &str| line.chars().filter(|c| !c.is_control()).take(100).collect();
     text.lines().take(MAX_NAMES).map(plain).collect()

@@ -17,11 +17,11 @@ pub(super) const REQUEST_ID: &str = "health-check";
 
 /// The beginning of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StatusLine {
+pub(crate) struct StatusLine {
     /// The status code.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// Whether the launcher has taken the request out of the queue, and not the application answered.
-    pub(super) refused: bool,
+    pub(crate) refused: bool,
 }
 
 /// Sends `GET path` and reads the beginning of the response; an error of the kind `TimedOut` after `timeout`.
@@ -31,12 +31,8 @@ pub(super) async fn get(socket: &Path, path: &str, timeout: Duration) -> io::Res
         stream.write_all(request(path).as_bytes()).await?;
         let mut response = Vec::new();
         stream.take(MAX_RESPONSE).read_to_end(&mut response).await?;
-        let status = status(&response).ok_or_else(|| {
+        status_line(&response).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "no HTTP status in the answer")
-        })?;
-        Ok(StatusLine {
-            status,
-            refused: queue::is_refusal(&response),
         })
     };
     tokio::time::timeout(timeout, exchange)
@@ -75,6 +71,14 @@ fn request(path: &str) -> String {
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: microservice-flask\r\nX-Request-ID: {REQUEST_ID}\r\n\
          Connection: close\r\n\r\n"
     )
+}
+
+/// The beginning of a response; none when it is no HTTP.
+pub(crate) fn status_line(response: &[u8]) -> Option<StatusLine> {
+    Some(StatusLine {
+        status: status(response)?,
+        refused: queue::is_refusal(response),
+    })
 }
 
 /// The status code of a response that begins with `HTTP/1.1 200 OK`.

@@ -22,12 +22,12 @@ const MAX_PATH: usize = 1024;
 
 /// What uWSGI says.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Statistics {
+pub(crate) struct Statistics {
     /// uWSGI's main process; 0 when it is not said.
     #[serde(default, rename = "pid")]
-    pub(super) master: i32,
+    pub(crate) master: i32,
     #[serde(deserialize_with = "workers")]
-    pub(super) workers: Vec<Worker>,
+    pub(crate) workers: Vec<Worker>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +91,7 @@ enum Var {
 /// Parses the statistics. uWSGI escapes only quotes and backslashes in what clients sent (stats_dump_var in
 /// core/stats.c): bytes that are not UTF-8 are left to [`text`], and control characters, which JSON does not allow in
 /// strings and needs nowhere else, become spaces. Otherwise one client could blind the watchdog with a `%01` in a path.
-pub(super) fn parse(mut bytes: Vec<u8>) -> io::Result<Statistics> {
+pub(crate) fn parse(mut bytes: Vec<u8>) -> io::Result<Statistics> {
     for byte in &mut bytes {
         if byte.is_ascii_control() {
             *byte = b' ';

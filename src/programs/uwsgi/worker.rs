@@ -12,7 +12,7 @@ pub(super) const ENDING: &str = "uwsgi-ending";
 
 /// A worker process, or the place of one that is about to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Worker {
+pub(crate) struct Worker {
     /// uWSGI's number of the worker, from 1; a replacement gets the same one.
     pub(super) id: u32,
     /// 0 when there is no process.
@@ -28,7 +28,7 @@ pub(super) struct Worker {
 
 /// Whether a worker's process exists and can serve, according to the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Existence {
+pub(crate) enum Existence {
     /// It runs, or the kernel does not tell.
     #[default]
     Alive,
@@ -56,7 +56,7 @@ impl Existence {
 
 /// An in-flight request. Its texts are untrusted, and limited in length.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct InFlight {
+pub(crate) struct InFlight {
     pub(super) id: String,
     pub(super) method: String,
     /// Without the query.
@@ -82,7 +82,7 @@ impl Worker {
     }
 
     /// The worker in a status report. `now` is the wall clock in seconds since 1970.
-    pub(super) fn status(&self, now: u64) -> WorkerStatus {
+    pub(crate) fn status(&self, now: u64) -> WorkerStatus {
         let serving = self.serving();
         let state = match (self.existence, self.accepting, serving.is_empty()) {
             (Existence::Dead, _, _) => WorkerState::Dead,

@@ -1,6 +1,7 @@
 //! The connections that wait in a Unix socket's listen queue, in the order in which accept(2) takes them.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 
 use super::netlink::{
@@ -50,29 +51,57 @@ impl ListenQueue {
             show: SHOW_CONNECTIONS,
         };
         self.netlink.send(&request.bytes())?;
-        let mut found = None;
+        let mut answer = QueueAnswer::to(self.inode, dump);
         loop {
-            let mut bytes = self.netlink.receive(&mut self.buffer)?;
-            while let Some((message, rest)) = next_message(bytes) {
-                match message {
-                    Message::Socket(body) if inode(body) == Some(self.inode) => {
-                        let connections = connections(body);
-                        if !dump {
-                            return Ok(connections);
-                        }
-                        found = Some(connections);
-                    }
-                    Message::Socket(_) => {}
-                    Message::Error(errno) => return Err(io::Error::from_raw_os_error(-errno)),
-                    Message::End => {
-                        return found.ok_or_else(|| {
-                            io::Error::other("the kernel does not know the listening socket")
-                        });
-                    }
-                }
-                bytes = rest;
+            let datagram = self.netlink.receive(&mut self.buffer)?;
+            if let ControlFlow::Break(answer) = answer.take(datagram) {
+                return answer;
             }
         }
+    }
+}
+
+/// What the kernel has answered so far about one socket.
+#[derive(Clone, Debug)]
+pub(crate) struct QueueAnswer {
+    inode: u32,
+    dump: bool,
+    found: Option<Vec<u32>>,
+}
+
+impl QueueAnswer {
+    pub(crate) fn to(inode: u32, dump: bool) -> Self {
+        Self {
+            inode,
+            dump,
+            found: None,
+        }
+    }
+
+    /// Takes the next datagram; breaks with the connections, or with the kernel's error, when the answer is complete.
+    pub(crate) fn take(&mut self, mut datagram: &[u8]) -> ControlFlow<io::Result<Vec<u32>>> {
+        while let Some((message, rest)) = next_message(datagram) {
+            match message {
+                Message::Socket(body) if inode(body) == Some(self.inode) => {
+                    let connections = connections(body);
+                    if !self.dump {
+                        return ControlFlow::Break(Ok(connections));
+                    }
+                    self.found = Some(connections);
+                }
+                Message::Socket(_) => {}
+                Message::Error(errno) => {
+                    return ControlFlow::Break(Err(io::Error::from_raw_os_error(errno)));
+                }
+                Message::End => {
+                    let unknown =
+                        || io::Error::other("the kernel does not know the listening socket");
+                    return ControlFlow::Break(self.found.take().ok_or_else(unknown));
+                }
+            }
+            datagram = rest;
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -110,6 +139,21 @@ mod tests {
         assert_eq!(queue.waiting().unwrap(), inodes);
         drop(listener.accept().unwrap());
         assert_eq!(queue.waiting().unwrap(), inodes[1..]);
+    }
+
+    #[test]
+    fn an_error_is_an_error_whatever_its_number() {
+        for errno in [-2, 0, 7, i32::MIN] {
+            let mut datagram = Vec::new();
+            datagram.extend(20_u32.to_ne_bytes());
+            datagram.extend(2_u32.to_ne_bytes());
+            datagram.extend([0; 8]);
+            datagram.extend(errno.to_ne_bytes());
+            let ControlFlow::Break(Err(error)) = QueueAnswer::to(7, true).take(&datagram) else {
+                panic!("{errno} is no error");
+            };
+            assert!(errno != -2 || error.kind() == io::ErrorKind::NotFound);
+        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub(super) fn family(family: AddressFamily) -> u8 {
 pub(super) enum Message<'a> {
     /// A `struct unix_diag_msg` with the attributes behind it.
     Socket(&'a [u8]),
-    /// A negative errno.
+    /// An errno; zero is none.
     Error(i32),
     /// The end of a dump, or bytes of another form.
     End,
@@ -115,12 +115,14 @@ pub(super) fn next_message(bytes: &[u8]) -> Option<(Message<'_>, &[u8])> {
     let body = bytes.get(HEADER..length);
     let message = match (kind, body) {
         (BY_FAMILY, Some(body)) if body.len() >= MESSAGE => Message::Socket(body),
+        // The kernel writes it as a negative number.
         (ERROR, Some(body)) => u32_at(body, 0).map_or(Message::End, |errno| {
-            Message::Error(i32::from_ne_bytes(errno.to_ne_bytes()))
+            Message::Error(i32::from_ne_bytes(errno.to_ne_bytes()).wrapping_neg())
         }),
         _ => Message::End,
     };
-    let rest = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    let end = length.checked_next_multiple_of(4);
+    let rest = end.and_then(|end| bytes.get(end..)).unwrap_or_default();
     Some((message, rest))
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::ControlFlow;
 
 use nix::sys::socket::AddressFamily;
 
@@ -56,22 +57,37 @@ fn ask(port: u16, version: AddressFamily, list: &mut Vec<TcpConnection>) -> io::
     netlink.send(&message(DUMP, &request))?;
     let mut buffer = vec![0; BUFFER];
     loop {
-        let mut bytes = netlink.receive(&mut buffer)?;
-        while let Some((message, rest)) = next_message(bytes) {
-            match message {
-                Message::Socket(body) => {
-                    list.extend(
-                        connection(body, version)
-                            .filter(|(local, _)| *local == port)
-                            .map(|(_, c)| c),
-                    );
-                }
-                Message::Error(0) | Message::End => return Ok(()),
-                Message::Error(errno) => return Err(io::Error::from_raw_os_error(-errno)),
-            }
-            bytes = rest;
+        let datagram = netlink.receive(&mut buffer)?;
+        if let ControlFlow::Break(end) = take(datagram, port, version, list) {
+            return end;
         }
     }
+}
+
+/// Adds the connections of one datagram; breaks at the end of the answer.
+pub(crate) fn take(
+    mut datagram: &[u8],
+    port: u16,
+    version: AddressFamily,
+    list: &mut Vec<TcpConnection>,
+) -> ControlFlow<io::Result<()>> {
+    while let Some((message, rest)) = next_message(datagram) {
+        match message {
+            Message::Socket(body) => {
+                list.extend(
+                    connection(body, version)
+                        .filter(|(local, _)| *local == port)
+                        .map(|(_, c)| c),
+                );
+            }
+            Message::Error(0) | Message::End => return ControlFlow::Break(Ok(())),
+            Message::Error(errno) => {
+                return ControlFlow::Break(Err(io::Error::from_raw_os_error(errno)));
+            }
+        }
+        datagram = rest;
+    }
+    ControlFlow::Continue(())
 }
 
 /// Parses a `struct inet_diag_msg`: the local port, and the connection.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::ControlFlow;
 
 use nix::sys::socket::SockType;
 
@@ -26,7 +27,10 @@ struct Entry {
 /// connection. Datagram sockets are left out: processes can share them without garbling data, because each datagram is
 /// transferred as a whole.
 pub(crate) fn named_peers(inodes: &[u32]) -> io::Result<Vec<String>> {
-    let table = connected()?;
+    Ok(peers_in(&connected()?, inodes))
+}
+
+fn peers_in(table: &HashMap<u32, Entry>, inodes: &[u32]) -> Vec<String> {
     let mut names: Vec<String> = inodes
         .iter()
         .filter(|inode| table.get(inode).is_some_and(|entry| entry.stream))
@@ -34,7 +38,7 @@ pub(crate) fn named_peers(inodes: &[u32]) -> io::Result<Vec<String>> {
         .collect();
     names.sort();
     names.dedup();
-    Ok(names)
+    names
 }
 
 fn connected() -> io::Result<HashMap<u32, Entry>> {
@@ -49,15 +53,31 @@ fn connected() -> io::Result<HashMap<u32, Entry>> {
     let mut table = HashMap::new();
     let mut buffer = vec![0; BUFFER];
     loop {
-        let mut bytes = netlink.receive(&mut buffer)?;
-        while let Some((message, rest)) = next_message(bytes) {
-            match message {
-                Message::Socket(body) => table.extend(entry(body)),
-                Message::Error(_) | Message::End => return Ok(table),
-            }
-            bytes = rest;
+        let datagram = netlink.receive(&mut buffer)?;
+        if take(datagram, &mut table).is_break() {
+            return Ok(table);
         }
     }
+}
+
+/// Adds the sockets of one datagram; breaks at the end of the answer.
+fn take(mut datagram: &[u8], table: &mut HashMap<u32, Entry>) -> ControlFlow<()> {
+    while let Some((message, rest)) = next_message(datagram) {
+        match message {
+            Message::Socket(body) => table.extend(entry(body)),
+            Message::Error(_) | Message::End => return ControlFlow::Break(()),
+        }
+        datagram = rest;
+    }
+    ControlFlow::Continue(())
+}
+
+/// The peers of these sockets, as far as the first datagram of an answer tells.
+pub(crate) fn peers_of(datagram: &[u8], inodes: &[u32]) -> Vec<String> {
+    let mut table = HashMap::new();
+    // The end of the answer changes nothing about what it has said.
+    let _: ControlFlow<()> = take(datagram, &mut table);
+    peers_in(&table, inodes)
 }
 
 fn entry(message: &[u8]) -> Option<(u32, Entry)> {

@@ -3,10 +3,18 @@
 //!
 //! Everything else in this crate is private, so that the compiler reports unused and undocumented items.
 
+pub mod bytes;
+pub mod control;
+
 /// Reading config.json.
 pub mod config {
     pub use crate::config::problem;
     pub use crate::config::{Config, load};
+
+    /// The JSON Schema of config.json, as JSON.
+    pub fn schema() -> String {
+        crate::config::schema::schema().to_value().to_string()
+    }
 }
 
 /// Properties of the host, and the search for programs on it.
