@@ -50,12 +50,10 @@ pub(super) fn dev(
     let env = variables(context, &user);
     let cwd = context.service.root.join("src");
     process::become_subreaper();
-    if user.is_other
-        && let Some(missing) = rights::missing()
-    {
-        return Err(Failure::NoRights(missing));
-    }
     if user.is_other {
+        if let Some(missing) = rights::missing() {
+            return Err(Failure::NoRights(missing));
+        }
         stdio::hand_to(user.user.uid);
     }
     rights::give_up_capabilities(user.is_other).map_err(Failure::system("give up capabilities"))?;

@@ -12,6 +12,7 @@ use super::{WORKER, chmod, compromised_without_sandbox, run};
 use crate::launcher::Launcher;
 use crate::running::Running;
 use crate::service::world_accessible_folder;
+use crate::surroundings::Rights;
 use crate::wait::until;
 
 /// Modes and owners: an emptyDir, one with fsGroup, a tmpfs, and a folder that was made for the application's user.
@@ -80,10 +81,9 @@ fn what_was_put_there_before_the_start_is_not_used() {
         for name in ["1", "2", "home", "private", "app.sock"] {
             symlink(&elsewhere, runtime.join(name)).unwrap();
         }
-        let made = Launcher::new(&compromised_without_sandbox())
+        let mut running = Launcher::new(&compromised_without_sandbox())
             .runtime_dir(&runtime)
             .start();
-        let mut running = made;
         if owner == 0 {
             running.wait_ready();
             running.get_ok("/");
@@ -105,43 +105,80 @@ fn what_was_put_there_before_the_start_is_not_used() {
 
 #[test]
 fn an_old_generation_without_end_is_in_nobodys_way() {
-    let (_all, runtime, _) = folder(0o755, 0);
+    for rights in [Rights::Default, Rights::SharedFolder, Rights::Restricted] {
+        let service = compromised_without_sandbox();
+        let mut running = Launcher::new(&service).with_rights(rights).start_ready();
+        let folder = match rights {
+            Rights::Default | Rights::Hardened => running.runtime().to_owned(),
+            Rights::SharedFolder | Rights::Restricted => running.runtime().join("private"),
+        };
+        let nested = format!(
+            "cd {}/1/uwsgi && rm uwsgi.ini && /usr/bin/python3 -c 'import os\nfor _ in range(3000): os.mkdir(\"d\"); os.chdir(\"d\")' && echo nested",
+            folder.display()
+        );
+        assert_eq!(run(&running, &nested).trim(), "nested");
+        running.run_command(&["reload"]).assert_code(0);
+        running
+            .log
+            .wait_for_text("Cannot remove the files of an old generation");
+        let names = || -> Vec<String> {
+            let entries = fs::read_dir(&folder).unwrap();
+            entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
+        };
+        until(
+            Duration::from_secs(10),
+            "the folder has another name",
+            || {
+                let inside = folder.join("1");
+                let left = |folder: &Path| {
+                    fs::read_dir(folder).is_ok_and(|mut entries| {
+                        entries.any(|entry| {
+                            let name = entry.unwrap().file_name();
+                            name.to_string_lossy().starts_with("left-over-")
+                        })
+                    })
+                };
+                (left(&folder) || left(&inside)).then_some(())
+            },
+        );
+        running.get_ok("/");
+        // The next reload serves all the same.
+        running.run_command(&["reload"]).assert_code(0);
+        running.get_ok("/");
+        running.stop(Duration::from_secs(15));
+        // The next start, too, and with the same numbers.
+        if rights == Rights::Default {
+            let mut running = Launcher::new(&service)
+                .runtime_dir(running.runtime())
+                .start_ready();
+            running.run_command(&["reload"]).assert_code(0);
+            running.stop(Duration::from_secs(15));
+        }
+        // As that user itself would do it: the test's own removal is not made for such depth.
+        let remove = std::process::Command::new("rm")
+            .arg("-rf")
+            .arg(&folder)
+            .status();
+        assert!(remove.unwrap().success(), "{:?}", names());
+    }
+}
+
+#[test]
+fn a_home_with_another_mode_and_a_folder_for_the_control_socket_are_no_obstacles() {
+    let (_all, runtime, _) = folder(0o1777, 0);
+    fs::create_dir(runtime.join("control.sock")).unwrap();
+    fs::write(runtime.join("control.sock/file"), "").unwrap();
     let mut running = start(&runtime);
-    let nested = format!(
-        "cd {}/1/uwsgi && rm uwsgi.ini && /usr/bin/python3 -c 'import os\nfor _ in range(3000): os.mkdir(\"d\"); os.chdir(\"d\")' && echo nested",
-        runtime.display()
-    );
-    assert_eq!(run(&running, &nested).trim(), "nested");
+    let home = runtime.join("private/home");
+    run(&running, &format!("chmod 755 {}", home.display()));
     running.run_command(&["reload"]).assert_code(0);
-    let left = |name: &str| name.starts_with("left-over-");
-    let names = || -> Vec<String> {
-        let entries = fs::read_dir(&runtime).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
-    };
-    running
-        .log
-        .wait_for_text("Cannot remove the files of an old generation");
     running.get_ok("/");
     running.stop(Duration::from_secs(15));
-    // The next start serves all the same, with the same numbers.
     let mut running = start(&runtime);
-    running.run_command(&["reload"]).assert_code(0);
-    running.get_ok("/");
+    running.run_command(&["status"]).assert_code(0);
     running.stop(Duration::from_secs(15));
-    assert!(
-        names().iter().any(|name| left(name)) || !names().contains(&"1".to_owned()),
-        "{:?}",
-        names()
-    );
-    // As that user itself would do it: the test's own removal is not made for such depth.
-    let remove = std::process::Command::new("rm")
-        .arg("-rf")
-        .arg(&runtime)
-        .status()
-        .unwrap();
-    assert!(remove.success());
 }
 
 #[test]

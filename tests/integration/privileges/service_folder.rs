@@ -6,10 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::stat::Mode;
+use serde_json::json;
 
 use super::{WORKER, chmod, compromised, run};
 use crate::launcher::Launcher;
-use crate::service::{Service, world_accessible_folder};
+use crate::service::{Service, one_process, world_accessible_folder};
 
 /// A program in the place of uWSGI. Its version tells how many variables it has, and as whom it runs. It also tries to
 /// leave a note.
@@ -51,6 +52,55 @@ fn check_executes_nothing_of_it_as_root() {
     let text = checked.text();
     assert!((0..4).any(|count| text.contains(&version(count))), "{text}");
     assert_eq!(fs::read_dir(notes.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_user_that_cannot_be_used_makes_root_ask_in_its_place_neither() {
+    for user in ["root", "no-such-user"] {
+        let (service, _) = with_traps();
+        let asked = world_accessible_folder("asked-");
+        fs::set_permissions(asked.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        // Without a sandbox, in which it could not leave a trace.
+        let mut section = one_process();
+        section["user"] = json!(user);
+        section["nginx_user"] = json!(user);
+        let service = service.nginx_config(&section);
+        let trace = asked.path().join("trace");
+        let trap = format!(
+            "#!/bin/sh\nkill -USR1 $PPID; echo x > {}\n",
+            trace.display()
+        );
+        let programs = world_accessible_folder("programs-");
+        executable(&programs.path().join("nginx"), &trap);
+        executable(&service.root().join("venv/bin/uwsgi"), &trap);
+        let refused = Launcher::new(&service)
+            .command(&["check"])
+            .path_before(programs.path())
+            .output();
+        refused.assert_code(78).assert_says("/nginx_config/user");
+        assert!(!refused.text().contains("uWSGI  "), "{}", refused.text());
+        assert!(!trace.exists());
+    }
+}
+
+#[test]
+fn an_nginx_that_the_application_may_change_is_not_run() {
+    let service = compromised();
+    let bin = service.root().join("bin");
+    executable(&bin.join("nginx"), "#!/bin/sh\necho nginx/1.99.0 >&2\n");
+    chmod(&bin, 0o755, WORKER);
+    let checked = Launcher::new(&service)
+        .command(&["check"])
+        .path_before(&bin)
+        .output();
+    // The system's own is found behind it.
+    checked.assert_code(0).assert_says("is not run as nginx");
+    assert!(!checked.text().contains("1.99.0"), "{}", checked.text());
+    let refused = Launcher::new(&service)
+        .command(&["check"])
+        .env("PATH", bin.display().to_string())
+        .output();
+    refused.assert_code(78).assert_says("chmod go-w");
 }
 
 #[test]
