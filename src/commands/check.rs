@@ -1,5 +1,7 @@
 //! `check`: prints every problem, or the plan, and imports the application where that is asked for. It writes only into a temporary folder, which it removes.
 
+use std::path::PathBuf;
+
 use super::findings;
 use crate::cli::{CheckArgs, ServiceOptions};
 use crate::config::problem::Findings;
@@ -7,6 +9,7 @@ use crate::console::{print, print_error};
 use crate::context::{self, Context};
 use crate::exit::Failure;
 use crate::generation::files as generation;
+use crate::generation::runtime_folder;
 use crate::generation::{children, environment};
 use crate::host::Host;
 use crate::plan::layout::Layout;
@@ -17,6 +20,7 @@ use crate::programs::uwsgi::leftovers::Advice;
 use crate::sys::folders;
 use crate::sys::left_behind;
 use crate::sys::process;
+use crate::sys::removal;
 use crate::sys::rights;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
@@ -33,18 +37,21 @@ async fn check_service(options: &ServiceOptions, args: &CheckArgs) -> Result<(),
     let mut context = context::load(options)?;
     context.require_mode();
     let host = context.host(&programs).await?;
-    let folder = tempfile::tempdir().map_err(Failure::system("make a temporary folder"))?;
+    let folder = ScratchFolder::make()?;
     let layout = Layout {
         canary: false,
-        runtime: folder.path().to_owned(),
+        runtime: folder.0.clone(),
         generation: 1,
     };
     let plan = context.plan(&host, layout, context::listen(options));
     let objections = if context.findings.has_problems() {
         None
     } else {
+        for user in plan.user.iter().chain(&plan.nginx_user) {
+            runtime_folder::refuse_replaceable(user, &folder.0)?;
+        }
         // The workers' user reads the modules for the import.
-        folders::create_folder(folder.path(), 0o755, None)?;
+        folders::create_folder(&folder.0, 0o755, None)?;
         generation::write(&plan)?;
         config_test::objections(&plan, &[], &programs).await?
     };
@@ -64,6 +71,28 @@ async fn check_service(options: &ServiceOptions, args: &CheckArgs) -> Result<(),
         &context.config,
         &host,
     )))
+}
+
+/// A temporary folder, removed in the end. Code of the application may have run in it, so that it may hold anything.
+struct ScratchFolder(PathBuf);
+
+impl ScratchFolder {
+    fn make() -> Result<Self, Failure> {
+        let made = tempfile::Builder::new()
+            .prefix("microservice-flask-check-")
+            .tempdir()
+            .and_then(|folder| folder.keep().canonicalize());
+        made.map(Self)
+            .map_err(Failure::system("make a temporary folder"))
+    }
+}
+
+impl Drop for ScratchFolder {
+    fn drop(&mut self) {
+        if let Err(error) = removal::remove_folder(&self.0) {
+            print_error(&format!("microservice-flask: {error}\n"));
+        }
+    }
 }
 
 /// Imports the application, and prints what is to be said about it.

@@ -65,7 +65,8 @@ impl LauncherLimits {
 }
 
 impl Maker {
-    /// `plan` is that of the first generation, `disk_free` the free space that it was made with; `production` is whether `--production` was given.
+    /// `plan` is that of the first generation, `disk_free` the free space that it was made with; `production` is whether
+    /// `--production` was given.
     pub(crate) fn new(
         options: ServiceOptions,
         sockets: SharedSockets,
@@ -147,10 +148,8 @@ impl Maker {
         let next_nginx = self.nginx.borrow().next(plan)?;
         if next_nginx.is_some() {
             list.push(children::nginx(plan, clients, &env)?);
-        } else {
-            if let Err(error) = sys::removal::remove_folder(&plan.layout.nginx()) {
-                tracing::warn!(%error, "Cannot remove files that no nginx needs.");
-            }
+        } else if let Err(error) = sys::removal::remove_folder(&plan.layout.nginx()) {
+            tracing::warn!(%error, "Cannot remove files that no nginx needs.");
         }
         self.next_nginx.replace(next_nginx);
         self.next_limits.replace(LauncherLimits::of(plan));

@@ -2,7 +2,7 @@
 //! holds.
 //!
 //! [`probe`] collects them once; the plan sees only the values. [`cgroup`] reads limits, [`programs`] finds nginx and
-//! uWSGI, [`venv`] the Python packages, [`user`] looks up the workers' user, [`home`] a folder for it, [`access`] finds
+//! uWSGI, `installed` asks them, [`venv`] the Python packages, [`user`] looks up the workers' user, [`home`] a folder for it, [`access`] finds
 //! files that it may not read, [`sandbox`] tries what the kernel restricts, [`mounts`] knows the volumes, [`environment`]
 //! knows the variables that change how these programs behave, [`development`] finds what flask needs.
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@ pub(crate) mod cgroup;
 pub(crate) mod development;
 pub(crate) mod environment;
 pub(crate) mod home;
+mod installed;
 mod mounts;
 pub mod programs;
 pub(crate) mod sandbox;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use self::access::{DeniedAccess, Permission};
 use self::environment::Environment;
 use self::home::Home;
+use self::installed::Question;
 use self::programs::{Asking, LeftOut, Nginx, Uwsgi};
 use self::sandbox::SandboxHost;
 use self::snippets::UwsgiDirective;
@@ -94,6 +96,9 @@ pub struct Folder {
     /// Directives in the snippets that have no effect on requests to the application.
     #[serde(default)]
     pub uwsgi_directives: Vec<UwsgiDirective>,
+    /// What lets the application's user change a snippet: the file, or a folder above it.
+    #[serde(default)]
+    pub changeable_snippet: Option<PathBuf>,
     /// The virtual environment with its packages, which may be elsewhere.
     pub venv: Option<Venv>,
     /// The first path of that elsewhere that the workers' user may not read; only checked when the launcher is root.
@@ -183,8 +188,6 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         (Some(worker), None) => user::other_than(worker, &NGINX_USERS),
         (None, None) => None,
     };
-    let server_snippets = snippets::find(&request.root.join("nginx/server.d"));
-    let http_snippets = snippets::find(&request.root.join("nginx/http.d"));
     let variable = |name: &str| {
         let found = request.env.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_os_str())
@@ -192,29 +195,8 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
     let path = variable("PATH").unwrap_or_default();
     let environment = environment::read(request.env);
     let workers = worker_user.as_ref().filter(|_| root);
-    let mut venv = venv::find(request.root, path, variable("VIRTUAL_ENV"));
-    if let (Some(venv), Some(user)) = (&mut venv, workers) {
-        venv.runs &= may_run(&venv.path.join("bin/python3"), user);
-    }
-    let folder = Folder {
-        statics: request
-            .statics
-            .iter()
-            .filter(|folder| request.root.join("src").join(folder).is_dir())
-            .map(|folder| (*folder).to_owned())
-            .collect(),
-        uwsgi_directives: [&http_snippets, &server_snippets]
-            .into_iter()
-            .flat_map(|files| snippets::uwsgi_directives(files))
-            .collect(),
-        server_snippets,
-        http_snippets,
-        venv_denied: workers
-            .zip(venv.as_ref())
-            .and_then(|(user, venv)| access::first_denied(&venv.path, REQUIRED_OF_VENV, user)),
-        venv,
-        denied: workers.and_then(|user| access::first_denied(request.root, REQUIRED, user)),
-    };
+    let venv = venv::find(request.root, path, variable("VIRTUAL_ENV"));
+    let folder = folder(request, venv, workers);
     let home = worker_user
         .as_ref()
         .map_or(Home::Own, |user| home::choose(variable("HOME"), user, root));
@@ -225,47 +207,29 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         home: &home,
         writable: request.writable,
     });
-    let may_run_as_root = !root || request.allow_root;
-    let is_allowed =
-        |user: &Option<User>| may_run_as_root || user.as_ref().is_some_and(|user| user.uid != 0);
-    let (asks_uwsgi, asks_nginx) = (is_allowed(&worker_user), is_allowed(&nginx_user));
+    let has_options = environment
+        .variables
+        .keys()
+        .any(|name| name.starts_with("UWSGI_"));
+    let question = Question {
+        root,
+        allow_root: request.allow_root,
+        venv: folder.venv.as_ref().map(|venv| venv.path.as_path()),
+        options: request.uwsgi_options || has_options,
+    };
     let asking = Asking {
         path,
         sandbox: &sandbox,
         env: request.env,
         application: workers,
-        nginx: nginx_user.as_ref(),
+        nginx: match request.nginx_user {
+            // Where there is no other user, the plan takes that of the application.
+            None => nginx_user.as_ref().or(workers),
+            Some(_) => nginx_user.as_ref(),
+        },
         programs: runner,
     };
-    let (nginx_file, nginx_left_out) =
-        programs::find_nginx(path, workers.filter(|user| user.uid != 0));
-    let venv_path = folder.venv.as_ref().map(|venv| venv.path.as_path());
-    // A user that does not exist, or must not be root, is a problem of the plan; root asks nothing in its place.
-    let (nginx, uwsgi) = tokio::join!(
-        async {
-            match nginx_file.filter(|_| asks_nginx) {
-                Some(file) => programs::nginx(file, asking).await,
-                None => None,
-            }
-        },
-        async {
-            if asks_uwsgi {
-                programs::uwsgi(asking, venv_path).await
-            } else {
-                None
-            }
-        }
-    );
-    let has_options = environment
-        .variables
-        .keys()
-        .any(|name| name.starts_with("UWSGI_"));
-    let uwsgi_options = match &uwsgi {
-        Some(uwsgi) if request.uwsgi_options || has_options => {
-            programs::uwsgi_options(uwsgi, asking).await
-        }
-        Some(_) | None => None,
-    };
+    let installed = installed::ask(question, asking).await;
     Host {
         cpus: cpus_in_affinity_mask(),
         cpu_quota: limits.cpus,
@@ -283,11 +247,43 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
         worker_user,
         nginx_user,
         environment,
-        nginx,
-        nginx_left_out,
-        uwsgi_options,
-        uwsgi,
+        nginx: installed.nginx,
+        nginx_left_out: installed.nginx_left_out,
+        uwsgi_options: installed.uwsgi_options,
+        uwsgi: installed.uwsgi,
         folder,
+    }
+}
+
+/// Looks into the service folder. `workers`: the user of the application, when the launcher is root.
+fn folder(request: &ProbeRequest<'_>, mut venv: Option<Venv>, workers: Option<&User>) -> Folder {
+    let server_snippets = snippets::find(&request.root.join("nginx/server.d"));
+    let http_snippets = snippets::find(&request.root.join("nginx/http.d"));
+    if let (Some(venv), Some(user)) = (&mut venv, workers) {
+        venv.runs &= may_run(&venv.path.join("bin/python3"), user);
+    }
+    Folder {
+        statics: request
+            .statics
+            .iter()
+            .filter(|folder| request.root.join("src").join(folder).is_dir())
+            .map(|folder| (*folder).to_owned())
+            .collect(),
+        uwsgi_directives: [&http_snippets, &server_snippets]
+            .into_iter()
+            .flat_map(|files| snippets::uwsgi_directives(files))
+            .collect(),
+        changeable_snippet: workers.filter(|user| user.uid != 0).and_then(|user| {
+            let mut snippets = http_snippets.iter().chain(&server_snippets);
+            snippets.find_map(|file| access::changeable(user, &file.canonicalize().ok()?))
+        }),
+        server_snippets,
+        http_snippets,
+        venv_denied: workers
+            .zip(venv.as_ref())
+            .and_then(|(user, venv)| access::first_denied(&venv.path, REQUIRED_OF_VENV, user)),
+        venv,
+        denied: workers.and_then(|user| access::first_denied(request.root, REQUIRED, user)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The user that the workers run as.
+//! The users that programs run as.
 
 use std::path::PathBuf;
 

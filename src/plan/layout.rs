@@ -1,8 +1,8 @@
 //! The paths below the runtime folder. Each is defined only here.
 //!
-//! ```text
 //! RUNTIME stands for RUNTIME/private where others may write to RUNTIME, but for the control socket.
 //!
+//! ```text
 //! RUNTIME/app.sock              the application's socket, bound by the launcher and shared by all generations
 //! RUNTIME/control.sock          the control socket
 //! RUNTIME/disk-full             there while large responses are refused for lack of disk, else disk-not-full

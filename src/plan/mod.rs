@@ -1,8 +1,10 @@
 //! The plan: what will run, computed from the configuration and the host by a pure function.
 //!
-//! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`disk_buffer`] divides the disk space, [`timeouts`] derives the deadlines,
-//! [`encoding`] decides how text is encoded, [`environment`] warns of variables, [`venv`] decides where packages come from, [`sandbox`] what may be written, [`users`] as whom the programs run, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the file system, the
-//! clock or the environment.
+//! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`disk_buffer`] divides the disk
+//! space, [`timeouts`] derives the deadlines, [`encoding`] decides how text is encoded, [`environment`] warns of
+//! variables, [`venv`] decides where packages come from, [`sandbox`] what may be written, [`users`] as whom the
+//! programs run, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the
+//! file system, the clock or the environment.
 #![forbid(unsafe_code)]
 
 pub(crate) mod client_limit;

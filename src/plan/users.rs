@@ -80,6 +80,17 @@ pub(super) fn plan(
             ),
         );
     }
+    if let (Some(place), Some(user)) = (&host.folder.changeable_snippet, &application) {
+        findings.warning(
+            "",
+            format!(
+                "code of the application can change what nginx does: {} may change {}, and nginx includes snippets there",
+                user.name,
+                place.display()
+            ),
+            format!("chown root {0} && chmod go-w {0}", place.display()),
+        );
+    }
     ProgramUsers { application, nginx }
 }
 

@@ -1,14 +1,20 @@
 //! System calls that the standard library lacks; the only module with `unsafe` code.
 //!
-//! [`process`] starts children and signals them, [`credentials`] is another user for them, `child_setup` has the steps between fork and exec, [`rights`] what the
-//! launcher itself may do, [`family`] knows whose they are, [`reap`] alone waits for them,
-//! [`process_stat`] and [`pidfd`] look at processes that are not the launcher's children, [`left_behind`] ends what the
-//! application has left. [`short_programs`] runs programs to their end, [`runtime`] runs the event loop, [`signals`] turns
-//! signals into their meaning, [`sockets`] binds the listeners, [`socket_file`] opens those of others, [`low_ports`] lets another user bind them, [`socket_filter`] stops new connections on one,
-//! `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel, [`cgroup`]
-//! the memory of control groups, [`open_files`] files without a name, [`foreign_sockets`] ends connections of another
-//! process, [`files`] writes and reads files, [`folders`] makes folders, [`file_user`] is another user towards files, [`removal`] removes them, [`lock`] takes the lock, [`locale`] knows which locales are installed, [`ports`] finds the process that holds a port, [`stdio`] hands stdout to another user, [`home_folder`] makes a folder of another user, [`terminal`] changes the
-//! foreground process group, [`sandbox`] confines children.
+//! [`process`] starts children and signals them: [`credentials`] is another user for them, `child_setup` has the steps
+//! between fork and exec, [`sandbox`] confines them, [`low_ports`] lets another user bind low ports. [`rights`] is
+//! what the launcher itself may do. [`family`] knows whose a process is, [`reap`] alone waits for it, [`process_stat`]
+//! and [`pidfd`] look at processes that are not the launcher's children, [`left_behind`] ends what the application has
+//! left. [`short_programs`] runs programs to their end, [`runtime`] runs the event loop, [`signals`] turns signals
+//! into their meaning.
+//!
+//! [`sockets`] binds the listeners, [`socket_file`] opens those of others, [`socket_filter`] stops new connections on
+//! one, `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel,
+//! [`foreign_sockets`] ends connections of another process, [`ports`] finds the process that holds a port.
+//!
+//! [`files`] writes and reads files, [`folders`] and [`home_folder`] make folders, [`removal`] removes them,
+//! [`file_user`] is another user towards files, [`lock`] takes the lock, [`open_files`] finds files without a name.
+//! [`cgroup`] reads the memory of control groups, [`locale`] knows which locales are installed, [`stdio`] hands stdout
+//! to another user, [`terminal`] changes the foreground process group.
 
 pub(crate) mod cgroup;
 mod child_setup;

@@ -60,8 +60,9 @@ fn service() -> Service {
     service
 }
 
-fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+#[track_caller]
+fn require_root() {
+    assert!(nix::unistd::geteuid().is_root(), "run the tests as root");
 }
 
 fn rights(running: &Running) -> Value {
@@ -183,9 +184,7 @@ fn production_has_no_debugger_to_ask_for() {
 
 #[test]
 fn flask_runs_as_the_workers_user() {
-    if !is_root() {
-        return;
-    }
+    require_root();
     let service = service();
     let running = Launcher::new(&service)
         .dev()
@@ -223,9 +222,7 @@ fn flask_runs_as_the_workers_user() {
 
 #[test]
 fn the_configuration_names_the_user_of_development_too() {
-    if !is_root() {
-        return;
-    }
+    require_root();
     let config = json!({"use_nginx": false, "nginx_config": {"user": "nobody"}});
     let running = Launcher::new(&service().config(&config))
         .command(&["run"])
@@ -257,9 +254,7 @@ fn first_unprivileged() -> u16 {
 
 #[test]
 fn a_low_port_needs_one_capability() {
-    if !is_root() {
-        return;
-    }
+    require_root();
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let port = (700..1000).find(free).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -280,9 +275,7 @@ fn a_low_port_needs_one_capability() {
 
 #[test]
 fn a_low_port_without_the_capability_is_77() {
-    if !is_root() {
-        return;
-    }
+    require_root();
     // A new network has the kernel's own first port.
     Launcher::new(&service())
         .dev()
@@ -312,9 +305,7 @@ fn closed(folder: &Path) {
 
 #[test]
 fn a_python_that_the_user_may_not_run_is_left_out() {
-    if !is_root() {
-        return;
-    }
+    require_root();
     let python = printing_python();
     closed(python.path());
     let running = Launcher::new(&service())
@@ -332,9 +323,7 @@ fn a_python_that_the_user_may_not_run_is_left_out() {
 
 #[test]
 fn a_service_that_the_user_may_not_read_is_told_with_what_to_do() {
-    if !is_root() {
-        return;
-    }
+    require_root();
     let service = service();
     closed(service.root());
     let output = Launcher::new(&service)

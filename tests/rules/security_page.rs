@@ -7,15 +7,15 @@ use std::path::Path;
 fn problems(page: &str, tests: &BTreeSet<String>) -> Vec<String> {
     let mut problems = Vec::new();
     for line in page.lines().filter(|line| line.starts_with("- ")) {
-        let named = line
+        let behind = line
             .rsplit_once(" (")
             .and_then(|(_, rest)| rest.strip_suffix(")."))
             .unwrap_or_default();
-        let names: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
-        if names.is_empty() {
+        let tests_named: Vec<&str> = behind.split('`').skip(1).step_by(2).collect();
+        if tests_named.is_empty() {
             problems.push(format!("no test is named: {line}"));
         }
-        for name in names.iter().filter(|name| !tests.contains(**name)) {
+        for name in tests_named.iter().filter(|name| !tests.contains(**name)) {
             problems.push(format!("there is no test {name}"));
         }
     }
@@ -25,10 +25,10 @@ fn problems(page: &str, tests: &BTreeSet<String>) -> Vec<String> {
 /// The functions that `marker` stands before, within a few lines of attributes.
 fn functions_after<'a>(text: &'a str, marker: &'a str) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let marked: Vec<usize> = (0..lines.len())
+    let places: Vec<usize> = (0..lines.len())
         .filter(|at| lines[*at].starts_with(marker))
         .collect();
-    marked.into_iter().filter_map(move |at| {
+    places.into_iter().filter_map(move |at| {
         let mut following = lines[at + 1..].iter().take(4);
         following.find_map(|line| {
             let (_, rest) = line.split_once("fn ")?;
@@ -89,6 +89,7 @@ fn all_tests(root: &Path) -> BTreeSet<String> {
     for (folder, before, after) in [
         ("tests/supply", "def ", "("),
         ("tests/container", "", "() {"),
+        ("tests/seeds", "fn ", "("),
     ] {
         let mut files = Vec::new();
         files_below(&root.join(folder), &mut files);

@@ -141,6 +141,8 @@ fn a_snippet_of_it_writes_no_file_of_root() {
     run(&running, &script);
     let refused = running.run_command(&["reload"]);
     refused.assert_code(78).assert_says("Permission denied");
+    let checked = running.run_command(&["check"]);
+    checked.assert_says("code of the application can change what nginx does");
     assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
     running.get_ok("/");
     running.stop(Duration::from_secs(15));
