@@ -14,8 +14,8 @@ use crate::plan::layout::Layout;
 use crate::plan::users::DEFAULT_USER;
 use crate::plan::{self, Plan, PlanInput};
 use crate::runtime_dir::{RuntimeDirs, work_folder};
-use crate::sys::rights;
 use crate::sys::short_programs::ShortPrograms;
+use crate::sys::{files, rights};
 
 /// A service with its configuration, before planning.
 #[derive(Clone, Debug)]
@@ -30,8 +30,10 @@ pub(crate) struct Context {
     pub(crate) env: Env,
     /// Whether programs may run as root (`--allow-root`).
     pub(crate) allow_root: bool,
-    /// The runtime folder; it may not exist yet.
+    /// The runtime folder, without links as far as it exists.
     pub(crate) runtime: PathBuf,
+    /// The same path as it was given.
+    pub(crate) given_runtime: PathBuf,
     /// Whether the runtime folder is the default in /tmp, where other users may create files too.
     pub(crate) is_among_others: bool,
 }
@@ -83,14 +85,21 @@ pub(crate) fn load(options: &ServiceOptions) -> Result<Context, Failure> {
         );
     }
     let dirs = runtime_dirs(options, &env);
-    let runtime = dirs.choose();
-    let is_among_others = dirs.is_shared(&runtime);
+    let given_runtime = dirs.choose();
+    let is_among_others = dirs.is_shared(&given_runtime);
+    // From now on nobody who may change a link on the way moves the launcher to another folder.
+    let runtime = if is_among_others {
+        given_runtime.clone()
+    } else {
+        files::without_links(&given_runtime)
+    };
     Ok(Context {
         service,
         config,
         findings,
         env,
         allow_root: options.allow_root,
+        given_runtime,
         runtime,
         is_among_others,
     })
@@ -132,6 +141,7 @@ impl Context {
                 .nginx_user
                 .as_ref()
                 .map(|user| user.value.as_str()),
+            config: self.config.file.as_deref(),
             allow_root: self.allow_root,
             runtime: &self.runtime,
             statics: &statics,

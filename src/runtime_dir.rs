@@ -72,11 +72,20 @@ pub(crate) fn work_folder(runtime: &Path) -> PathBuf {
     let others_write = runtime.metadata().is_ok_and(|meta| {
         meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0
     });
-    if others_write {
-        runtime.join(PRIVATE)
+    let private = runtime.join(PRIVATE);
+    if others_write || is_private(&private) {
+        // Also when it was taken over since: what others have made in it is still there.
+        private
     } else {
         runtime.to_owned()
     }
+}
+
+/// Whether this is a folder of the launcher's user in which nobody else can make anything.
+pub(crate) fn is_private(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| {
+        meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o022 == 0
+    })
 }
 
 /// All users share /tmp: the number in the name keeps their launchers apart.

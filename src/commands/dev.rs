@@ -26,6 +26,7 @@ use crate::plan::users::{self, DEFAULT_USER};
 use crate::sys::credentials::Credentials;
 use crate::sys::process::{self, Spawn};
 use crate::sys::reap::{self, Exit};
+use crate::sys::sandbox::{self, Sandbox, SandboxRules};
 use crate::sys::signals::{ForwardedEvent, ForwardedSignals};
 use crate::sys::sockets::BindError;
 use crate::sys::terminal::Terminal;
@@ -58,6 +59,13 @@ pub(super) fn dev(
     }
     rights::give_up_capabilities(user.is_other).map_err(Failure::system("give up capabilities"))?;
     warn(&call.announcement(&user.user.name));
+    let rules = SandboxRules {
+        // The terminal may be that of root's shell. A kernel that does not take the filter has to do without.
+        refuses_typing: user.is_other && sandbox::try_seccomp().is_ok(),
+        ..SandboxRules::default()
+    };
+    let sandbox =
+        Sandbox::prepare(&rules).map_err(Failure::system("make a filter of system calls"))?;
     let spawn = Spawn {
         program: &python,
         args: &call.args,
@@ -72,7 +80,7 @@ pub(super) fn dev(
         // On TERM the reloader ends its second process too.
         death_signal: Signal::SIGTERM,
         // The code is that of the one who edits it.
-        sandbox: None,
+        sandbox: Some(sandbox),
     };
     match runtime::block_on(supervise(spawn, context.config.stop_timeout))?? {
         Exit::Code(0) => Ok(()),

@@ -23,6 +23,7 @@ use crate::http::server;
 use crate::logs::Logs;
 use crate::plan::Plan;
 use crate::plan::layout;
+use crate::plan::sandbox::Protection;
 use crate::programs::nginx::config_test;
 use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::programs::nginx::slow_watch;
@@ -206,6 +207,13 @@ fn announce(context: &Context, plan: &Plan) {
             landlock = %sandbox.landlock,
             seccomp = %sandbox.seccomp,
             "A part of the sandbox is off: the application is held back only by its user and the container."
+        );
+    }
+    if let Protection::OnBut(_, folder) = &sandbox.landlock {
+        tracing::info!(
+            folder = %folder.display(),
+            hint = "choose a runtime folder outside of temporary folders (--runtime-dir), such as a tmpfs of its own",
+            "The application can change the files of nginx and the launcher: all have one user, and the runtime folder is where the application may write."
         );
     }
     if plan.home == Home::Own {

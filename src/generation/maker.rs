@@ -18,6 +18,7 @@ use crate::host::user::User;
 use crate::plan::Plan;
 use crate::plan::disk_buffer::DiskBuffer;
 use crate::plan::layout::Layout;
+use crate::plan::sandbox::SandboxPlan;
 use crate::programs::nginx::config_test;
 use crate::queue::QueueLimits;
 use crate::supervise::generation::{GenerationMaker, Made, Settings};
@@ -25,6 +26,8 @@ use crate::supervise::machine::outcome::NotMade;
 use crate::supervise::program::Answer;
 use crate::sys;
 use crate::sys::short_programs::ShortPrograms;
+
+const CANNOT_CHANGE_USER: &str = "a reload cannot change a user: log pipes and the application's socket are shared with the generation that serves";
 
 /// Makes generations with the options of the command line.
 #[derive(Debug)]
@@ -38,6 +41,10 @@ pub(crate) struct Maker {
     /// The users of the application and of nginx, which no reload can change.
     user: Option<User>,
     nginx_user: Option<User>,
+    /// What confines the generation that serves.
+    sandbox: RefCell<SandboxPlan>,
+    /// The same for the generation that was made last.
+    next_sandbox: RefCell<SandboxPlan>,
     /// The free space when the launcher started.
     disk_free: Option<u64>,
     /// What the serving nginx was started with.
@@ -81,6 +88,8 @@ impl Maker {
             runtime: plan.layout.runtime.clone(),
             user: plan.user.clone(),
             nginx_user: plan.nginx_user.clone(),
+            sandbox: RefCell::new(plan.sandbox.clone()),
+            next_sandbox: RefCell::new(plan.sandbox.clone()),
             disk_free,
             nginx: RefCell::new(NginxState::of(plan)?),
             next_nginx: RefCell::default(),
@@ -90,6 +99,7 @@ impl Maker {
 
     async fn prepare(&self, generation: u32, programs: &ShortPrograms) -> Result<Made, Failure> {
         let mut context = context::load(&self.options)?;
+        self.require_same_users(&context)?;
         if !self.production {
             context.require_mode();
         }
@@ -153,6 +163,7 @@ impl Maker {
         }
         self.next_nginx.replace(next_nginx);
         self.next_limits.replace(LauncherLimits::of(plan));
+        self.next_sandbox.replace(plan.sandbox.clone());
         Ok(Made {
             canary: children::canary(plan, &env)?,
             children: list,
@@ -169,6 +180,45 @@ impl Maker {
         })
     }
 
+    /// Fails when the configuration names other users. To be called before the host is probed: programs are asked as these
+    /// users, and the application may be able to change its own configuration.
+    fn require_same_users(&self, context: &Context) -> Result<(), Failure> {
+        let config = &context.config;
+        let mut findings = Findings::new(config.file.clone());
+        for (wanted, user) in [
+            (&config.user, &self.user),
+            (&config.nginx_user, &self.nginx_user),
+        ] {
+            if let (Some(wanted), Some(user)) = (wanted, user)
+                && wanted.value != user.name
+            {
+                findings.problem(&wanted.at, CANNOT_CHANGE_USER, "restart the service");
+            }
+        }
+        if findings.has_problems() {
+            return Err(Failure::Config(Problems(findings)));
+        }
+        Ok(())
+    }
+
+    /// Adds a problem when the application can write the configuration, and the configuration gives it more than the
+    /// generation that serves has.
+    fn refuse_relaxing(&self, plan: &Plan, findings: &mut Findings) {
+        let Some(place) = &plan.config_changeable else {
+            return;
+        };
+        if plan.sandbox.relaxes(&self.sandbox.borrow()) {
+            findings.problem(
+                "/nginx_config",
+                format!(
+                    "a reload cannot relax the sandbox (landlock, seccomp, writable): the application may change {}, and would let itself out",
+                    place.display()
+                ),
+                format!("restart the service; to reload such changes, chown root {0} && chmod go-w {0}", place.display()),
+            );
+        }
+    }
+
     /// Fails when the configuration changes what a reload cannot change.
     fn require_reloadable(&self, context: &Context, plan: &Plan) -> Result<(), Failure> {
         let mut findings = context.findings.clone();
@@ -179,28 +229,13 @@ impl Maker {
                 "restart it to change the mode",
             );
         }
-        let users = [
-            (&plan.user, &self.user, &context.config.user, "user"),
-            (
-                &plan.nginx_user,
-                &self.nginx_user,
-                &context.config.nginx_user,
-                "nginx_user",
-            ),
-        ];
-        if !findings.has_problems() {
-            for (new, old, wanted, key) in users {
-                if new == old {
-                    continue;
-                }
-                let at = wanted.as_ref().map(|user| user.at.clone());
-                findings.problem(
-                    at.unwrap_or_else(|| format!("/nginx_config/{key}")),
-                    "a reload cannot change a user: log pipes and the application's socket are shared with the generation that serves",
-                    "restart the service",
-                );
-            }
+        // A name that stayed may mean another user by now.
+        if (&plan.user, &plan.nginx_user) != (&self.user, &self.nginx_user)
+            && !findings.has_problems()
+        {
+            findings.problem("/nginx_config", CANNOT_CHANGE_USER, "restart the service");
         }
+        self.refuse_relaxing(plan, &mut findings);
         if findings.has_problems() {
             return Err(Failure::Config(Problems(findings)));
         }
@@ -220,6 +255,7 @@ impl GenerationMaker for Maker {
         if let Some(nginx) = self.next_nginx.take() {
             self.nginx.replace(nginx);
         }
+        self.sandbox.replace(self.next_sandbox.borrow().clone());
         let next = self.next_limits.borrow();
         self.sockets.queue.set_limits(next.queue);
         self.sockets.disk.set_limits(&next.disk);

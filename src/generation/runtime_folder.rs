@@ -19,7 +19,7 @@ use crate::exit::Failure;
 use crate::host::access::{self, Permission};
 use crate::host::user::User;
 use crate::plan::Plan;
-use crate::runtime_dir::{PRIVATE, work_folder};
+use crate::runtime_dir::{PRIVATE, is_private, work_folder};
 use crate::sys::files::WriteError;
 use crate::sys::folders;
 use crate::sys::home_folder;
@@ -88,7 +88,7 @@ fn prepare(context: &Context, work: &Path, users: &[&User]) -> Result<(), Failur
         });
     }
     for user in users.iter().filter(|user| user.uid != 0) {
-        protect_from(user, runtime)?;
+        protect_from(user, context)?;
     }
     if work == runtime && work_folder(runtime) != work {
         return Err(Failure::Inaccessible {
@@ -112,7 +112,8 @@ fn prepare(context: &Context, work: &Path, users: &[&User]) -> Result<(), Failur
 
 /// Sees to it that a user of the service can replace neither the runtime folder nor what root has made in it. A folder
 /// that everybody may write to gets the sticky bit; one that belongs to that user is taken over when it holds nothing else.
-fn protect_from(user: &User, runtime: &Path) -> Result<(), Failure> {
+fn protect_from(user: &User, context: &Context) -> Result<(), Failure> {
+    let runtime = &context.runtime;
     let failed = |source| {
         Failure::from(WriteError {
             path: runtime.to_owned(),
@@ -125,9 +126,14 @@ fn protect_from(user: &User, runtime: &Path) -> Result<(), Failure> {
     if stat.st_uid == user.uid {
         take_over(&folder, &real, user)?;
     }
-    refuse_replaceable(user, &real)?;
+    if let Some(parent) = real.parent() {
+        protect_mounted(parent, user);
+    }
+    refuse_replaceable(user, &context.given_runtime)?;
     let stat = fstat(&folder).map_err(|error| failed(error.into()))?;
-    if !may_rename(&stat, user) {
+    let others_write = stat.st_mode & 0o022 != 0 && stat.st_mode & access::STICKY == 0;
+    let is_open = may_rename(&stat, user) || (others_write && stat.st_uid == 0);
+    if !is_open {
         return Ok(());
     }
     let sticky = Mode::from_bits_truncate(stat.st_mode | access::STICKY);
@@ -148,24 +154,38 @@ fn protect_from(user: &User, runtime: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Fails when a user of the service may put another folder in the place of a path without links, or of one above it.
-pub(crate) fn refuse_replaceable(user: &User, path: &Path) -> Result<(), Failure> {
-    let mut path = path;
-    while let Some(parent) = path.parent() {
-        if access::may_replace(user, parent, path) {
-            return Err(Failure::Inaccessible {
-                what: format!(
-                    "the user {} may replace {}, because it may write to {}",
-                    user.name,
-                    path.display(),
-                    parent.display()
-                ),
-                hint: format!("chmod o-w {}", parent.display()),
-            });
+/// Sets the sticky bit on a folder of root in which everybody may rename everything, when it was mounted for the launcher
+/// (a Kubernetes emptyDir on /run): nobody could do it from outside. What does not work is refused afterwards.
+fn protect_mounted(folder: &Path, user: &User) {
+    let (Ok(opened), Some(above)) = (folders::open_folder(folder), folder.parent()) else {
+        return;
+    };
+    let (Ok(stat), Ok(above)) = (fstat(&opened), above.symlink_metadata()) else {
+        return;
+    };
+    let is_mounted = stat.st_dev != above.dev();
+    if is_mounted && stat.st_uid == 0 && stat.st_mode & 0o002 != 0 && may_rename(&stat, user) {
+        let sticky = Mode::from_bits_truncate(stat.st_mode | access::STICKY);
+        if let Err(error) = fchmod(&opened, sticky) {
+            tracing::debug!(%error, folder = %folder.display(), "Cannot set the sticky bit.");
         }
-        path = parent;
     }
-    Ok(())
+}
+
+/// Fails when a user of the service may put another folder in the place of a path, or of one on the way to it.
+pub(crate) fn refuse_replaceable(user: &User, path: &Path) -> Result<(), Failure> {
+    let Some((entry, folder)) = access::replaceable_on_the_way(user, path) else {
+        return Ok(());
+    };
+    Err(Failure::Inaccessible {
+        what: format!(
+            "the user {} may replace {}, because it may write to {}",
+            user.name,
+            entry.display(),
+            folder.display()
+        ),
+        hint: format!("chmod o-w {}", folder.display()),
+    })
 }
 
 /// Whether a user may rename files of others in a folder.
@@ -212,22 +232,14 @@ fn take_over(folder: &OwnedFd, path: &Path, user: &User) -> Result<(), Failure> 
 /// Makes the folder in which only the launcher's user can make anything. What has its name and is something else, gets
 /// another name.
 fn claim_private(path: &Path, mode: u32) -> Result<(), Failure> {
-    let is_ours = |path: &Path| {
-        let meta = path.symlink_metadata();
-        meta.is_ok_and(|meta| {
-            meta.is_dir()
-                && meta.uid() == nix::unistd::geteuid().as_raw()
-                && meta.mode() & 0o022 == 0
-        })
-    };
-    if path.symlink_metadata().is_ok() && !is_ours(path) {
+    if path.symlink_metadata().is_ok() && !is_private(path) {
         removal::move_aside(path).map_err(|source| WriteError {
             path: path.to_owned(),
             source,
         })?;
     }
     folders::create_folder(path, mode, None)?;
-    if is_ours(path) {
+    if is_private(path) {
         return Ok(());
     }
     Err(Failure::Inaccessible {

@@ -1,13 +1,17 @@
 //! Checks by mode bits what another user may not read, and what it may change. Trying to read them would prove nothing, because the launcher is
 //! root.
 
-use std::ffi::CString;
+use std::collections::VecDeque;
+use std::ffi::{CString, OsString};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::user::User;
+
+/// Links on the way to a path that are followed, as by the kernel (path_resolution(7)).
+const MAX_LINKS: usize = 40;
 
 /// An access that the workers need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +138,45 @@ pub(crate) fn changeable(user: &User, file: &Path) -> Option<PathBuf> {
         return Some(file.to_owned());
     }
     replaceable_above(user, file)
+}
+
+/// The first entry on the way to a path that a user may put something else in place of, and its folder: also a link on
+/// the way, and what that leads to. None beyond what exists.
+pub(crate) fn replaceable_on_the_way(user: &User, path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut folder = PathBuf::from("/");
+    let mut rest: VecDeque<OsString> = parts(path).collect();
+    let mut links = 0;
+    while let Some(part) = rest.pop_front() {
+        if part == ".." {
+            folder.pop();
+            continue;
+        }
+        let entry = folder.join(&part);
+        if may_replace(user, &folder, &entry) {
+            return Some((entry, folder));
+        }
+        match std::fs::read_link(&entry) {
+            Ok(target) if links < MAX_LINKS => {
+                links += 1;
+                if target.is_absolute() {
+                    folder = PathBuf::from("/");
+                }
+                for part in parts(&target).collect::<Vec<_>>().into_iter().rev() {
+                    rest.push_front(part);
+                }
+            }
+            Ok(_) | Err(_) => folder = entry,
+        }
+    }
+    None
+}
+
+fn parts(path: &Path) -> impl Iterator<Item = OsString> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
 }
 
 /// The nearest folder above a path in which a user may replace the path, or a folder on the way to it.

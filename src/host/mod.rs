@@ -93,9 +93,15 @@ pub struct Folder {
     pub server_snippets: Vec<PathBuf>,
     /// `nginx/http.d/*.conf`, sorted.
     pub http_snippets: Vec<PathBuf>,
+    /// Whether there are more snippets, or larger ones, than the launcher reads.
+    #[serde(default)]
+    pub too_many_snippets: bool,
     /// Directives in the snippets that have no effect on requests to the application.
     #[serde(default)]
     pub uwsgi_directives: Vec<UwsgiDirective>,
+    /// What lets the application's user change config.json: the file, or a folder above it.
+    #[serde(default)]
+    pub changeable_config: Option<PathBuf>,
     /// What lets the application's user change a snippet: the file, or a folder above it.
     #[serde(default)]
     pub changeable_snippet: Option<PathBuf>,
@@ -118,6 +124,8 @@ pub(crate) struct ProbeRequest<'a> {
     pub user: &'a str,
     /// Name of nginx's user, used when the launcher is root; none: one of [`NGINX_USERS`].
     pub nginx_user: Option<&'a str>,
+    /// The config.json, without links.
+    pub config: Option<&'a Path>,
     /// Whether a program may run as root where the configuration says so.
     pub allow_root: bool,
     /// The runtime folder, which may not exist yet.
@@ -259,6 +267,9 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>, runner: &ShortPrograms) ->
 fn folder(request: &ProbeRequest<'_>, mut venv: Option<Venv>, workers: Option<&User>) -> Folder {
     let server_snippets = snippets::find(&request.root.join("nginx/server.d"));
     let http_snippets = snippets::find(&request.root.join("nginx/http.d"));
+    let too_many_snippets = [&http_snippets, &server_snippets]
+        .into_iter()
+        .any(|files| snippets::are_too_many(files));
     if let (Some(venv), Some(user)) = (&mut venv, workers) {
         venv.runs &= may_run(&venv.path.join("bin/python3"), user);
     }
@@ -269,10 +280,16 @@ fn folder(request: &ProbeRequest<'_>, mut venv: Option<Venv>, workers: Option<&U
             .filter(|folder| request.root.join("src").join(folder).is_dir())
             .map(|folder| (*folder).to_owned())
             .collect(),
+        too_many_snippets,
         uwsgi_directives: [&http_snippets, &server_snippets]
             .into_iter()
+            .filter(|_| !too_many_snippets)
             .flat_map(|files| snippets::uwsgi_directives(files))
             .collect(),
+        changeable_config: workers
+            .filter(|user| user.uid != 0)
+            .zip(request.config)
+            .and_then(|(user, file)| access::changeable(user, file)),
         changeable_snippet: workers.filter(|user| user.uid != 0).and_then(|user| {
             let mut snippets = http_snippets.iter().chain(&server_snippets);
             snippets.find_map(|file| access::changeable(user, &file.canonicalize().ok()?))

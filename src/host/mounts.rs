@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::sys::files;
+
 /// File systems that hold no files of anybody.
 const KERNEL: &[&str] = &[
     "autofs",
@@ -79,22 +81,7 @@ const SYSTEM_BELOW: &[&str] = &[
 pub(super) fn of_services(runtime: &Path) -> Vec<PathBuf> {
     // Without /proc, no volume is known: the key `writable` names them.
     let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    volumes(&table, &without_links(runtime))
-}
-
-/// A path, of which the end may not exist yet, without the links in what exists of it.
-pub(super) fn without_links(path: &Path) -> PathBuf {
-    let exists = |above: &&Path| above.symlink_metadata().is_ok();
-    let Some(above) = path.ancestors().find(exists) else {
-        return path.to_owned();
-    };
-    let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
-    let real = above.canonicalize().unwrap_or_else(|_| above.to_owned());
-    if rest.as_os_str().is_empty() {
-        real
-    } else {
-        real.join(rest)
-    }
+    volumes(&table, &files::without_links(runtime))
 }
 
 /// From the text of /proc/self/mountinfo (proc(5)).

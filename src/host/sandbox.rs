@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::home::Home;
 use super::mounts;
+use crate::sys::files;
 use crate::sys::sandbox::{self, AbiError, SandboxRules, Writable};
 
 /// What the host has of a sandbox.
@@ -114,7 +115,7 @@ pub(super) fn find(search: Search<'_>) -> SandboxHost {
             temp: temp.filter_map(|folder| real(&folder)).collect(),
             home: home.and_then(|folder| real(folder)),
             mounts: mounts::of_services(search.runtime),
-            runtime: Some(mounts::without_links(search.runtime)),
+            runtime: Some(files::without_links(search.runtime)),
         },
         named: search
             .writable
@@ -173,6 +174,7 @@ pub(super) fn for_questions(host: &SandboxHost) -> SandboxRules {
     SandboxRules {
         writable: has(&host.landlock).then(Writable::default),
         refuses_calls: has(&host.seccomp),
+        refuses_typing: false,
     }
 }
 

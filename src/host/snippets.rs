@@ -19,12 +19,19 @@ pub struct UwsgiDirective {
     pub value: String,
 }
 
-/// Bytes of a snippet; nginx itself has no limit.
-const MAX_FILE: u64 = 1 << 20;
-
 /// The content of a snippet.
 pub(crate) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    files::read_regular(file, MAX_FILE)
+    files::read_regular(file, MAX_TOTAL)
+}
+
+/// Snippets of one folder, and bytes in all of them: the launcher reads them at each reload.
+pub(crate) const MAX_SNIPPETS: usize = 200;
+pub(crate) const MAX_TOTAL: u64 = 8 << 20;
+
+/// Whether snippets are more, or larger, than the launcher reads.
+pub(super) fn are_too_many(files: &[PathBuf]) -> bool {
+    let sizes = files.iter().filter_map(|file| file.metadata().ok());
+    files.len() > MAX_SNIPPETS || sizes.map(|meta| meta.len()).sum::<u64>() > MAX_TOTAL
 }
 
 /// `*.conf` in a folder, sorted.

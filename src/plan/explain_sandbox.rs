@@ -6,7 +6,7 @@ use super::sandbox::Protection;
 pub(super) fn writing(plan: &Plan) -> (String, String) {
     let sandbox = &plan.sandbox;
     match &sandbox.landlock {
-        Protection::On(_) => {
+        on @ (Protection::On(_) | Protection::OnBut(..)) => {
             let folders: Vec<String> = sandbox
                 .application
                 .iter()
@@ -14,8 +14,9 @@ pub(super) fn writing(plan: &Plan) -> (String, String) {
                 .collect();
             (
                 format!("only {}, and folders of the launcher", folders.join(", ")),
-                "the application can write nowhere else, whatever the modes of files allow (landlock, writable)"
-                    .to_owned(),
+                format!(
+                    "the application can write nowhere else, whatever the modes of files allow (landlock, writable); the sandbox for files is {on}"
+                ),
             )
         }
         off @ Protection::Off(_) => (
@@ -27,7 +28,7 @@ pub(super) fn writing(plan: &Plan) -> (String, String) {
 
 pub(super) fn calls(plan: &Plan) -> (String, String) {
     match &plan.sandbox.seccomp {
-        Protection::On(_) => (
+        Protection::On(_) | Protection::OnBut(..) => (
             "all but those that no service needs".to_owned(),
             "ptrace, mount, bpf and the like are refused to nginx and the application (seccomp)"
                 .to_owned(),

@@ -137,6 +137,8 @@ pub struct Plan {
     pub venv: Option<Venv>,
     /// Additional options from `uwsgi_config`.
     pub uwsgi_options: Vec<(String, String)>,
+    /// What lets the application's user change config.json: the file, or a folder above it.
+    pub config_changeable: Option<PathBuf>,
     /// What is logged, and what happens when the log is not read.
     pub log: LogOptions,
 }
@@ -175,6 +177,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
     }
     uwsgi_options::check(config, host, findings);
     snippets::check(&host.folder.uwsgi_directives, findings);
+    snippets::check_number(host.folder.too_many_snippets, findings);
     let compared = environment::Compared {
         host,
         listen: &input.listen,
@@ -221,6 +224,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
             host.memory_limit,
         ),
         user: users.application,
+        config_changeable: host.folder.changeable_config.clone(),
         nginx_user: users.nginx,
         worker: host
             .worker_user

@@ -28,12 +28,25 @@ pub struct SandboxPlan {
     pub nginx: Vec<PathBuf>,
 }
 
+impl SandboxPlan {
+    /// Whether this one allows the application anything that another one does not.
+    pub(crate) fn relaxes(&self, other: &Self) -> bool {
+        let goes_off = |now: &Protection, before: &Protection| before.is_on() && !now.is_on();
+        let is_open = |path: &PathBuf| other.application.iter().any(|old| path.starts_with(old));
+        goes_off(&self.landlock, &other.landlock)
+            || goes_off(&self.seccomp, &other.seccomp)
+            || (other.landlock.is_on() && !self.application.iter().all(is_open))
+    }
+}
+
 /// A part of the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protection {
     /// It is on, with the version of the kernel's interface where it has one.
     On(Option<u32>),
+    /// It is on, but lets this folder through, which the launcher needs closed.
+    OnBut(Option<u32>, PathBuf),
     /// It is off, for this reason.
     Off(String),
 }
@@ -41,7 +54,7 @@ pub enum Protection {
 impl Protection {
     /// Whether it is on.
     pub fn is_on(&self) -> bool {
-        matches!(self, Self::On(_))
+        matches!(self, Self::On(_) | Self::OnBut(..))
     }
 
     fn of(key: &Setting<bool>, support: &Support) -> Self {
@@ -58,6 +71,12 @@ impl Display for Protection {
         match self {
             Self::On(Some(version)) => write!(f, "on (ABI {version})"),
             Self::On(None) => f.write_str("on"),
+            Self::OnBut(version, folder) => write!(
+                f,
+                "{}, but the launcher's own folder is open to the application: it is below {}",
+                Self::On(*version),
+                folder.display()
+            ),
             Self::Off(reason) => write!(f, "off: {reason}"),
         }
     }
@@ -99,6 +118,18 @@ pub(super) fn plan(
     }
     nginx.extend(more.iter().cloned());
     application.extend(more);
+    let landlock = match landlock {
+        // Under a root launcher the files there belong to other users.
+        Protection::On(version) if !host.root => {
+            let holds_it = application
+                .iter()
+                .find(|folder| runtime.starts_with(folder));
+            holds_it.map_or(Protection::On(version), |folder| {
+                Protection::OnBut(version, folder.clone())
+            })
+        }
+        other => other,
+    };
     SandboxPlan {
         landlock,
         seccomp: Protection::of(&config.seccomp, seccomp),

@@ -1,7 +1,7 @@
 //! Findings of the service's own nginx configuration.
 
 use crate::config::problem::Findings;
-use crate::host::snippets::UwsgiDirective;
+use crate::host::snippets::{MAX_SNIPPETS, MAX_TOTAL, UwsgiDirective};
 
 /// The name of the application's upstream in nginx.conf.
 const APPLICATION: &str = "application";
@@ -31,6 +31,20 @@ pub(super) fn check(directives: &[UwsgiDirective], findings: &mut Findings) {
                 format!("use {}", directive.name.replacen("uwsgi_", "proxy_", 1)),
             );
         }
+    }
+}
+
+/// Reports snippets that are more than the launcher reads.
+pub(super) fn check_number(too_many: bool, findings: &mut Findings) {
+    if too_many {
+        findings.problem(
+            "",
+            format!(
+                "the snippets in nginx/http.d or nginx/server.d are more than {MAX_SNIPPETS}, or larger than {} MiB",
+                MAX_TOTAL >> 20
+            ),
+            "let one snippet include the others by nginx's own include",
+        );
     }
 }
 

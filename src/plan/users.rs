@@ -80,6 +80,17 @@ pub(super) fn plan(
             ),
         );
     }
+    if let (Some(place), Some(user)) = (&host.folder.changeable_config, &application) {
+        findings.warning(
+            "",
+            format!(
+                "code of the application can change its own configuration, from the next start on also its user and its sandbox: {} may change {}",
+                user.name,
+                place.display()
+            ),
+            format!("chown root {0} && chmod go-w {0}", place.display()),
+        );
+    }
     if let (Some(place), Some(user)) = (&host.folder.changeable_snippet, &application) {
         findings.warning(
             "",

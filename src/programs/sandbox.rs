@@ -29,6 +29,7 @@ fn rules(plan: &Plan, own: Vec<PathBuf>, others: &[PathBuf]) -> SandboxRules {
             others: others.to_vec(),
         }),
         refuses_calls: sandbox.seccomp.is_on(),
+        refuses_typing: false,
     }
 }
 

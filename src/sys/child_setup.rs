@@ -34,6 +34,8 @@ pub(super) struct ChildSetup {
     /// The descriptors that it inherits beside the first three.
     pub(super) inherit: Vec<RawFd>,
     pub(super) user: Option<Credentials>,
+    /// Whether it leaves the launcher's session, and with it its terminal.
+    pub(super) own_session: bool,
     pub(super) batch: bool,
     pub(super) no_new_privs: bool,
     /// The mode bits that new files do not get; none: as the launcher has them.
@@ -46,6 +48,10 @@ pub(super) struct ChildSetup {
 impl ChildSetup {
     /// To be called in the child.
     pub(super) fn prepare(&self) -> io::Result<()> {
+        if self.own_session {
+            // Who has the terminal of a shell can type into it (ioctl_tty(2), TIOCSTI).
+            nix::unistd::setsid()?;
+        }
         close_others_on_exec()?;
         for fd in &self.inherit {
             // SAFETY: the descriptor is open: `Spawn` borrows it until the call of `spawn` returns.

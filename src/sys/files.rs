@@ -106,6 +106,21 @@ pub(crate) fn remove(path: &Path) -> Result<(), WriteError> {
     }
 }
 
+/// A path, of which the end may not exist yet, without the links in what exists of it.
+pub(crate) fn without_links(path: &Path) -> PathBuf {
+    let exists = |above: &&Path| above.symlink_metadata().is_ok();
+    let Some(above) = path.ancestors().find(exists) else {
+        return path.to_owned();
+    };
+    let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
+    let real = above.canonicalize().unwrap_or_else(|_| above.to_owned());
+    if rest.as_os_str().is_empty() {
+        real
+    } else {
+        real.join(rest)
+    }
+}
+
 /// Bytes that an unprivileged user may still write to the file system of a folder (statvfs(3)).
 pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
     let space = nix::sys::statvfs::statvfs(folder)?;

@@ -30,8 +30,17 @@ fn make_or_take(path: &Path, owner: Option<Owner>) -> io::Result<()> {
         Some((true, uid)) if uid == owner.map_or(own, |(uid, _)| uid) => Ok(()),
         // A folder of the launcher's that somebody has moved here has content.
         Some((is_folder, uid)) if !is_folder || uid != own || !is_empty(path)? => {
-            let what = format!("it belongs to the user {uid} already; remove it");
-            Err(io::Error::other(what))
+            // It was that of another user, whose files are not to be lost.
+            let aside = path.with_file_name(format!("home-of-{uid}"));
+            if aside.symlink_metadata().is_ok() {
+                let what = format!(
+                    "it belongs to the user {uid}, and so does {}",
+                    aside.display()
+                );
+                return Err(io::Error::other(what));
+            }
+            std::fs::rename(path, aside)?;
+            make_or_take(path, owner)
         }
         Some(_) | None => folders::create_folder(path, MODE, owner).map_err(|error| error.source),
     }
@@ -68,7 +77,8 @@ mod tests {
         std::fs::create_dir(&victim).unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&victim, &link).unwrap();
-        make(&link, other).unwrap_err();
+        make(&link, other).unwrap();
+        assert!(!link.is_symlink());
         let meta = std::fs::metadata(&victim).unwrap();
         assert_eq!(meta.uid(), own.as_raw());
         assert_ne!(meta.mode() & 0o7777, MODE);

@@ -9,7 +9,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
-use super::files::{WriteError, remove};
+use super::files::WriteError;
+use super::removal;
 
 /// Bytes of a lock file that are read; more than a process ID and a line end need.
 const MAX_PID_LENGTH: u64 = 32;
@@ -43,7 +44,11 @@ pub(crate) fn lock(path: &Path) -> Result<Lock, WriteError> {
             taken_or_held => return Ok(taken_or_held),
         }
     }
-    remove(path)?;
+    if let Err(error) = removal::remove_folder(path)
+        && path.symlink_metadata().is_ok()
+    {
+        return Err(error);
+    }
     let file = open_lock(path).map_err(failed)?;
     if !is_own(&file).map_err(failed)? {
         return Err(failed(io::Error::other(

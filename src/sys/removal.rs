@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, fstat, fstatat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::file_user::FileUser;
@@ -129,7 +129,14 @@ impl Walk {
                 .transpose()
                 .map_err(|_| Errno::EPERM)?;
             let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            let folder = openat(parent, name, flags, Mode::empty())?;
+            let folder = match openat(parent, name, flags, Mode::empty()) {
+                Err(Errno::EACCES) if user.or(other).is_some() => {
+                    // Its owner has closed it to itself. With that user's rights the call changes no other's files.
+                    fchmodat(parent, name, Mode::S_IRWXU, FchmodatFlags::FollowSymlink)?;
+                    openat(parent, name, flags, Mode::empty())?
+                }
+                opened => opened?,
+            };
             if fstat(&folder)?.st_uid != stat.st_uid {
                 // Somebody puts other folders in its place.
                 return Err(Errno::EAGAIN);

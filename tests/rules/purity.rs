@@ -40,6 +40,8 @@ const PURE: &[(&str, &[&str])] = &[
 const VALUES: &[(&str, &str)] = &[
     ("plan/", "crate::host::Host"),
     ("plan/", "crate::host::snippets::UwsgiDirective"),
+    ("plan/", "crate::host::snippets::MAX_SNIPPETS"),
+    ("plan/", "crate::host::snippets::MAX_TOTAL"),
     ("plan/", "crate::host::user::User"),
     ("plan/", "crate::host::programs::Nginx"),
     ("plan/", "crate::host::programs::Python"),

@@ -138,6 +138,14 @@ impl Machine {
             .collect()
     }
 
+    /// The main processes of the children in a role, of all generations.
+    pub(crate) fn processes_in(&self, role: Role) -> Vec<nix::unistd::Pid> {
+        self.children()
+            .filter(|(_, child)| child.label().role == role)
+            .filter_map(|(_, child)| child.state().pid())
+            .collect()
+    }
+
     /// The child that serves in a role: the one that a reload replaces.
     pub(crate) fn serving(&self, role: Role) -> Option<ChildId> {
         self.children.serving(role)

@@ -25,13 +25,12 @@ pub(super) fn reap(machine: &Machine) -> Vec<Reaped> {
     })
 }
 
-/// Kills a worker; false when the process is not a child of a supervised child. Its number comes from statistics that
-/// the workers' user could forge.
-pub(super) fn kill_worker(machine: &Machine, worker: Pid) -> bool {
-    let mut parents = machine
-        .children()
-        .filter_map(|(_, child)| child.state().pid());
-    let known = parents.any(|parent| family::is_child_of(worker, parent));
+/// Kills a worker of one of these main processes; false when it is a child of none of them. Its number comes from
+/// statistics that the workers' user could forge, and the process may be another program's.
+pub(super) fn kill_worker(parents: &[Pid], worker: Pid) -> bool {
+    let known = parents
+        .iter()
+        .any(|parent| family::is_child_of(worker, *parent));
     if known {
         process::signal(worker, Signal::SIGKILL);
     }

@@ -148,7 +148,8 @@ impl Runner {
             LoopCommand::Reload(answer) => self.request_reload(Some(answer)),
             LoopCommand::CountTooSlow(clients) => self.too_slow += clients,
             LoopCommand::RestartWorker(pid, answer) => {
-                let known = processes::kill_worker(&self.machine, pid);
+                let known =
+                    processes::kill_worker(&self.machine.processes_in(Role::Application), pid);
                 if known {
                     let now = self.now();
                     self.workers.killed(pid, ExitCause::Asked, now);
@@ -197,7 +198,7 @@ impl Runner {
             WatchdogFinding::Wish(Wish::Reload) => self.request_reload(None),
             WatchdogFinding::Wish(Wish::Stop) => self.request_stop(),
             WatchdogFinding::Overdue { pid: worker, .. } => {
-                processes::kill_worker(&self.machine, *worker);
+                processes::kill_worker(&[pid], *worker);
             }
         }
     }

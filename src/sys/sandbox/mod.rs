@@ -26,6 +26,8 @@ pub(crate) struct SandboxRules {
     pub(crate) writable: Option<Writable>,
     /// Whether the system calls are refused that no service needs.
     pub(crate) refuses_calls: bool,
+    /// Whether at least those are refused that type into a terminal.
+    pub(crate) refuses_typing: bool,
 }
 
 /// A sandbox for one start of a child.
@@ -40,10 +42,11 @@ impl Sandbox {
     pub(crate) fn prepare(rules: &SandboxRules) -> io::Result<Self> {
         Ok(Self {
             files: rules.writable.as_ref().map(landlock::ruleset).transpose()?,
-            calls: rules
-                .refuses_calls
-                .then(system_calls::program)
-                .transpose()?,
+            calls: match (rules.refuses_calls, rules.refuses_typing) {
+                (true, _) => Some(system_calls::program()?),
+                (false, true) => Some(system_calls::program_for_terminals()?),
+                (false, false) => None,
+            },
         })
     }
 
@@ -108,6 +111,7 @@ pub(crate) fn try_landlock() -> io::Result<()> {
     attempt(SandboxRules {
         writable: Some(Writable::default()),
         refuses_calls: false,
+        refuses_typing: false,
     })
 }
 
@@ -116,6 +120,7 @@ pub(crate) fn try_seccomp() -> io::Result<()> {
     attempt(SandboxRules {
         writable: None,
         refuses_calls: true,
+        refuses_typing: true,
     })
 }
 

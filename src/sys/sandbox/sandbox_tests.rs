@@ -31,6 +31,7 @@ fn writable(own: &[&Path], others: &[&Path]) -> SandboxRules {
             others: owned(others),
         }),
         refuses_calls: false,
+        refuses_typing: false,
     }
 }
 
@@ -83,6 +84,7 @@ fn refused() -> SandboxRules {
     SandboxRules {
         writable: None,
         refuses_calls: true,
+        refuses_typing: false,
     }
 }
 

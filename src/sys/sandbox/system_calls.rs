@@ -91,7 +91,14 @@ const NATIVE: (TargetArch, u32) = (TargetArch::aarch64, 0xC000_00B7);
 /// Numbers from here on are of the x32 ABI, which has the same architecture as x86-64; no other has so many calls.
 const X32: u32 = 0x4000_0000;
 
-/// The program for seccomp(2).
+/// Requests of ioctl(2) that type into a terminal, as if its user did: into a shell of root (ioctl_tty(2),
+/// ioctl_console(2)).
+const TYPING: [u64; 2] = [TIOCSTI, TIOCLINUX];
+/// include/uapi/asm-generic/ioctls.h
+const TIOCSTI: u64 = 0x5412;
+const TIOCLINUX: u64 = 0x541C;
+
+/// The program for seccomp(2) that refuses all calls of the list.
 pub(super) fn program() -> io::Result<BpfProgram> {
     let failed = io::Error::other::<seccompiler::BackendError>;
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
@@ -99,11 +106,34 @@ pub(super) fn program() -> io::Result<BpfProgram> {
     let namespaces = NAMESPACES.iter().map(|flag| makes(*flag));
     let namespaces = namespaces.collect::<Result<_, _>>().map_err(failed)?;
     rules.insert(libc::SYS_clone, namespaces);
+    compile(rules)
+}
+
+/// The program that refuses only to type into a terminal.
+pub(super) fn program_for_terminals() -> io::Result<BpfProgram> {
+    compile(BTreeMap::new())
+}
+
+fn compile(mut rules: BTreeMap<i64, Vec<SeccompRule>>) -> io::Result<BpfProgram> {
+    let failed = io::Error::other::<seccompiler::BackendError>;
+    let typing = TYPING.iter().map(|request| types(*request));
+    let typing = typing.collect::<Result<_, _>>().map_err(failed)?;
+    rules.insert(libc::SYS_ioctl, typing);
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal(libc::EPERM), NATIVE.0);
     let rest: BpfProgram = filter.and_then(TryInto::try_into).map_err(failed)?;
     let mut program = beginning();
     program.extend(rest);
     Ok(program)
+}
+
+/// A call of ioctl(2) with this request, of which the kernel looks at 32 bits.
+fn types(request: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(vec![SeccompCondition::new(
+        1,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Eq,
+        request,
+    )?])
 }
 
 /// A call of clone(2) with this flag.
