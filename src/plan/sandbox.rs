@@ -211,6 +211,15 @@ mod tests {
     }
 
     fn planned(text: &str, named: Vec<NamedPath>) -> (SandboxPlan, Findings) {
+        planned_in("/run/x", true, text, named)
+    }
+
+    fn planned_in(
+        runtime: &str,
+        root: bool,
+        text: &str,
+        named: Vec<NamedPath>,
+    ) -> (SandboxPlan, Findings) {
         let (config, mut findings) = crate::config::load(None, Some(text));
         let host = Host {
             sandbox: SandboxHost {
@@ -227,7 +236,8 @@ mod tests {
             },
             ..Host::bare()
         };
-        let plan = plan(&config, &host, Path::new("/run/x"), &mut findings);
+        let host = Host { root, ..host };
+        let plan = plan(&config, &host, Path::new(runtime), &mut findings);
         (plan, findings)
     }
 
@@ -242,6 +252,31 @@ mod tests {
         assert_eq!(plan.nginx, paths(&["/tmp", "/var/cache/x", "/var/tmp"]));
         assert_eq!(plan.landlock.to_string(), "on (ABI 4)");
         assert_eq!(plan.seccomp.to_string(), "off: not here");
+    }
+
+    #[test]
+    fn an_open_runtime_folder_is_told() {
+        let told = |runtime, root| {
+            let (plan, _) = planned_in(runtime, root, "{}", Vec::new());
+            assert!(plan.landlock.is_on());
+            plan.landlock.to_string()
+        };
+        assert_eq!(told("/run/x", false), "on (ABI 4)");
+        assert_eq!(told("/tmp/x", true), "on (ABI 4)");
+        let open = "on (ABI 4), but the launcher's own folder is open to the application: it is below /tmp";
+        assert_eq!(told("/tmp/x", false), open);
+    }
+
+    #[test]
+    fn a_larger_sandbox_is_a_relaxed_one() {
+        let wider = named("/var/cache/x", Some("/var/cache/x"), &[]);
+        let (before, _) = planned("{}", Vec::new());
+        let (after, _) = planned("{}", vec![wider]);
+        assert!(after.relaxes(&before));
+        assert!(!before.relaxes(&after) && !before.relaxes(&before));
+        let (off, _) = planned(r#"{"nginx_config": {"landlock": false}}"#, Vec::new());
+        assert!(off.relaxes(&before) && !before.relaxes(&off));
+        assert!(!after.relaxes(&off));
     }
 
     #[test]

@@ -185,6 +185,12 @@ impl Runner {
     }
 
     fn on_finding(&mut self, id: ChildId, pid: Pid, finding: &WatchdogFinding) {
+        if let WatchdogFinding::Overdue { pid: worker, .. } = finding
+            && !processes::kill_worker(&[pid], *worker)
+        {
+            // It has ended meanwhile, or the statistics are forged.
+            return;
+        }
         if let Some(plan) = self.children.plan(id) {
             watchdog::log(plan.name, finding);
         }
@@ -192,14 +198,13 @@ impl Runner {
         self.workers
             .on_finding(finding, &self.machine.main_processes(), now);
         match finding {
-            WatchdogFinding::WorkerEnded { .. } | WatchdogFinding::WorkerLost { .. } => {}
+            WatchdogFinding::WorkerEnded { .. }
+            | WatchdogFinding::WorkerLost { .. }
+            | WatchdogFinding::Overdue { .. } => {}
             WatchdogFinding::Hung { .. } => self.handle(Event::Hung(id, pid)),
             WatchdogFinding::Damaged => self.handle(Event::Damaged(id, pid)),
             WatchdogFinding::Wish(Wish::Reload) => self.request_reload(None),
             WatchdogFinding::Wish(Wish::Stop) => self.request_stop(),
-            WatchdogFinding::Overdue { pid: worker, .. } => {
-                processes::kill_worker(&[pid], *worker);
-            }
         }
     }
 

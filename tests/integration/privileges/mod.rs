@@ -1,6 +1,7 @@
 //! What code of the application can do that is in the hands of an attacker: nothing that its user may not do anyway.
 
 mod descriptors;
+mod reloads;
 mod rights;
 mod runtime;
 mod service_folder;
