@@ -34,8 +34,8 @@ pub(crate) struct Spawn<'a> {
     pub env: Option<Vec<(OsString, OsString)>>,
     /// Working directory; none: the launcher's own.
     pub cwd: Option<&'a Path>,
-    /// Stdout and stderr, with /dev/null as stdin and a session of its own, without a terminal. None: stdin, stdout,
-    /// stderr and terminal are the launcher's.
+    /// Stdout and stderr, with /dev/null as stdin and without a terminal. None: stdin, stdout, stderr and terminal are
+    /// the launcher's.
     pub output: Option<(BorrowedFd<'a>, BorrowedFd<'a>)>,
     /// Other descriptors that the child inherits, under the same numbers.
     pub inherit: Vec<BorrowedFd<'a>>,
@@ -93,11 +93,7 @@ pub(crate) fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
         source,
     };
     let mut command = Command::new(spawn.program);
-    command.args(spawn.args);
-    if spawn.output.is_none() {
-        // The terminal is the launcher's, and so is the session.
-        command.process_group(0);
-    }
+    command.args(spawn.args).process_group(0);
     if let Some(env) = spawn.env {
         command.env_clear().envs(env);
     }
@@ -116,7 +112,7 @@ pub(crate) fn spawn(spawn: Spawn<'_>) -> Result<Pid, SpawnError> {
             .map(std::os::fd::AsRawFd::as_raw_fd)
             .collect(),
         user: spawn.user.cloned(),
-        own_session: spawn.output.is_some(),
+        has_terminal: spawn.output.is_none(),
         batch: spawn.batch,
         no_new_privs: spawn.no_new_privs,
         umask: rights::original_umask(),
