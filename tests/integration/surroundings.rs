@@ -75,8 +75,11 @@ impl Launcher {
         let runtime = self.runtime.path();
         fs::create_dir(&runtime).unwrap();
         let runtime = runtime.display().to_string();
-        let options = format!("size={mebibytes}m,mode=755");
-        let mount = format!("mount -t tmpfs -o {options} none \"$0\" && exec \"$@\"");
+        // For whom the folder is, and how, may be decided later.
+        let of_folder = |format: &str| format!("$(stat -c %{format} \"$0\")");
+        let (mode, user) = (of_folder("a"), of_folder("u"));
+        let options = format!("size={mebibytes}m,mode={mode},uid={user},gid={user}");
+        let mount = format!("mount -t tmpfs -o \"{options}\" none \"$0\" && exec \"$@\"");
         self.through(&["unshare", "--mount", "sh", "-c", &mount, &runtime])
     }
 
@@ -87,7 +90,7 @@ impl Launcher {
         folders.extend(self.service.iter().map(|folder| folder.path().to_owned()));
         let binds: Vec<String> = folders
             .iter()
-            .map(|folder| format!("mount --bind {0} {0}", folder.display()))
+            .map(|folder| format!("mount --rbind {0} {0}", folder.display()))
             .collect();
         let script = format!(
             "{} && mount -o remount,bind,ro / && exec \"$0\" \"$@\"",

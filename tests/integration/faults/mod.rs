@@ -159,7 +159,7 @@ fn run_with_retries(fault: &Fault, rights: Rights) -> Report {
 fn run(fault: &Fault, rights: Rights) -> Report {
     let service = (fault.service)();
     let started = Instant::now();
-    let launcher = (fault.launcher)(Launcher::new(&service).with_rights(rights));
+    let launcher = (fault.launcher)(Launcher::new(&service)).with_rights(rights);
     let mut running = launcher.start();
     match fault.begin {
         Begin::Ready => running.wait_ready(),
