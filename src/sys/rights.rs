@@ -9,10 +9,11 @@ use nix::sys::stat::{Mode, umask};
 
 /// The capabilities that the launcher keeps for its whole life where it has them (capabilities(7)); all others are given
 /// up before a child is started. Each was found necessary by a run without it: docs/operations.md says for what.
-pub(crate) const KEPT: [Capability; 7] = [
+pub(crate) const KEPT: [Capability; 8] = [
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_KILL,
+    Capability::CAP_NET_ADMIN,
     Capability::CAP_SETGID,
     Capability::CAP_SETPCAP,
     Capability::CAP_SETUID,

@@ -63,8 +63,8 @@ fn each_of_them_is_asked_for() {
 #[test]
 fn all_others_are_given_up() {
     let running = Launcher::new(&compromised()).start_ready();
-    // chown, dac_override, kill, setgid, setuid, setpcap, sys_ptrace: capabilities(7) by their numbers.
-    let kept: u64 = [0, 1, 5, 6, 7, 8, 19]
+    // chown, dac_override, kill, setgid, setuid, setpcap, net_admin, sys_ptrace: capabilities(7) by their numbers.
+    let kept: u64 = [0, 1, 5, 6, 7, 8, 12, 19]
         .iter()
         .map(|number| 1 << number)
         .sum();
