@@ -4,11 +4,12 @@
 //! Handing it a socket would be less, but flask takes a socket only from its own reloader.
 #![expect(
     unsafe_code,
-    reason = "capget, capset and PR_CAP_AMBIENT have no safe form"
+    reason = "between fork and exec: the crate `caps` allocates"
 )]
 
 use std::io;
 
+use caps::{CapSet, Capability};
 use nix::unistd::Uid;
 
 /// `CAP_NET_BIND_SERVICE` (linux/capability.h).
@@ -42,13 +43,9 @@ pub(crate) fn first_unprivileged() -> u16 {
         .unwrap_or(1024)
 }
 
-/// Whether the launcher has the capability, and so can leave it to a child.
+/// Whether the launcher has the capability, and so can leave it to a child. What the system does not tell counts as no.
 pub(crate) fn may_be_granted() -> bool {
-    let mut words = [Words::default(); 2];
-    let mut header = header();
-    // SAFETY: both point to values with the layout that the kernel expects of this version, which outlive the call.
-    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, words.as_mut_ptr()) };
-    result == 0 && words[0].permitted & BIT != 0
+    caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_BIND_SERVICE).unwrap_or(false)
 }
 
 /// Changes the user of the calling process, which is root. It loses all capabilities, but for the one for low ports
