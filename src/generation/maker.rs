@@ -184,7 +184,8 @@ impl Maker {
     /// users, and the application may be able to change its own configuration.
     fn require_same_users(&self, context: &Context) -> Result<(), Failure> {
         let config = &context.config;
-        let mut findings = Findings::new(config.file.clone());
+        let mut findings = context.findings.clone();
+        let mut same = true;
         for (wanted, user) in [
             (&config.user, &self.user),
             (&config.nginx_user, &self.nginx_user),
@@ -193,12 +194,13 @@ impl Maker {
                 && wanted.value != user.name
             {
                 findings.problem(&wanted.at, CANNOT_CHANGE_USER, "restart the service");
+                same = false;
             }
         }
-        if findings.has_problems() {
-            return Err(Failure::Config(Problems(findings)));
+        if same {
+            return Ok(());
         }
-        Ok(())
+        Err(Failure::Config(Problems(findings)))
     }
 
     /// Adds a problem when the application can write the configuration, and the configuration gives it more than the

@@ -47,6 +47,16 @@ fn an_application_that_writes_its_configuration_stays_who_and_where_it_is() {
         let refused = running.run_command(&["reload"]);
         refused.assert_code(78).assert_says("a reload cannot");
     }
+    // All that is wrong is told at once.
+    let text = with("user", json!("nobody"));
+    service.write(
+        "config/config.json",
+        &text.replacen("\"nginx_config\":{", "\"nginx_config\":{\"gzp\":1,", 1),
+    );
+    let refused = running.run_command(&["reload"]);
+    refused.assert_code(78).assert_says("/nginx_config/user");
+    refused.assert_says("/nginx_config/gzp");
+    chmod(&file, 0o644, WORKER);
     let said = run(
         &running,
         "id -u; grep Seccomp: /proc/self/status; touch /var/lib/x",
