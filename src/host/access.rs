@@ -133,7 +133,8 @@ pub(crate) fn may_replace(user: &User, folder: &Path, entry: &Path) -> bool {
 /// What lets a user change a file without links, or put another in its place: the file, or a folder above it.
 pub(crate) fn changeable(user: &User, file: &Path) -> Option<PathBuf> {
     let meta = file.symlink_metadata().ok()?;
-    let writes = allows_writing(meta.mode(), (meta.uid(), meta.gid()), user);
+    let owner = (meta.uid(), meta.gid());
+    let writes = may(user, meta.mode(), owner, Permission::Write);
     if meta.uid() == user.uid || writes {
         return Some(file.to_owned());
     }
@@ -185,10 +186,6 @@ pub(crate) fn replaceable_above(user: &User, path: &Path) -> Option<PathBuf> {
     above
         .find(|(entry, folder)| may_replace(user, folder, entry))
         .map(|(_, folder)| folder.to_owned())
-}
-
-fn allows_writing(mode: u32, owner: (u32, u32), user: &User) -> bool {
-    allows(mode, owner, (user.uid, &groups(user)), Permission::Write)
 }
 
 /// The user's groups, as nginx and the launcher set them for the workers.
