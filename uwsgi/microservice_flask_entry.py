@@ -52,8 +52,9 @@ def _give_up(message, code=_NO_APPLICATION):
     if not _in_master:
         if _replaces_another():
             _wait_for_better_code()
-        # This is a worker, which uWSGI would replace for ever if it exited; with need-app this error ends uWSGI.
-        raise ImportError(message)
+        # This is a worker, and uWSGI replaces for ever those that exit, but not with this code (need-app). An exception
+        # would end uWSGI, too; before 2.0.26 with exit code 0 about once in six times: the worker interrupts it first.
+        code = _NO_APPLICATION
     os._exit(code)
 
 
