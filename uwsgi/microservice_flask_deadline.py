@@ -14,6 +14,7 @@ from _signal import getsignal, setitimer  # Those of `signal` convert numbers to
 
 import uwsgi
 from microservice_flask_records import is_own_frame, record, stack
+from microservice_flask_signals import disarm_ends
 
 # If the deadline interrupts the code of these modules, which takes only a moment, it is postponed by so many seconds,
 # so many times at most.
@@ -116,7 +117,9 @@ class Timer:
         """Replaces the worker, because the exception may have left a lock held or a connection half read."""
         self._install(signal.SIGALRM, signal.SIG_DFL)
         setitimer(_ITIMER_REAL, _KILL_AFTER)
-        os.kill(os.getpid(), signal.SIGHUP)
+        # Unlike kill(2), this returns when uWSGI's handler has run: the process ends after this request.
+        signal.raise_signal(signal.SIGHUP)
+        disarm_ends()
 
     def _warn_once(self):
         if not self._warned:

@@ -30,7 +30,6 @@ _HARD_END = 0.5
 # They cannot do anything in the first thread any more: exit(3) has freed what greenlet keeps for it in C++, and to ask for
 # it is a crash. So exit handlers run in another thread.
 _GREEN = {"gevent", "eventlet"}
-_END = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 _timeout = 5.0
 _theirs = None
@@ -54,9 +53,7 @@ def _leave():
     if _left_at:
         return
     _left_at = monotonic()
-    # A second signal would end the exit handlers in the middle, in whichever thread it arrives.
-    for number in _END:
-        signals.disarm(number)
+    signals.disarm_ends()
     _show()
     limit = None if os.path.exists(LEAVING_FILE) else _timeout
     if limit is not None:

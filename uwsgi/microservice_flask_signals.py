@@ -75,6 +75,13 @@ def disarm(number):
     set_action(number, handler.to_bytes(_POINTER, sys.byteorder).ljust(_SIZE, b"\0"))
 
 
+def disarm_ends():
+    """For a process that is about to end: a second signal would end its exit handlers in the middle, in whichever thread
+    it arrives."""
+    for number in _ENDING | {int(signal.SIGTERM)}:
+        disarm(number)
+
+
 def _handler(raw):
     return raw[:_POINTER]
 

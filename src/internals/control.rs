@@ -146,6 +146,10 @@ impl Application for InventedApplication {
         Ok(())
     }
 
+    fn finished(&self) -> Answer<'_, ()> {
+        Box::pin(async {})
+    }
+
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }

@@ -30,8 +30,12 @@ pub(crate) trait Application: Supervised {
     /// Makes it end the connections that clients hold open without a request (WebSockets): it will be stopped.
     fn end_open_connections(&self) -> Result<(), WriteError>;
 
-    /// Makes it finish its requests and exit, while its successor serves on the same socket.
+    /// Makes it take no further request, finish those that it has, and exit: its successor serves on the same socket, or
+    /// the service stops.
     fn retire(&self) -> io::Result<()>;
+
+    /// Waits until no request is in its workers, also when the clients of these have left.
+    fn finished(&self) -> Answer<'_, ()>;
 
     /// What is wrong with the application that serves, each with the remedy: text for operators.
     fn warnings(&self) -> Vec<String>;
@@ -168,4 +172,14 @@ pub(crate) enum WatchdogFinding {
         pid: Pid,
         request: RequestStatus,
     },
+}
+
+impl WatchdogFinding {
+    /// Whether it matters only while requests are taken: a program that finishes replaces no worker, and may be silent.
+    pub(crate) fn is_about_service(&self) -> bool {
+        match self {
+            Self::Hung { .. } | Self::Damaged | Self::WorkerLost { .. } | Self::Wish(_) => true,
+            Self::WorkerEnded { .. } | Self::Overdue { .. } => false,
+        }
+    }
 }

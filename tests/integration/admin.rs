@@ -203,7 +203,7 @@ fn without_a_living_worker_it_is_not_ready() {
 
 #[test]
 fn the_not_ready_reason_is_reported() {
-    let section = serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/no-such-page", "start_timeout": 6});
+    let section = serde_json::json!({"wsgi_worker_threads_count": 2, "health_check_path": "/no-such-page", "start_timeout": 12});
     let service = Service::new().nginx_config(&section);
     let mut running = Launcher::new(&service).start();
     let missing = "the health check /no-such-page answers 404";
@@ -212,7 +212,8 @@ fn the_not_ready_reason_is_reported() {
         answer.text().contains(missing).then_some(answer.status)
     });
     assert_eq!(told, 503);
-    let exit = running.wait_exit(Duration::from_secs(20));
+    // Time for the start and for the record, which comes when the reason has been the same for five seconds.
+    let exit = running.wait_exit(Duration::from_secs(30));
     assert_eq!(exit.code, Some(75), "{exit:?}\n{}", running.log.tail(30));
     assert!(
         running.log.contains("Not ready yet."),

@@ -7,6 +7,7 @@
 //! polls with a deadline. `harness` tests these. Each of the other modules tests one subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod abandoned;
 mod account;
 mod connection;
 mod family;

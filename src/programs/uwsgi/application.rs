@@ -31,6 +31,8 @@ const READY_POLL: Duration = Duration::from_millis(10);
 /// Pause between two health checks of a start: each is a request to the application, which may log it and query its own
 /// backends.
 const HEALTH_POLL: Duration = Duration::from_millis(500);
+/// Pause between two polls whether requests are left during a stop.
+const FINISH_POLL: Duration = Duration::from_millis(20);
 /// How long a probe waits for uWSGI when all workers that are known are gone; probes have short time limits themselves.
 const SERVES_TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -110,6 +112,20 @@ impl Application for UwsgiApplication {
             tracing::warn!(%error, "Cannot tell the old generation to close its WebSockets: they hold it until its time is up.");
         }
         file_user::as_owner_of(&self.watchdog.folder, || write_to_fifo(&self.fifo, FINISH))
+    }
+
+    fn finished(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            loop {
+                // The kernel still knows whose process is alive when uWSGI does not answer.
+                let workers = stats::read(&self.stats).await;
+                let workers = workers.unwrap_or_else(|_| self.stats.known());
+                if workers.iter().all(|worker| worker.serving().is_empty()) {
+                    return;
+                }
+                tokio::time::sleep(FINISH_POLL).await;
+            }
+        })
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -92,7 +92,9 @@ pub(crate) fn child(
         fast_signal: Signal::SIGTERM,
         ending_workers: Some(ENDING),
         stop: StopPolicy {
-            drain: None,
+            // TERM cuts what a worker is doing, and leaves out its exit handlers then (uwsgi_python_atexit in
+            // plugins/python/python_plugin.c), so it has to wait for the last request.
+            drain: Some(plan.stop_timeout),
             repeat: Some(REPEAT_TERM),
             stragglers: Some(STRAGGLERS),
             retires_on_request: true,

@@ -14,7 +14,8 @@ use crate::sys::reap::Exit;
 pub(crate) enum Action {
     /// Start a child and its readiness poll.
     Spawn(ChildId),
-    /// Make a child close each client connection after the next response.
+    /// Make a child finish what it has begun: a proxy closes each client connection after the next response, an
+    /// application takes no further request.
     Drain(ChildId),
     /// Send a child the signal that lets it finish its requests.
     StopGracefully(ChildId, Pid),
@@ -24,7 +25,7 @@ pub(crate) enum Action {
     Kill(ChildId, Pid),
     /// Send SIGKILL to a child's main process alone.
     KillMain(ChildId, Pid),
-    /// Send the stop signal to the workers of a child that have missed it, for which the child waits.
+    /// Send the stop signal to the workers of a child themselves: they have missed it, or the child would not pass it on.
     SignalStragglers(ChildId, Pid),
     /// Send SIGKILL to these workers.
     KillStragglers(ChildId, Pid),

@@ -21,8 +21,7 @@ pub(crate) struct ChildSpec {
 /// How a child is stopped.
 #[derive(Clone, Debug)]
 pub(crate) struct StopPolicy {
-    /// Before its stop signal, client connections are closed after each response, for this long at most; none: it has
-    /// no clients of its own.
+    /// Before its stop signal it finishes what it has begun, for this long at most; none: it gets the signal at once.
     pub(crate) drain: Option<Duration>,
     /// The graceful signal is repeated at this interval until the child has ended; none: it is sent once.
     pub(crate) repeat: Option<Duration>,
@@ -193,6 +192,14 @@ impl Child {
         matches!(self.state, ChildState::Running { .. })
     }
 
+    /// Whether it was asked to finish what it has begun, and has not got its stop signal.
+    pub(super) fn is_finishing(&self) -> bool {
+        matches!(
+            self.state,
+            ChildState::Draining { .. } | ChildState::Stopping { again: None, .. }
+        )
+    }
+
     /// Enters a state: the only place where a state changes.
     pub(super) fn enter(&mut self, next: ChildState, now: Uptime) {
         debug_assert!(
@@ -220,10 +227,17 @@ impl Child {
 
     /// Whether such an exit is what its stop signal, or its retirement, has asked for.
     pub(crate) fn ends_as_asked(&self, exit: Exit) -> bool {
-        matches!(
-            (self.state, exit),
-            (ChildState::Stopping { .. }, Exit::Code(_))
-        )
+        let asked = match self.state {
+            ChildState::Stopping { .. } => true,
+            ChildState::Draining { .. } => self.spec.stop.retires_on_request,
+            ChildState::Idle
+            | ChildState::Starting { .. }
+            | ChildState::Running { .. }
+            | ChildState::Killing { .. }
+            | ChildState::Backoff { .. }
+            | ChildState::Ended => false,
+        };
+        asked && matches!(exit, Exit::Code(_))
     }
 
     /// Whether the rest of its process group serves on after such an exit. A child that ends as it was asked to leaves

@@ -24,7 +24,7 @@ pub(crate) enum Event {
     NotReady(ChildId, Pid, String),
     /// A child serves.
     Ready(ChildId, Pid),
-    /// A draining child has no client connections left.
+    /// A draining child has nothing left to finish.
     Drained(ChildId, Pid),
     /// The watchdog found a child hung.
     Hung(ChildId, Pid),

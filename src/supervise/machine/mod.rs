@@ -9,7 +9,7 @@
 //! ```text
 //!            spawned            ready
 //!   Idle ───────────► Starting ───────► Running
-//!    ▲                   │ exit           │ exit        stop         drained or drain timeout
+//!    ▲                   │ exit           │ exit        stop        finished, or drain timeout
 //!    │ time              ▼                ▼      Running ───► Draining ───► Stopping ──exit──► Ended
 //!    └────────────── Backoff ◄────────────┘                                   │ deadline
 //!                        │ budget spent                                       ▼

@@ -16,7 +16,8 @@ pub(crate) enum ChildState {
     Starting { pid: Pid },
     /// It serves.
     Running { pid: Pid },
-    /// It serves, and closes each client connection after the next response, until `until` at the latest.
+    /// It finishes what it has begun, until `until` at the latest: a proxy closes each client connection after the next
+    /// response, an application takes no further request.
     Draining { pid: Pid, until: Uptime },
     /// It was sent its stop signal `signals` times; `again` is when the next one is due.
     Stopping {
@@ -53,6 +54,8 @@ impl ChildState {
                 Self::Starting { .. } | Self::Backoff { .. } | Self::Ended
             ),
             Self::Starting { .. } | Self::Running { .. } => next != Self::Idle,
+            // A child that retires, and whose stop signal must wait for its last request.
+            Self::Stopping { again: None, .. } if matches!(next, Self::Draining { .. }) => true,
             Self::Draining { .. } | Self::Stopping { .. } => matches!(
                 next,
                 Self::Stopping { .. } | Self::Killing { .. } | Self::Ended

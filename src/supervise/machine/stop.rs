@@ -129,8 +129,14 @@ impl Machine {
                         again,
                         signals: 1,
                     };
+                    let signal_workers =
+                        child.is_finishing() && child.spec.stop.stragglers.is_some();
                     self.transition(id, stopping);
-                    self.act(Action::StopFast(id, pid));
+                    self.act(if signal_workers {
+                        Action::SignalStragglers(id, pid)
+                    } else {
+                        Action::StopFast(id, pid)
+                    });
                 }
                 ChildState::Idle | ChildState::Backoff { .. } => {
                     self.transition(id, ChildState::Ended);
@@ -227,7 +233,7 @@ impl Machine {
             if child.label().role == Role::Proxy || !proxy_serves {
                 self.stop_child(id);
             }
-            // A retiring child is finishing its requests; without a proxy it has none left, so it gets the signal too.
+            // A retiring child is finishing its requests; without a proxy it gets no more, so it gets the signal too.
             if let Some(child) = self.children.get(id)
                 && let ChildState::Stopping {
                     pid, again: None, ..
@@ -235,7 +241,7 @@ impl Machine {
                 && child.spec.stop.repeat.is_some()
                 && !proxy_serves
             {
-                self.send_stop_signal(id, pid);
+                self.drain_or_signal(id, pid);
             }
         }
     }
@@ -253,19 +259,26 @@ impl Machine {
                 self.kill(id);
             }
             ChildState::Starting { pid } => self.send_stop_signal(id, pid),
-            ChildState::Running { pid } => match child.spec.stop.drain {
-                Some(limit) => {
-                    let until = self.now.after(limit);
-                    self.transition(id, ChildState::Draining { pid, until });
-                    self.act(Action::Drain(id));
-                }
-                None => self.send_stop_signal(id, pid),
-            },
+            ChildState::Running { pid } => self.drain_or_signal(id, pid),
             ChildState::Draining { .. }
             | ChildState::Stopping { .. }
             | ChildState::Killing { .. }
             | ChildState::Ended => {}
         }
+    }
+
+    /// Lets a child finish what it has begun, where it can; its stop signal follows.
+    fn drain_or_signal(&mut self, id: ChildId, pid: Pid) {
+        let limit = self
+            .children
+            .get(id)
+            .and_then(|child| child.spec.stop.drain);
+        let Some(limit) = limit else {
+            return self.send_stop_signal(id, pid);
+        };
+        let until = self.now.after(limit);
+        self.transition(id, ChildState::Draining { pid, until });
+        self.act(Action::Drain(id));
     }
 
     pub(super) fn drained(&mut self, id: ChildId, pid: Pid) {

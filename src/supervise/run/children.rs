@@ -107,9 +107,14 @@ impl ManagedChildren {
             return;
         };
         drain::begin(plan);
-        if let Some(pid) = pid {
-            let task = drain::wait(id, pid, plan.program.clone(), self.events.clone());
-            self.set_task(id, task);
+        let Some(pid) = pid else {
+            return;
+        };
+        let task = drain::wait(id, pid, plan.program.clone(), self.events.clone());
+        match plan.program {
+            Program::Proxy(_) => self.set_task(id, task),
+            // Its watchdog stays: it ends requests that cannot be interrupted.
+            Program::Application(_) => drop(tokio::task::spawn_local(task)),
         }
     }
 

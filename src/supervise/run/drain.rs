@@ -1,4 +1,5 @@
-//! Drains a proxy: its client connections are closed, and new ones are refused.
+//! Drains a child before its stop signal. The client connections of a proxy are closed, and new ones are refused; an
+//! application finishes its requests, those whose clients have left and what runs after a response included.
 
 use nix::unistd::Pid;
 
@@ -10,13 +11,21 @@ use crate::supervise::machine::reload::LAST_CONNECTIONS;
 use crate::supervise::program::Program;
 use crate::sys::socket_filter;
 
-/// Makes a proxy close each connection after the next response.
+/// Makes a proxy close each connection after the next response, and an application take no further request.
 pub(super) fn begin(plan: &ChildPlan) {
-    if let Program::Proxy(proxy) = &plan.program
-        && let Err(error) = proxy.begin_drain()
-    {
+    match &plan.program {
         // Only clients that reuse a connection at the moment at which it is closed get an error.
-        tracing::warn!(child = plan.name, %error, "Cannot begin the drain: clients that reuse a connection during the stop may be reset.");
+        Program::Proxy(proxy) => {
+            if let Err(error) = proxy.begin_drain() {
+                tracing::warn!(child = plan.name, %error, "Cannot begin the drain: clients that reuse a connection during the stop may be reset.");
+            }
+        }
+        // Its requests are waited for all the same.
+        Program::Application(application) => {
+            if let Err(error) = application.retire() {
+                tracing::warn!(child = plan.name, %error, "Cannot tell the application to take no further requests: those whose clients have left may delay the stop.");
+            }
+        }
     }
 }
 
@@ -39,11 +48,17 @@ pub(super) fn end(plan: &ChildPlan) {
     }
 }
 
-/// Sends an event when no client is connected any more; none when the proxy cannot be polled.
+/// Sends an event when a proxy has no client any more, and an application no request; none when a proxy cannot be
+/// polled.
 pub(super) async fn wait(id: ChildId, pid: Pid, program: Program, events: EventSender) {
-    if let Program::Proxy(proxy) = program
-        && proxy.drained().await
-    {
+    let drained = match program {
+        Program::Proxy(proxy) => proxy.drained().await,
+        Program::Application(application) => {
+            application.finished().await;
+            true
+        }
+    };
+    if drained {
         events.machine(Event::Drained(id, pid)).await;
     }
 }

@@ -14,7 +14,7 @@ use super::reload::{Caller, Reloads};
 use super::report::{CountsByCause, LauncherInfo};
 use super::setup::Setup;
 use super::worker_account::{self, WorkerAccount};
-use super::{announce, processes, report, snapshot, stop_log, watchdog};
+use super::{announce, processes, report, snapshot, stop_log};
 use crate::logs::Logs;
 use crate::logs::record::WorkerEvent;
 use crate::status::GenerationInfo;
@@ -28,7 +28,7 @@ use crate::supervise::machine::event::{Event, NewGeneration};
 use crate::supervise::machine::identity::{ChildId, Role};
 use crate::supervise::machine::outcome::{NotMade, Outcome};
 use crate::supervise::machine::state::{ChildState, Phase};
-use crate::supervise::program::{Program, WatchdogFinding, Wish};
+use crate::supervise::program::Program;
 use crate::supervise::uptime::Uptime;
 use crate::supervise::worker_exits::ExitCause;
 use crate::sys::process;
@@ -161,7 +161,7 @@ impl Runner {
         }
     }
 
-    fn request_stop(&mut self) {
+    pub(super) fn request_stop(&mut self) {
         let first = !matches!(self.machine.phase(), Phase::Stopping { .. });
         self.handle(Event::StopRequested);
         let application = self.serving_program(Role::Application);
@@ -171,7 +171,7 @@ impl Runner {
         }
     }
 
-    fn request_reload(&mut self, caller: Option<Caller>) {
+    pub(super) fn request_reload(&mut self, caller: Option<Caller>) {
         self.reloads.arrive(caller);
         self.handle(Event::ReloadRequested);
     }
@@ -181,30 +181,6 @@ impl Runner {
         let state = self.machine.child(id).map(Child::state);
         if state == Some(ChildState::Running { pid }) {
             self.children.watch(id, pid);
-        }
-    }
-
-    fn on_finding(&mut self, id: ChildId, pid: Pid, finding: &WatchdogFinding) {
-        if let WatchdogFinding::Overdue { pid: worker, .. } = finding
-            && !processes::kill_worker(&[pid], *worker)
-        {
-            // It has ended meanwhile, or the statistics are forged.
-            return;
-        }
-        if let Some(plan) = self.children.plan(id) {
-            watchdog::log(plan.name, finding);
-        }
-        let now = self.now();
-        self.workers
-            .on_finding(finding, &self.machine.main_processes(), now);
-        match finding {
-            WatchdogFinding::WorkerEnded { .. }
-            | WatchdogFinding::WorkerLost { .. }
-            | WatchdogFinding::Overdue { .. } => {}
-            WatchdogFinding::Hung { .. } => self.handle(Event::Hung(id, pid)),
-            WatchdogFinding::Damaged => self.handle(Event::Damaged(id, pid)),
-            WatchdogFinding::Wish(Wish::Reload) => self.request_reload(None),
-            WatchdogFinding::Wish(Wish::Stop) => self.request_stop(),
         }
     }
 
@@ -261,7 +237,7 @@ impl Runner {
     }
 
     /// Passes an event to the machine, and carries out its actions and those of the events that they cause at once.
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         let mut actions: VecDeque<Action> = self.machine.on(event, self.now()).into();
         while let Some(action) = actions.pop_front() {
             if let Some(event) = self.perform(action) {
@@ -344,7 +320,7 @@ impl Runner {
         snapshot::snapshot(&self.machine, &self.children, report, details)
     }
 
-    fn now(&self) -> Uptime {
+    pub(super) fn now(&self) -> Uptime {
         Uptime(self.started.elapsed())
     }
 }

@@ -58,7 +58,8 @@ fn pools_of_forked_processes() {
     let mut life = Trial::new("multiprocessing").start();
     life.live();
     life.stop();
-    life.assert_quiet(&[]);
+    // The processes of the pool of the worker that was killed find nobody who takes their results.
+    life.assert_quiet(&["BrokenPipeError"]);
 }
 
 /// They need a Python that can be run: sys.executable.

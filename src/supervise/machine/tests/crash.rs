@@ -48,8 +48,8 @@ fn a_stop_waits_for_survivors_without_a_successor() {
     service.on(Event::Exited(pid(21), Exit::Code(0)), at(1750));
     let gone = deeds(service.on(Event::SurvivorsGone(SURVIVORS), at(1800)));
     assert!(
-        gone.contains(&Action::StopGracefully(APP, pid(10))),
-        "the application is stopped once no proxy is left: {gone:?}"
+        gone.contains(&Action::Drain(APP)),
+        "the application finishes once no proxy is left: {gone:?}"
     );
     service.on(Event::Exited(pid(10), Exit::Code(0)), at(1900));
     assert_eq!(*service.phase(), Phase::Done(Outcome::Stopped));

@@ -42,7 +42,7 @@ fn app() -> ChildSpec {
     ChildSpec {
         label: APP_LABEL,
         stop: StopPolicy {
-            drain: None,
+            drain: Some(STOP_TIMEOUT),
             repeat: Some(Duration::from_millis(100)),
             stragglers: Some(StragglerPolicy {
                 every: 10,

@@ -184,10 +184,22 @@ fn a_stop_ends_a_candidate_once_no_proxy_is_left() {
     assert!(stop.contains(&Action::Retire(NEW_APP, pid(11))), "{stop:?}");
     service.on(Event::Exited(pid(20), Exit::Code(0)), at(2600));
     let gone = deeds(service.on(Event::Exited(pid(21), Exit::Code(0)), at(2610)));
+    assert!(gone.contains(&Action::Drain(NEW_APP)), "{gone:?}");
+    let finished = deeds(service.on(Event::Drained(NEW_APP, pid(11)), at(2700)));
+    assert_eq!(finished, [Action::StopGracefully(NEW_APP, pid(11))]);
+}
+
+#[test]
+fn a_fast_stop_cuts_a_generation_that_finishes() {
+    let mut service = reloading();
+    service.on(Event::StopRequested, at(2000));
+    let fast = deeds(service.on(Event::StopRequested, at(2500)));
+    // Its main process has been asked to finish already, and does not pass on another signal.
     assert!(
-        gone.contains(&Action::StopGracefully(NEW_APP, pid(11))),
-        "{gone:?}"
+        fast.contains(&Action::SignalStragglers(NEW_APP, pid(11))),
+        "{fast:?}"
     );
+    assert!(fast.contains(&Action::StopFast(APP, pid(10))), "{fast:?}");
 }
 
 #[test]

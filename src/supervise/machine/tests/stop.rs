@@ -15,11 +15,41 @@ fn stops_the_proxy_first_and_the_application_after() {
         [Action::StopGracefully(PROXY, pid(20))]
     );
     let exited = deeds(service.on(Event::Exited(pid(20), Exit::Code(0)), at(3000)));
-    assert_eq!(exited, [Action::StopGracefully(APP, pid(10))]);
+    assert_eq!(exited, [Action::Drain(APP)]);
+    // What it does for clients that have left takes its time.
+    assert_eq!(deeds(service.on(Event::Timer, at(9000))), []);
+    let finished = deeds(service.on(Event::Drained(APP, pid(10)), at(9500)));
+    assert_eq!(finished, [Action::StopGracefully(APP, pid(10))]);
+    let repeated = deeds(service.on(Event::Timer, at(9600)));
+    assert_eq!(repeated, [Action::StopGracefully(APP, pid(10))]);
+    service.on(Event::Exited(pid(10), Exit::Code(0)), at(9650));
+    assert_eq!(*service.phase(), Phase::Done(Outcome::Stopped));
+}
+
+#[test]
+fn an_application_that_ends_when_it_has_finished_has_stopped() {
+    let mut service = serving();
+    service.on(Event::StopRequested, at(1000));
+    service.on(Event::Timer, at(1500));
+    service.on(Event::Exited(pid(20), Exit::Code(0)), at(2000));
+    let child = service.child(APP).unwrap();
+    assert!(child.ends_as_asked(Exit::Code(0)));
+    assert!(!child.ends_as_asked(Exit::Signal(9)));
+    service.on(Event::Exited(pid(10), Exit::Code(0)), at(2500));
+    assert_eq!(*service.phase(), Phase::Done(Outcome::Stopped));
+    assert_eq!(service.on(Event::Drained(APP, pid(10)), at(2510)), []);
+}
+
+#[test]
+fn a_second_request_cuts_what_the_application_finishes() {
+    let mut service = serving();
+    service.on(Event::StopRequested, at(1000));
+    service.on(Event::Timer, at(1500));
+    service.on(Event::Exited(pid(20), Exit::Code(0)), at(2000));
+    let fast = deeds(service.on(Event::StopRequested, at(3000)));
+    assert_eq!(fast, [Action::SignalStragglers(APP, pid(10))]);
     let repeated = deeds(service.on(Event::Timer, at(3100)));
     assert_eq!(repeated, [Action::StopGracefully(APP, pid(10))]);
-    service.on(Event::Exited(pid(10), Exit::Code(0)), at(3150));
-    assert_eq!(*service.phase(), Phase::Done(Outcome::Stopped));
 }
 
 #[test]
@@ -178,7 +208,7 @@ fn an_application_that_crashes_while_the_proxy_drains_comes_back() {
     service.on(Event::Ready(APP, pid(11)), at(1400));
     service.on(Event::Timer, at(1500));
     let exited = deeds(service.on(Event::Exited(pid(20), Exit::Code(0)), at(1600)));
-    assert_eq!(exited, [Action::StopGracefully(APP, pid(11))]);
+    assert_eq!(exited, [Action::Drain(APP)]);
 }
 
 #[test]
@@ -218,7 +248,8 @@ fn workers_that_miss_their_stop_signal_get_one_and_are_killed_after_five_seconds
     let mut service = serving();
     service.on(Event::StopRequested, at(1000));
     service.on(Event::Timer, at(1500));
-    service.on(Event::Exited(pid(20), Exit::Code(0)), at(2000));
+    service.on(Event::Exited(pid(20), Exit::Code(0)), at(1990));
+    service.on(Event::Drained(APP, pid(10)), at(2000));
     let mut helped = Vec::new();
     for n in 1..70 {
         for deed in deeds(service.on(Event::Timer, at(2000 + n * 100))) {
