@@ -45,10 +45,11 @@ def install(timeout):
     _finalizers.extend(info for info in weakref.finalize._registry.values() if info.atexit)
     theirs = getattr(uwsgi, "atexit", None)
     _theirs = theirs if callable(theirs) else None
-    uwsgi.atexit = _leave
+    uwsgi.atexit = leave
 
 
-def _leave():
+def leave():
+    """Runs the exit handlers of the process, once."""
     global _left_at
     if _left_at:
         return

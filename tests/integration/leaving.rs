@@ -101,6 +101,29 @@ fn jobs_and_exit_handlers_are_finished_at_a_reload() {
     assert_eq!((service.noted("job"), service.noted("flushed")), (1, 2));
 }
 
+/// uWSGI cancels threads that have served, and takes their requests for unfinished then.
+#[test]
+fn exit_handlers_run_at_a_reload_whichever_threads_have_served() {
+    let section = json!({"wsgi_worker_threads_count": 4, "wsgi_processes": 1});
+    let prelude = "atexit.register(write, 'flushed')";
+    let service = service(prelude, &section, &json!({}));
+    let running = Launcher::new(&service).start_ready();
+    for round in 1..=3 {
+        let served: Vec<_> = [0.6, 0.9, 1.2, 1.5]
+            .map(|seconds| Request::get(format!("/delay/{seconds}?note=begun")))
+            .map(|request| background(running.address, request))
+            .into();
+        service.wait_for_notes("begun", round * 4);
+        let old = running.uwsgi_master();
+        assert_eq!(running.run_command(&["reload"]).exit.code, Some(0));
+        for answer in served {
+            assert_eq!(answer.join().unwrap().unwrap().status, 200);
+        }
+        old.wait_gone(Duration::from_secs(10));
+        assert_eq!(service.noted("flushed"), round);
+    }
+}
+
 #[test]
 fn what_outlasts_the_stop_is_cut_and_the_exit_code_tells() {
     let service = service("", &slots(2, 3), &json!({}));
