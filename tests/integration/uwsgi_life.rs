@@ -176,10 +176,15 @@ fn assert_seen(running: &Running, service: &Service, option: &str, effect: &Effe
 fn lose_a_worker(running: &mut Running) {
     let before = running.uwsgi_workers().len();
     let worker = until(SOON, "a worker to kill", || {
-        // One that answers may just be leaving, when it is recycled.
-        let pid: i32 = running.get_ok("/pid").text().parse().unwrap();
+        // One that answers may just be leaving, when it is recycled; mules and spoolers are no workers.
+        let status = running.status();
+        let idle = status["workers"].as_array().unwrap().iter();
+        let idle = idle.filter(|worker| worker["state"] == "idle");
+        let pids: Vec<_> = idle.map(|worker| worker["pid"].as_i64()).collect();
         let workers = running.uwsgi_workers();
-        workers.into_iter().find(|worker| worker.pid == pid)
+        workers
+            .into_iter()
+            .find(|worker| pids.contains(&Some(worker.pid.into())))
     });
     worker.signal(Signal::SIGKILL);
     worker.wait_gone(SOON);

@@ -63,7 +63,7 @@ pub(super) fn broken_snippet(scene: &mut Scene) {
 /// The canary starts but its health check fails: the reload is rolled back after the timeout, with this reason.
 pub(super) fn sick(scene: &mut Scene) {
     let sick = json!({"use_nginx": true, "nginx_config": {
-        "wsgi_worker_threads_count": SLOTS, "health_check_path": "/no-such-page", "start_timeout": 2}});
+        "wsgi_worker_threads_count": SLOTS, "health_check_path": "/no-such-page", "start_timeout": 4}});
     scene.service.write("config/config.json", &sick.to_string());
     is_refused(scene, &[75], "the health check /no-such-page answers 404");
 }
