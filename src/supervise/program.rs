@@ -34,7 +34,7 @@ pub(crate) trait Application: Supervised {
     /// the service stops.
     fn retire(&self) -> io::Result<()>;
 
-    /// Waits until no request is in its workers, also when the clients of these have left.
+    /// Waits until no request is in its workers, also when the clients of these have left. The limit is the caller's.
     fn finished(&self) -> Answer<'_, ()>;
 
     /// What is wrong with the application that serves, each with the remedy: text for operators.

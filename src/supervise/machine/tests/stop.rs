@@ -26,12 +26,18 @@ fn stops_the_proxy_first_and_the_application_after() {
     assert_eq!(*service.phase(), Phase::Done(Outcome::Stopped));
 }
 
-#[test]
-fn an_application_that_ends_when_it_has_finished_has_stopped() {
+/// A service whose proxy has stopped, and whose application finishes what it has begun.
+fn finishing() -> Machine {
     let mut service = serving();
     service.on(Event::StopRequested, at(1000));
     service.on(Event::Timer, at(1500));
     service.on(Event::Exited(pid(20), Exit::Code(0)), at(2000));
+    service
+}
+
+#[test]
+fn an_application_that_ends_when_it_has_finished_has_stopped() {
+    let mut service = finishing();
     let child = service.child(APP).unwrap();
     assert!(child.ends_as_asked(Exit::Code(0)));
     assert!(!child.ends_as_asked(Exit::Signal(9)));
@@ -42,10 +48,7 @@ fn an_application_that_ends_when_it_has_finished_has_stopped() {
 
 #[test]
 fn a_second_request_cuts_what_the_application_finishes() {
-    let mut service = serving();
-    service.on(Event::StopRequested, at(1000));
-    service.on(Event::Timer, at(1500));
-    service.on(Event::Exited(pid(20), Exit::Code(0)), at(2000));
+    let mut service = finishing();
     let fast = deeds(service.on(Event::StopRequested, at(3000)));
     assert_eq!(fast, [Action::SignalStragglers(APP, pid(10))]);
     let repeated = deeds(service.on(Event::Timer, at(3100)));
@@ -76,10 +79,7 @@ fn second_request_cuts_and_third_kills() {
 
 #[test]
 fn what_does_not_stop_in_time_is_killed() {
-    let mut service = serving();
-    service.on(Event::StopRequested, at(1000));
-    service.on(Event::Timer, at(1500));
-    service.on(Event::Exited(pid(20), Exit::Code(0)), at(2000));
+    let mut service = finishing();
     let deadline = deeds(service.on(Event::Timer, at(31_000)));
     assert!(
         deadline.contains(&Action::Kill(APP, pid(10))),
@@ -245,10 +245,7 @@ fn signals_to_the_process_and_its_group_are_one_request() {
 
 #[test]
 fn workers_that_miss_their_stop_signal_get_one_and_are_killed_after_five_seconds() {
-    let mut service = serving();
-    service.on(Event::StopRequested, at(1000));
-    service.on(Event::Timer, at(1500));
-    service.on(Event::Exited(pid(20), Exit::Code(0)), at(1990));
+    let mut service = finishing();
     service.on(Event::Drained(APP, pid(10)), at(2000));
     let mut helped = Vec::new();
     for n in 1..70 {
