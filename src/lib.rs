@@ -5,8 +5,8 @@
 //!                                  ├─► generation: folder, files and children of one plan
 //!                                  │      └─► programs::{nginx, uwsgi} ─► supervise ─► sys ─► processes
 //!                                  │             supervise::machine decides (pure), supervise::run acts
-//!                                  ├─► control (answers HTTP requests to a running launcher) ◄─── client
-//!                                  └─► logs ◄── pipes of every child; telemetry: the launcher's own events
+//!                                  ├─► telemetry: one sampler, one report ─► control (answers HTTP requests) ◄─── client
+//!                                  └─► logs ◄── pipes of every child; events: the launcher's own
 //! ```
 //! `docs/architecture.md` says where to look, and follows data through the files.
 //!
@@ -15,23 +15,24 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `commands` | everything |
-//! | `internals` (for tests and benchmarks) | `config`, `control`, `host`, `http`, `logs`, `plan`, `programs`, `queue`, `reload_answer`, `render`, `status`, `supervise`, `sys` |
+//! | `internals` (for tests and benchmarks) | `config`, `control`, `host`, `http`, `logs`, `plan`, `programs`, `queue`, `reload_answer`, `render`, `status`, `supervise`, `sys`, `telemetry` |
 //! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
-//! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `runtime_dir`, `status`, `supervise`, `sys` |
+//! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `runtime_dir`, `status`, `supervise`, `sys`, `telemetry/pace` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |
-//! | `control` | `exit`, `http`, `reload_answer`, `status`, `supervise` |
+//! | `control` | `exit`, `http`, `reload_answer`, `status`, `supervise`, `telemetry` |
 //! | `console` | `exit` |
 //! | `exit` | `config`, `http`, `reload_answer`, `render`, `supervise`, `sys` |
-//! | `programs` | `host/user`, `http`, `logs`, `plan`, `queue`, `status`, `supervise`, `sys` |
+//! | `programs` | `host/user`, `http`, `logs`, `plan`, `queue`, `status`, `supervise`, `sys`, `telemetry/pace` |
 //! | `queue` | `status`, `sys` |
 //! | `supervise` | `logs`, `reload_answer`, `status`, `sys` |
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
-//! | `telemetry` | `logs` |
+//! | `telemetry` | `logs`, `status`, `supervise`, `sys` |
+//! | `events` | `logs` |
 //! | `render` | `host`, `plan` |
 //! | `plan` | `config`, `host`, `logs/options` |
 //! | `config` | `logs/options`, `sys/files` |
 //! | `host`, `runtime_dir` | `sys` |
-//! | `cli`, `http`, `logs`, `reload_answer`, `status`, `supervise/uptime`, `sys` | nothing of ours |
+//! | `cli`, `http`, `logs`, `reload_answer`, `status`, `supervise/uptime`, `sys`, `telemetry/pace` | nothing of ours |
 //!
 //! # Invariants
 //!
@@ -47,6 +48,7 @@ mod config;
 mod console;
 mod context;
 mod control;
+mod events;
 mod exit;
 mod generation;
 mod host;

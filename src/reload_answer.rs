@@ -24,3 +24,13 @@ pub(crate) enum ReloadOutcome {
     /// The configuration is wrong; the old generation serves on.
     Invalid,
 }
+
+impl ReloadOutcome {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Committed,
+        Self::RolledBack,
+        Self::Refused,
+        Self::Invalid,
+    ];
+}

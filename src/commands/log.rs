@@ -2,10 +2,12 @@
 
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 use crate::cli::{LogFormat, ServiceOptions};
 use crate::context::Context;
 use crate::exit::Failure;
+use crate::logs::observed::Observer;
 use crate::logs::{self, Format, Logs, Source};
 use crate::plan::Plan;
 
@@ -26,14 +28,19 @@ pub(crate) fn format(options: &ServiceOptions, context: &Context) -> Format {
     }
 }
 
-/// Starts the log and sends the launcher's own events to it.
-pub(crate) fn start(format: Format, plan: &Plan) -> Result<Logs, Failure> {
+/// Starts the log, lets `observer` count what passes, and sends the launcher's own events to it.
+pub(crate) fn start(
+    format: Format,
+    plan: &Plan,
+    observer: Arc<dyn Observer>,
+) -> Result<Logs, Failure> {
     let refused = |what| move |source: io::Error| Failure::System { what, source };
     let out = io::stdout()
         .as_fd()
         .try_clone_to_owned()
         .map_err(refused("duplicate stdout"))?;
     let logs = logs::start(format, plan.log, out).map_err(refused("start the log"))?;
+    logs.set_observer(observer);
     // nginx opens its stdout again by name (/dev/stdout), and so may the application. Neither may open the other's.
     for source in logs::Source::PIPED {
         let user = match source {
@@ -47,6 +54,6 @@ pub(crate) fn start(format: Format, plan: &Plan) -> Result<Logs, Failure> {
             source: error.into(),
         })?;
     }
-    crate::telemetry::init(logs.emitter()).map_err(|error| Failure::Bug(error.to_string()))?;
+    crate::events::init(logs.emitter()).map_err(|error| Failure::Bug(error.to_string()))?;
     Ok(logs)
 }

@@ -21,6 +21,7 @@ use crate::generation::{environment, files, warnings};
 use crate::host::home::Home;
 use crate::http::server;
 use crate::logs::Logs;
+use crate::logs::observed::Observer;
 use crate::plan::Plan;
 use crate::plan::layout;
 use crate::plan::sandbox::Protection;
@@ -40,6 +41,10 @@ use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 use crate::sys::signals::Signals;
 use crate::sys::sockets::{self, BindError, Tcp};
+use crate::telemetry::counting::Counting;
+use crate::telemetry::pace::Pace;
+use crate::telemetry::reports::Reports;
+use crate::telemetry::sampler::Sampler;
 
 /// Listen backlog of the control socket.
 const CONTROL_BACKLOG: u32 = 16;
@@ -81,7 +86,9 @@ pub(crate) fn serve(
     } = prepared;
     rights::give_up_capabilities(false).map_err(Failure::system("give up capabilities"))?;
     process::become_subreaper();
-    let logs = log::start(log::format(options, &context), &plan)?;
+    let counting = Arc::new(Counting::new(started));
+    let observer: Arc<dyn Observer> = Arc::<Counting>::clone(&counting);
+    let logs = log::start(log::format(options, &context), &plan, observer)?;
     announce(&context, &plan);
     for error in &runtime.left {
         tracing::warn!(%error, "Cannot remove all of an earlier run.");
@@ -99,14 +106,16 @@ pub(crate) fn serve(
         application: Arc::downgrade(&application),
         queue: RequestQueue::new(children::queue_limits(&plan)),
         disk: DiskWatch::new(&plan, files::nginx_owner(&plan)),
+        pace: Pace::default(),
     };
+    let pace = shared.pace.clone();
     let watch_queue = shared.queue.clone().watch(Weak::clone(&shared.application));
     let watch_disk = shared.disk.clone().run();
     let env = environment::variables(&context);
     let setup = Setup {
         children: vec![
-            children::uwsgi(&plan, application, &shared.queue, &env)?,
-            children::nginx(&plan, clients, &env)?,
+            children::uwsgi(&plan, application, &shared.queue, &pace, &env)?,
+            children::nginx(&plan, clients, &pace, &env)?,
         ],
         info: children::info(&context, &plan),
         start_timeout: plan.start_timeout,
@@ -126,7 +135,10 @@ pub(crate) fn serve(
     let run = async {
         tokio::task::spawn_local(watch_queue);
         tokio::task::spawn_local(watch_disk);
-        supervise(setup, logs, ports, bound.admin, control.ok()).await
+        let mut runner = Runner::new(setup, logs);
+        let accounts = runner.log_accounts();
+        let sampler = Sampler::new(started, runner.snapshots(), counting, accounts, pace);
+        supervise(runner, sampler.start(), ports, bound.admin, control.ok()).await
     };
     let (outcome, logs) = runtime::block_on(run)??;
     let left = left_behind::end();
@@ -239,8 +251,8 @@ fn control_socket(context: &Context) -> Result<UnixListener, BindError> {
 }
 
 async fn supervise(
-    setup: Setup,
-    logs: Logs,
+    mut runner: Runner,
+    reports: Reports,
     ports: Vec<u16>,
     admin: Option<Tcp>,
     control: Option<UnixListener>,
@@ -248,21 +260,28 @@ async fn supervise(
     let refused = |what| move |source| Failure::System { what, source };
     let signals = Signals::new().map_err(refused("handle signals"))?;
     let (commands, receiver) = commands::channel();
-    tokio::task::spawn_local(slow_watch::run(ports, commands.clone()));
+    let slow_watch = slow_watch::run(ports, runner.snapshots(), commands.clone());
+    tokio::task::spawn_local(slow_watch);
     let checks = Rc::new(HealthChecks::default());
     if let Some(admin) = admin {
         let rights = Rights::ReadOnly(admin.address);
         let listener = tokio::net::TcpListener::from_std(admin.into_listener())
             .map_err(refused("listen for the admin"))?;
-        let site = Site::new(commands.clone(), rights, Rc::clone(&checks));
+        let site = Site::new(
+            commands.clone(),
+            reports.clone(),
+            rights,
+            Rc::clone(&checks),
+        );
         answer_on(listener, site);
     }
     if let Some(control) = control {
         let listener =
             tokio::net::UnixListener::from_std(control).map_err(refused("listen for commands"))?;
-        answer_on(listener, Site::new(commands, Rights::Control, checks));
+        let site = Site::new(commands, reports, Rights::Control, checks);
+        answer_on(listener, site);
     }
-    Ok(Runner::new(setup, logs).run(signals, receiver).await)
+    Ok(runner.run(signals, receiver).await)
 }
 
 fn answer_on<L: server::Listener + 'static>(listener: L, site: Site) {

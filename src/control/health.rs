@@ -1,18 +1,24 @@
 //! Health checks: what /healthcheck answers. One check runs at a time, and all who ask meanwhile share its answer, so that
 //! many clients are one request to the application.
+//!
+//! Nobody waits for an application whose slots are all busy: it may hang, and a probe has little time. Then the last answer
+//! of the health path counts as long as it is recent, because a busy service is well.
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::status::{HealthReport, ServicePhase, WorkerStatus};
-use crate::supervise::commands::Snapshot;
-use crate::supervise::program::Health;
+use crate::status::{HealthReport, ServicePhase, StatusReport, WorkerStatus};
+use crate::supervise::program::{Application, Health};
+use crate::telemetry::reports::{Published, Reports};
 
 /// An answer of this age still tells how the service is: a check takes up to 8 s itself.
-const RECENT: Duration = Duration::from_secs(10);
+const RECENT: Duration = Duration::from_secs(15);
+/// How long a check may take while every slot is busy.
+const PATIENCE: Duration = Duration::from_millis(30);
 
 /// The answer of a check, as soon as there is one.
 type CheckAnswer = watch::Receiver<Option<HealthReport>>;
@@ -25,26 +31,71 @@ pub(crate) struct HealthChecks {
 }
 
 impl HealthChecks {
-    /// The answer of the check that runs, or of a new one; none when the launcher stops. Needs a `LocalSet`.
-    pub(super) async fn ask(self: &Rc<Self>, snapshot: Snapshot) -> Option<HealthReport> {
+    /// Passing: ready, and the health path answers. Warning: starting, or every slot is busy for longer than a moment.
+    /// Critical: anything else. Needs a `LocalSet`.
+    pub(super) async fn ask(
+        self: &Rc<Self>,
+        published: &Published,
+        mut reports: Reports,
+    ) -> HealthReport {
+        let report = &published.report;
+        let with_path = published
+            .application
+            .as_ref()
+            .and_then(|application| Some((application, application.health_path()?)));
+        let (application, path) = match with_path {
+            Some(with_path) if report.ready => with_path,
+            Some(_) | None => return without_check(report),
+        };
         let running = self.running.borrow().clone();
-        let mut answer = running.unwrap_or_else(|| self.begin(snapshot));
-        let report = answer.wait_for(Option::is_some).await.ok()?;
-        report.clone()
+        let answer = running.unwrap_or_else(|| self.begin(Rc::clone(application)));
+        let mut answer = pin!(completed(answer));
+        let mut is_busy = all_busy(report, path);
+        loop {
+            tokio::select! {
+                biased;
+                health = &mut answer => return health.unwrap_or_else(|| without_check(report)),
+                () = tokio::time::sleep(PATIENCE), if is_busy => return self.while_busy(report, path),
+                next = reports.next(), if !is_busy => match next {
+                    Some(next) => is_busy = all_busy(&next.report, path),
+                    None => return without_check(report),
+                },
+            }
+        }
     }
 
     /// A task of its own, because the client that has asked first may leave first.
-    fn begin(self: &Rc<Self>, snapshot: Snapshot) -> CheckAnswer {
+    fn begin(self: &Rc<Self>, application: Rc<dyn Application>) -> CheckAnswer {
         let (sender, receiver) = watch::channel(None);
         self.running.replace(Some(receiver.clone()));
         let checks = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let report = health(&snapshot).await;
-            checks.last.replace(Some((Instant::now(), report.clone())));
+            let path = application.health_path().unwrap_or_default();
+            let (level, reason) = match application.check_health().await {
+                Health::Passing => (0, format!("ready, and {path} answers")),
+                Health::Busy => {
+                    let serving = serving(&application.workers());
+                    (1, format!("busy: {serving}; {path} waits for a free slot"))
+                }
+                Health::Failing(why) => (2, why),
+            };
+            let health = HealthReport { level, reason };
+            checks.last.replace(Some((Instant::now(), health.clone())));
             checks.running.replace(None);
-            sender.send_replace(Some(report));
+            sender.send_replace(Some(health));
         });
         receiver
+    }
+
+    fn while_busy(&self, report: &StatusReport, path: &str) -> HealthReport {
+        if let Some(health) = self.recent() {
+            return health;
+        }
+        let serving = serving(&report.workers);
+        HealthReport {
+            level: 1,
+            reason: format!("busy: {serving}; {path} waits for a free slot"),
+        }
     }
 
     /// The last answer, for clients that cannot wait.
@@ -55,50 +106,54 @@ impl HealthChecks {
     }
 }
 
-/// Passing: ready, and the health path answers. Warning: starting, or every slot is busy. Critical: anything else.
-async fn health(snapshot: &Snapshot) -> HealthReport {
-    let report = &snapshot.report;
-    if !report.ready {
-        let reason = report.reason.clone().unwrap_or_default();
-        let level = match report.phase {
-            ServicePhase::Starting => 1,
-            ServicePhase::Ready
-            | ServicePhase::Reloading
-            | ServicePhase::Degraded
-            | ServicePhase::Stopping => 2,
-        };
-        return HealthReport { level, reason };
-    }
-    let application = snapshot.application.as_ref();
-    let Some((application, path)) =
-        application.and_then(|application| Some((application, application.health_path()?)))
-    else {
+async fn completed(mut answer: CheckAnswer) -> Option<HealthReport> {
+    let health = answer.wait_for(Option::is_some).await.ok()?;
+    health.clone()
+}
+
+/// What is known without a request to the health path.
+fn without_check(report: &StatusReport) -> HealthReport {
+    if report.ready {
         return HealthReport {
             level: 0,
             reason: "ready".to_owned(),
         };
+    }
+    let level = match report.phase {
+        ServicePhase::Starting => 1,
+        ServicePhase::Ready
+        | ServicePhase::Reloading
+        | ServicePhase::Degraded
+        | ServicePhase::Stopping => 2,
     };
-    let (level, reason) = match application.check_health().await {
-        Health::Passing => (0, format!("ready, and {path} answers")),
-        Health::Busy => {
-            // What cannot be polled is left out of the text.
-            let workers = application.workers().await.unwrap_or_default();
-            let serving = serving(&workers, report.plan.processes);
-            (1, format!("busy: {serving}; {path} waits for a free slot"))
-        }
-        Health::Failing(why) => (2, why),
-    };
-    HealthReport { level, reason }
+    HealthReport {
+        level,
+        reason: report.reason.clone().unwrap_or_default(),
+    }
 }
 
-/// Which of the processes serve, in words. All of them when nothing is known of them.
-fn serving(workers: &[WorkerStatus], processes: u32) -> String {
+/// Whether requests occupy every slot, other ones than health checks: a health path that hangs is no busy service.
+fn all_busy(report: &StatusReport, health_path: &str) -> bool {
+    let health_path = health_path.split('?').next().unwrap_or_default();
+    let other = |worker: &WorkerStatus| {
+        let serving = worker.serving.iter();
+        serving
+            .filter(|request| request.path != health_path)
+            .count()
+    };
+    let workers = report.workers.iter();
+    let mut with_slots = workers.filter(|worker| worker.state.has_slots()).peekable();
+    let threads = usize::try_from(report.plan.threads).unwrap_or(usize::MAX);
+    with_slots.peek().is_some() && with_slots.all(|worker| other(worker) >= threads)
+}
+
+/// Which of the processes serve, in words.
+fn serving(workers: &[WorkerStatus]) -> String {
     let with_slots = |worker: &&WorkerStatus| worker.state.has_slots();
-    let count = workers.iter().filter(with_slots).count();
-    if count == workers.len() {
-        return format!("all {processes} processes are serving");
+    let (all, count) = (workers.len(), workers.iter().filter(with_slots).count());
+    if count == all {
+        return format!("all {all} processes are serving");
     }
     let verb = if count == 1 { "is" } else { "are" };
-    let all = workers.len();
     format!("{count} of {all} processes {verb} serving, the others are ending, stopped or dead")
 }

@@ -1,13 +1,13 @@
 //! What any neighbour may know: the admin address has no login, so that who reaches it reads it. Pure.
 //!
 //! State, counts, ages, numbers of the plan and process numbers stay. What clients have sent (paths and ids of requests),
-//! what the application has written (errors, warnings) and paths of the host are left out. The fields stay, so that
+//! what the application has written (errors, warnings), what the launcher has logged, and paths of the host are left out. The fields stay, so that
 //! programs that read them do not break.
 
 use crate::status::{RequestStatus, StatusReport};
 
 /// For operators who miss something.
-const LEFT_OUT: &str = "paths and ids of requests, warnings, last errors and the path of config.json: `microservice-flask status \
+const LEFT_OUT: &str = "paths and ids of requests, slow requests, warnings, errors, events and the path of config.json: `microservice-flask status \
      --json` has them, by way of control.sock in the runtime folder; nginx_config.admin_details shows them here too";
 /// Methods that say nothing of their client. Anybody can make up others.
 const METHODS: &[&str] = &[
@@ -22,6 +22,12 @@ pub(super) fn report(mut report: StatusReport, health_path: Option<&str>) -> Sta
     report.config_file = None;
     report.warnings.clear();
     report.last_errors.clear();
+    report.errors.clear();
+    report.events.clear();
+    report.slow_requests.clear();
+    if let Some(last) = &mut report.reloads.last {
+        last.text.clear();
+    }
     for worker in &mut report.workers {
         worker.serving.iter_mut().for_each(anonymous);
     }

@@ -22,7 +22,8 @@ use crate::exit;
 use crate::http::Response;
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
 use crate::status::{HealthReport, StatusReport, WorkerState};
-use crate::supervise::commands::{Commands, Snapshot};
+use crate::supervise::commands::Commands;
+use crate::telemetry::reports::{Published, Reports};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
@@ -36,14 +37,15 @@ struct ReloadBody<'a> {
     code: u8,
 }
 
-/// Limit of the clients of a listener whose answers wait for nginx or uWSGI. They are fewer than the connections of a
-/// server, so that /livez and /readyz are answered at any time.
+/// Limit of the clients of a listener whose answers wait for the application. They are fewer than the connections of a
+/// server, so that all others are answered at any time.
 const WAITING_CLIENTS: usize = 32;
 
 /// What answers on a listener.
 #[derive(Debug)]
 pub(crate) struct Site {
     commands: Commands,
+    reports: Reports,
     rights: Rights,
     checks: Rc<HealthChecks>,
     waiting: Semaphore,
@@ -51,9 +53,15 @@ pub(crate) struct Site {
 
 impl Site {
     /// `checks` are those of all listeners.
-    pub(crate) fn new(commands: Commands, rights: Rights, checks: Rc<HealthChecks>) -> Self {
+    pub(crate) fn new(
+        commands: Commands,
+        reports: Reports,
+        rights: Rights,
+        checks: Rc<HealthChecks>,
+    ) -> Self {
         Self {
             commands,
+            reports,
             rights,
             checks,
             waiting: Semaphore::new(WAITING_CLIENTS),
@@ -74,7 +82,7 @@ impl Site {
         );
         if command && self.rights == Rights::Control {
             return match (method, parts.as_slice()) {
-                (&Method::POST, ["workers", id, _]) => restart_worker(id, &self.commands).await,
+                (&Method::POST, ["workers", id, _]) => self.restart_worker(id).await,
                 (&Method::POST, _) => reload(&self.commands).await,
                 _ => not_allowed("POST"),
             };
@@ -88,66 +96,90 @@ impl Site {
         if method != Method::GET && method != Method::HEAD {
             return not_allowed("GET, HEAD");
         }
-        let Some(snapshot) = self.commands.report().await else {
+        let latest = if path == "/status" {
+            self.reports.watched()
+        } else {
+            self.reports.latest()
+        };
+        let Some(latest) = latest else {
             return stopping();
         };
-        let whole = snapshot.admin_details || self.rights == Rights::Control;
+        let whole = latest.admin_details || self.rights == Rights::Control;
         match path {
             "/livez" => text(StatusCode::OK, "ok\n"),
-            "/readyz" => readyz(&snapshot, whole),
-            _ => match self.waiting.try_acquire() {
-                Ok(_waits) => self.ask_programs(path, snapshot, whole).await,
-                Err(_) => self.too_many(path, &snapshot, whole),
-            },
-        }
-    }
-
-    /// Answers that nginx and uWSGI are asked for.
-    async fn ask_programs(&self, path: &str, snapshot: Snapshot, whole: bool) -> Response {
-        match path {
+            "/readyz" => readyz(&latest, whole),
+            "/status" if whole => json(StatusCode::OK, &*latest.report),
             "/status" => {
-                let health_path = health_path(&snapshot);
-                let report = with_workers(snapshot).await;
-                if whole {
-                    return json(StatusCode::OK, &report);
-                }
+                let report = StatusReport::clone(&latest.report);
                 json(
                     StatusCode::OK,
-                    &outline::report(report, health_path.as_deref()),
+                    &outline::report(report, latest.health_path()),
                 )
             }
             "/metrics" => {
-                let text = metrics::text(&with_workers(snapshot).await);
+                let text = metrics::text(&latest.report);
                 response(StatusCode::OK, metrics::CONTENT_TYPE, text)
             }
             _ => {
-                let health_path = health_path(&snapshot);
-                match self.checks.ask(snapshot).await {
-                    Some(health) => health_answer(health, health_path.as_deref(), whole),
-                    None => stopping(),
-                }
+                let health = match self.waiting.try_acquire() {
+                    Ok(_waits) => Some(self.checks.ask(&latest, self.reports.clone()).await),
+                    Err(_) => self.checks.recent(),
+                };
+                health.map_or_else(too_many, |health| {
+                    health_answer(health, latest.health_path(), whole)
+                })
             }
         }
     }
 
-    /// For a client that may not wait too.
-    fn too_many(&self, path: &str, snapshot: &Snapshot, whole: bool) -> Response {
-        let recent = self.checks.recent().filter(|_| path == "/healthcheck");
-        if let Some(health) = recent {
-            return health_answer(health, health_path(snapshot).as_deref(), whole);
+    async fn restart_worker(&self, id: &str) -> Response {
+        let Some(latest) = self.reports.latest() else {
+            return stopping();
+        };
+        let workers = &latest.report.workers;
+        let found = workers
+            .iter()
+            .find(|worker| worker.id.to_string() == id && worker.pid > 0);
+        if let Some(worker) = found.filter(|worker| worker.state == WorkerState::Dead) {
+            let body = format!("worker {id} (pid {}) is dead already\n", worker.pid);
+            return text(StatusCode::CONFLICT, &body);
         }
-        let body = format!("{WAITING_CLIENTS} clients wait for such answers already; ask again\n");
-        let mut response = text(StatusCode::SERVICE_UNAVAILABLE, &body);
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        response
+        match found {
+            Some(worker)
+                if self
+                    .commands
+                    .restart_worker(Pid::from_raw(worker.pid))
+                    .await =>
+            {
+                text(
+                    StatusCode::OK,
+                    &format!("worker {id} (pid {}) is ended and replaced\n", worker.pid),
+                )
+            }
+            Some(_) => stopping(),
+            None if workers.is_empty() => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "uWSGI does not answer\n")
+            }
+            None => {
+                let known: Vec<String> =
+                    workers.iter().map(|worker| worker.id.to_string()).collect();
+                text(
+                    StatusCode::NOT_FOUND,
+                    &format!("there is no worker {id}; there are {}\n", known.join(", ")),
+                )
+            }
+        }
     }
 }
 
-fn health_path(snapshot: &Snapshot) -> Option<String> {
-    let application = snapshot.application.as_ref()?;
-    application.health_path().map(str::to_owned)
+/// For a client that may not wait too, when there is no recent answer.
+fn too_many() -> Response {
+    let body = format!("{WAITING_CLIENTS} clients wait for such answers already; ask again\n");
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, &body);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn health_answer(mut health: HealthReport, health_path: Option<&str>, whole: bool) -> Response {
@@ -195,48 +227,8 @@ async fn reload(commands: &Commands) -> Response {
     json(status, &body)
 }
 
-async fn restart_worker(id: &str, commands: &Commands) -> Response {
-    let Some(Snapshot {
-        application: Some(application),
-        ..
-    }) = commands.report().await
-    else {
-        return stopping();
-    };
-    let workers = match application.workers().await {
-        Ok(workers) => workers,
-        Err(error) => {
-            return text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &format!("uWSGI does not answer: {error}\n"),
-            );
-        }
-    };
-    let found = workers
-        .iter()
-        .find(|worker| worker.id.to_string() == id && worker.pid > 0);
-    if let Some(worker) = found.filter(|worker| worker.state == WorkerState::Dead) {
-        let body = format!("worker {id} (pid {}) is dead already\n", worker.pid);
-        return text(StatusCode::CONFLICT, &body);
-    }
-    match found {
-        Some(worker) if commands.restart_worker(Pid::from_raw(worker.pid)).await => text(
-            StatusCode::OK,
-            &format!("worker {id} (pid {}) is ended and replaced\n", worker.pid),
-        ),
-        Some(_) => stopping(),
-        None => {
-            let known: Vec<String> = workers.iter().map(|worker| worker.id.to_string()).collect();
-            text(
-                StatusCode::NOT_FOUND,
-                &format!("there is no worker {id}; there are {}\n", known.join(", ")),
-            )
-        }
-    }
-}
-
-fn readyz(snapshot: &Snapshot, whole: bool) -> Response {
-    let report = &snapshot.report;
+fn readyz(latest: &Published, whole: bool) -> Response {
+    let report = &latest.report;
     if report.ready {
         return text(StatusCode::OK, "ready\n");
     }
@@ -245,38 +237,17 @@ fn readyz(snapshot: &Snapshot, whole: bool) -> Response {
         .clone()
         .unwrap_or_else(|| "not ready".to_owned());
     if !whole {
-        reason = outline::reason(&reason, health_path(snapshot).as_deref());
+        reason = outline::reason(&reason, latest.health_path());
     }
-    let queue = snapshot
-        .application
-        .as_ref()
-        .and_then(|application| application.queue());
-    if let Some(queue) = queue.filter(|queue| queue.waiting > 0) {
+    if let Some(waiting) = report.waiting.filter(|waiting| *waiting > 0) {
+        let oldest = report.oldest_wait_seconds.unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = write!(
             reason,
-            "; {} requests wait, the oldest for {:.1} s",
-            queue.waiting, queue.oldest_seconds
+            "; {waiting} requests wait, the oldest for {oldest:.1} s"
         );
     }
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
-}
-
-/// Adds what the programs report: the workers, the requests that wait, the clients of nginx. What cannot be polled is left
-/// out.
-async fn with_workers(snapshot: Snapshot) -> StatusReport {
-    let mut report = snapshot.report;
-    if let Some(application) = snapshot.application {
-        report.workers = application.workers().await.unwrap_or_default();
-        report.warnings = application.warnings();
-        let queue = application.queue();
-        report.waiting = queue.map(|queue| queue.waiting);
-        report.oldest_wait_seconds = queue.map(|queue| queue.oldest_seconds);
-    }
-    if let Some(proxy) = snapshot.proxy {
-        report.clients = proxy.clients().await;
-    }
-    report
 }
 
 fn text(status: StatusCode, body: &str) -> Response {

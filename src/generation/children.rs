@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 
-use super::{environment, files};
+use super::{environment, files, warnings};
 use crate::config::locate::Env;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -20,6 +20,7 @@ use crate::queue::{QueueLimits, RequestQueue};
 use crate::status::{GenerationInfo, PlanSummary, SandboxStatus};
 use crate::supervise::child::ChildPlan;
 use crate::sys::sockets;
+use crate::telemetry::pace::Pace;
 
 /// Backlog of the canary's socket; health checks are sent one at a time.
 const CANARY_BACKLOG: u32 = 16;
@@ -36,6 +37,8 @@ pub(crate) struct SharedSockets {
     pub(crate) queue: RequestQueue,
     /// The disk space of responses.
     pub(crate) disk: DiskWatch,
+    /// How often the programs are asked what they do.
+    pub(crate) pace: Pace,
 }
 
 /// Fails when a program is missing or cannot be run. The error says how to install or repair it.
@@ -72,6 +75,7 @@ pub(crate) fn uwsgi(
     plan: &Plan,
     application: Arc<OwnedFd>,
     queue: &RequestQueue,
+    pace: &Pace,
     env: &[(OsString, OsString)],
 ) -> Result<ChildPlan, Failure> {
     let executable = plan.uwsgi.as_ref().map(|uwsgi| uwsgi.path.clone());
@@ -82,6 +86,7 @@ pub(crate) fn uwsgi(
         executable,
         application,
         queue.clone(),
+        pace.clone(),
         environment::application(plan, env),
     ))
 }
@@ -90,12 +95,19 @@ pub(crate) fn uwsgi(
 pub(crate) fn nginx(
     plan: &Plan,
     clients: Vec<Arc<OwnedFd>>,
+    pace: &Pace,
     env: &[(OsString, OsString)],
 ) -> Result<ChildPlan, Failure> {
     let executable = plan.nginx.as_ref().map(|nginx| nginx.path.clone());
     let executable =
         executable.ok_or_else(|| Failure::Bug("nginx was there a moment ago".to_owned()))?;
-    Ok(nginx::child::child(plan, executable, clients, env))
+    Ok(nginx::child::child(
+        plan,
+        executable,
+        clients,
+        pace.clone(),
+        env,
+    ))
 }
 
 /// The layout of a generation's canary, in a folder of its own.
@@ -127,7 +139,8 @@ pub(crate) fn canary(
     let socket = sockets::unix(&path, CANARY_BACKLOG, 0o660, files::socket_owner(&plan))?;
     // Nobody but the launcher knows this socket, so that nobody looks at its queue.
     let queue = RequestQueue::new(queue_limits(&plan));
-    let mut child = uwsgi(&plan, Arc::new(socket.into()), &queue, env)?;
+    let pace = Pace::default();
+    let mut child = uwsgi(&plan, Arc::new(socket.into()), &queue, &pace, env)?;
     child.name = "uwsgi (canary)";
     child.folder = plan.layout.folder();
     Ok(Some(child))
@@ -162,5 +175,6 @@ pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
         },
         imports_late: uwsgi_options::import_in_each_process(&plan.uwsgi_options),
         admin_details: context.config.admin_details,
+        warnings: warnings::texts(context),
     }
 }

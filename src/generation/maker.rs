@@ -153,11 +153,12 @@ impl Maker {
             plan,
             application,
             &self.sockets.queue,
+            &self.sockets.pace,
             &env,
         )?];
         let next_nginx = self.nginx.borrow().next(plan)?;
         if next_nginx.is_some() {
-            list.push(children::nginx(plan, clients, &env)?);
+            list.push(children::nginx(plan, clients, &self.sockets.pace, &env)?);
         } else if let Err(error) = sys::removal::remove_folder(&plan.layout.nginx()) {
             tracing::warn!(%error, "Cannot remove files that no nginx needs.");
         }

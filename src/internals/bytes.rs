@@ -10,9 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::host::{cgroup, venv};
 use crate::programs::nginx::status_page;
+use crate::programs::uwsgi::reading::Reading;
 use crate::programs::uwsgi::{leftovers, protocol, stats_json};
 use crate::queue::shed::{self, Cause};
-use crate::status::WorkerStatus;
 use crate::sys::procfs::{self, TcpState};
 use crate::sys::sock_diag::listen_queue::QueueAnswer;
 use crate::sys::sock_diag::{tcp, unix_peers};
@@ -24,9 +24,9 @@ const ROOM: usize = 1024 * 1024;
 /// uWSGI's statistics: its main process, and its workers as the status shows them (JSON).
 pub fn statistics(bytes: Vec<u8>) -> io::Result<(i32, String)> {
     let statistics = stats_json::parse(bytes)?;
-    let workers = statistics.workers.iter();
-    let workers: Vec<WorkerStatus> = workers.map(|worker| worker.status(0)).collect();
-    Ok((statistics.master, serde_json::to_string(&workers)?))
+    let (master, mut reading) = (statistics.master, Reading::default());
+    reading.update(statistics);
+    Ok((master, serde_json::to_string(&reading.statuses())?))
 }
 
 /// The beginning of a response to a health check: the status, and whether the launcher itself has refused the request.

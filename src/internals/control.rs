@@ -1,25 +1,22 @@
 //! The launcher's HTTP interface without a launcher: what a client's bytes make it answer and do.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::mpsc::Receiver;
 
 use crate::control::callers::Rights;
 use crate::control::health::HealthChecks;
 use crate::control::routes::Site;
 use crate::http::server;
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
-use crate::status::{QueueStatus, StatusReport, WorkerState, WorkerStatus};
-use crate::supervise::commands::{self, LoopCommand, Snapshot};
-use crate::supervise::program::{
-    Answer, Application, Health, NotReady, Supervised, WatchdogFinding,
-};
-use crate::sys::files::WriteError;
+use crate::status::{ProcessFigures, StatusReport, WorkerState, WorkerStatus};
+use crate::supervise::commands::{self, LoopCommand};
+use crate::telemetry::reports::Reports;
 
 /// What one client has got, and what it has made the launcher do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +46,29 @@ const TURNS: usize = 100;
 /// Lets a client send these bytes, on the control socket or on the admin address, and close its side when nothing happens
 /// any more. The service is ready, its status is `status` (JSON), and a reload succeeds.
 pub async fn exchange(status: &str, bytes: &[u8], control_socket: bool) -> io::Result<Exchange> {
-    let report: StatusReport = serde_json::from_str(status)?;
+    let mut report: StatusReport = serde_json::from_str(status)?;
+    let worker = |(id, pid, state)| WorkerStatus {
+        id,
+        pid,
+        state,
+        requests: 0,
+        serving: Vec::new(),
+        process: ProcessFigures::default(),
+        exits: BTreeMap::new(),
+    };
+    let [first, second] = WORKERS;
+    let all = [
+        (1, first, WorkerState::Idle),
+        (2, second, WorkerState::Dead),
+    ];
+    report.workers = all.map(worker).into();
     let rights = if control_socket {
         Rights::Control
     } else {
         Rights::ReadOnly(SocketAddr::from(([127, 0, 0, 1], 9180)))
     };
     let (commands, receiver) = commands::channel();
+    let (_sampler, reports) = Reports::fixed(report);
     // Room for both directions, so that neither side waits for the other.
     let (mut client, launcher) = tokio::io::duplex(1024 * 1024 + bytes.len());
     let asking = async {
@@ -71,6 +84,7 @@ pub async fn exchange(status: &str, bytes: &[u8], control_socket: bool) -> io::R
     // It owns the only sender, so that the loop ends with it.
     let site = Rc::new(Site::new(
         commands,
+        reports,
         rights,
         Rc::new(HealthChecks::default()),
     ));
@@ -79,7 +93,7 @@ pub async fn exchange(status: &str, bytes: &[u8], control_socket: bool) -> io::R
         async move { site.answer(&request).await }
     });
     let done = RefCell::default();
-    let (answer, (), ()) = tokio::join!(asking, serving, obey(receiver, &report, &done));
+    let (answer, (), ()) = tokio::join!(asking, serving, obey(receiver, &done));
     Ok(Exchange {
         answer: answer?,
         commands: done.into_inner(),
@@ -87,24 +101,10 @@ pub async fn exchange(status: &str, bytes: &[u8], control_socket: bool) -> io::R
 }
 
 /// In place of the supervisor's loop.
-async fn obey(
-    mut receiver: Receiver<LoopCommand>,
-    report: &StatusReport,
-    done: &RefCell<Vec<ClientCommand>>,
-) {
+async fn obey(mut receiver: Receiver<LoopCommand>, done: &RefCell<Vec<ClientCommand>>) {
     while let Some(command) = receiver.recv().await {
         // A client may have left before its answer.
         let _: Result<(), ()> = match command {
-            LoopCommand::Report(answer) => {
-                let snapshot = Snapshot {
-                    report: report.clone(),
-                    admin_details: false,
-                    application: Some(Rc::new(InventedApplication)),
-                    proxy: None,
-                    retiring: Vec::new(),
-                };
-                answer.send(snapshot).map_err(drop)
-            }
             LoopCommand::Reload(answer) => {
                 done.borrow_mut().push(ClientCommand::Reload);
                 let reloaded = ReloadAnswer {
@@ -120,73 +120,5 @@ async fn obey(
             }
             LoopCommand::CountTooSlow(_) => Ok(()),
         };
-    }
-}
-
-/// An application with the workers of [`WORKERS`], which is always well.
-#[derive(Debug)]
-struct InventedApplication;
-
-impl Supervised for InventedApplication {
-    fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn watch(&self, _: Pid, _: Sender<WatchdogFinding>) -> Answer<'_, ()> {
-        Box::pin(std::future::pending())
-    }
-}
-
-impl Application for InventedApplication {
-    fn end_open_connections(&self) -> Result<(), WriteError> {
-        Ok(())
-    }
-
-    fn retire(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finished(&self) -> Answer<'_, ()> {
-        Box::pin(async {})
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn queue(&self) -> Option<QueueStatus> {
-        None
-    }
-
-    fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>> {
-        let worker = |(id, pid, state)| WorkerStatus {
-            id,
-            pid,
-            state,
-            requests: 0,
-            serving: Vec::new(),
-        };
-        let [first, second] = WORKERS;
-        let all = [
-            (1, first, WorkerState::Idle),
-            (2, second, WorkerState::Dead),
-        ];
-        Box::pin(async move { Ok(all.map(worker).into()) })
-    }
-
-    fn serves(&self) -> Answer<'_, Result<(), String>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn processes(&self) -> usize {
-        WORKERS.len()
-    }
-
-    fn health_path(&self) -> Option<&str> {
-        Some("/health")
-    }
-
-    fn check_health(&self) -> Answer<'_, Health> {
-        Box::pin(async { Health::Passing })
     }
 }

@@ -24,16 +24,17 @@
 //! Order is kept within a source; between sources it is the order of arrival. The exception is a
 //! record of several lines: it appears when its last line is known, with the time of its first.
 //!
-//! Reading order: [`options`] and [`record`] are the vocabulary. Then three rooms of pure code, which
+//! Reading order: [`options`], [`record`] and [`observed`] are the vocabulary. Then three rooms of pure code, which
 //! take the time as a value: [`lines`] understands what children write, [`writing`] renders records,
 //! [`queue`] bounds and counts what waits for stdout. `pipeline` has all effects: pipes, threads,
 //! locks, stdout, and the handle that starts and ends the log.
 //!
-//! Imports go one way: `pipeline` → `lines` → `writing` → `queue` → `record` → `options`.
+//! Imports go one way: `pipeline` → `lines` → `writing` → `queue` → `observed` → `record` → `options`.
 
 #![forbid(unsafe_code)]
 
 pub mod lines;
+pub(crate) mod observed;
 pub(crate) mod options;
 mod pipeline;
 pub mod queue;
@@ -45,6 +46,7 @@ pub mod writing;
 pub(crate) use lines::summary_line::summary_line;
 pub use options::{AccessFilter, Format, LogOptions, OnFull};
 pub(crate) use pipeline::emitter::EventEmitter;
+pub(crate) use pipeline::handle::LogAccounts;
 pub use pipeline::handle::{Logs, start};
 pub(crate) use queue::counters::Counters;
 pub use record::Source;

@@ -190,6 +190,8 @@ pub struct AccessRecord<'a> {
     pub worker: Option<u32>,
     /// Why the product itself has made the answer, in one word; empty when it is the application's.
     pub reason: &'a [u8],
+    /// Whether the worker that had it first has died, and another one has got it.
+    pub replayed: bool,
     /// A health check, not a client.
     pub health: bool,
     /// The fields that nginx wrote, with the braces.

@@ -2,8 +2,11 @@
 //!
 //! The field names and the texts of the enums are the JSON of /status, which operators' scripts read.
 
+mod happened;
+mod resources;
 #[cfg(test)]
 pub(crate) mod sample;
+mod traffic;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -11,6 +14,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::happened::{
+    CurrentReload, ErrorGroup, EventStatus, GenerationStatus, LastReload, ReloadsStatus,
+};
+pub(crate) use self::resources::{ProcessFigures, ResourceStatus};
+pub(crate) use self::traffic::{
+    HistogramStatus, Percentiles, SlowRequestStatus, TrafficStatus, WindowStatus,
+};
 pub(crate) use self::workers::{RequestStatus, WorkerState, WorkerStatus};
 
 /// Everything that /status answers.
@@ -22,6 +32,12 @@ pub(crate) struct StatusReport {
     pub(crate) version: String,
     /// What the service as a whole is doing.
     pub(crate) phase: ServicePhase,
+    /// For how long, in seconds.
+    #[serde(default)]
+    pub(crate) phase_seconds: f64,
+    /// When the figures of this report were taken (RFC 3339).
+    #[serde(default)]
+    pub(crate) ts: String,
     /// Whether a load balancer should send requests here.
     pub(crate) ready: bool,
     /// Why the service is not ready.
@@ -45,17 +61,16 @@ pub(crate) struct StatusReport {
     pub(crate) sandbox: SandboxStatus,
     /// nginx and uWSGI; during a reload or after a crash also their predecessors and successors.
     pub(crate) children: Vec<ChildStatus>,
-    /// Processes of the application. The supervisor leaves this empty; `control` asks uWSGI for it.
+    /// Processes of the application.
     #[serde(default)]
     pub(crate) workers: Vec<WorkerStatus>,
-    /// Requests that wait for a free slot. The supervisor leaves this empty; `control` adds it. None: the system does
-    /// not tell.
+    /// Requests that wait for a free slot. None: the system does not tell.
     #[serde(default)]
     pub(crate) waiting: Option<u32>,
     /// How long the oldest of them has been waiting, in seconds; 0 when none waits.
     #[serde(default)]
     pub(crate) oldest_wait_seconds: Option<f64>,
-    /// Connections that nginx holds. The supervisor leaves this empty; `control` asks nginx for it.
+    /// Connections that nginx holds. None: it has not told them.
     #[serde(default)]
     pub(crate) clients: Option<ClientConnections>,
     /// How many requests the product itself has refused, by cause.
@@ -67,10 +82,28 @@ pub(crate) struct StatusReport {
     /// that ended together with uWSGI are among its restarts.
     #[serde(default)]
     pub(crate) worker_exits: BTreeMap<String, u64>,
-    /// What is wrong with the application that serves, each with the remedy. The supervisor leaves this empty; `control`
-    /// adds it.
+    /// What is wrong with the application that serves, and with its configuration, each with the remedy.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
+    /// The requests that were answered.
+    #[serde(default)]
+    pub(crate) traffic: TrafficStatus,
+    /// The last 50 that took a second or more, oldest first.
+    #[serde(default)]
+    pub(crate) slow_requests: Vec<SlowRequestStatus>,
+    /// Errors by type and place, the latest last.
+    #[serde(default)]
+    pub(crate) errors: Vec<ErrorGroup>,
+    /// The last events of the launcher, oldest first.
+    #[serde(default)]
+    pub(crate) events: Vec<EventStatus>,
+    #[serde(default)]
+    pub(crate) reloads: ReloadsStatus,
+    /// The generations that have served, oldest first: the last 20.
+    #[serde(default)]
+    pub(crate) generations: Vec<GenerationStatus>,
+    #[serde(default)]
+    pub(crate) resources: ResourceStatus,
     /// The last log records at level error, oldest first.
     #[serde(default)]
     pub(crate) last_errors: Vec<ErrorRecord>,
@@ -303,6 +336,8 @@ pub(crate) struct GenerationInfo {
     pub(crate) imports_late: bool,
     /// Whether the admin address tells what otherwise only the control socket does.
     pub(crate) admin_details: bool,
+    /// Warnings about the configuration, as text for operators.
+    pub(crate) warnings: Vec<String>,
 }
 
 #[cfg(test)]

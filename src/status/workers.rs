@@ -1,9 +1,13 @@
 //! The processes of the application in a status report, with the requests in each.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::resources::ProcessFigures;
+
 /// A worker process of the application.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WorkerStatus {
     /// uWSGI's number of the worker, from 1; a replacement keeps it.
     pub(crate) id: u32,
@@ -15,6 +19,12 @@ pub(crate) struct WorkerStatus {
     pub(crate) requests: u64,
     /// In-flight requests, at most one per thread.
     pub(crate) serving: Vec<RequestStatus>,
+    /// What its process uses.
+    #[serde(default)]
+    pub(crate) process: ProcessFigures,
+    /// How many processes of this worker have ended, by cause. Causes without any are left out.
+    #[serde(default)]
+    pub(crate) exits: BTreeMap<String, u64>,
 }
 
 /// Whether a worker serves a request or could.
@@ -63,8 +73,11 @@ pub(crate) struct RequestStatus {
     pub(crate) method: String,
     /// URL path without the query, which may hold secrets.
     pub(crate) path: String,
-    /// Whole seconds since the request started.
+    /// Whole seconds since the request started, from a clock that never jumps.
     pub(crate) seconds: u64,
+    /// For how many whole seconds it had waited for a slot before, at least. None: not known.
+    #[serde(default)]
+    pub(crate) queue_seconds: Option<u64>,
     /// Whether it is an open WebSocket, which holds its slot and has no deadline.
     #[serde(default)]
     pub(crate) websocket: bool,

@@ -1,31 +1,34 @@
-//! Commands and queries from the rest of the launcher to the loop that owns the children.
+//! Commands from the rest of the launcher to the loop that owns the children, and what the loop tells of itself.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use nix::unistd::Pid;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::program::{Application, Proxy};
+use super::uptime::Uptime;
 use crate::reload_answer::ReloadAnswer;
-use crate::status::{ServicePhase, StatusReport};
+use crate::status::StatusReport;
 
-/// A command or query, with the channel for its answer.
+/// A command, with the channel for its answer.
 #[derive(Debug)]
 pub(crate) enum LoopCommand {
-    /// Query: the state of the service.
-    Report(oneshot::Sender<Snapshot>),
-    /// Command: reload configuration and code.
+    /// Reload configuration and code.
     Reload(oneshot::Sender<ReloadAnswer>),
-    /// Command: count this many clients as disconnected because they were too slow.
+    /// Count this many clients as disconnected because they were too slow.
     CountTooSlow(u64),
-    /// Command: kill this worker process of the application. The answer is false when it is not one.
+    /// Kill this worker process of the application. The answer is false when it is not one.
     RestartWorker(Pid, oneshot::Sender<bool>),
 }
 
-/// The loop's report, and the programs that can be polled for the rest of the status.
+/// What the loop knows, and the programs that know the rest. A new one is published after each event.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
+    /// Without what only the programs, the log and the kernel know.
     pub(crate) report: StatusReport,
+    /// When it was made.
+    pub(crate) at: Uptime,
     /// Whether the admin address may answer with the whole report.
     pub(crate) admin_details: bool,
     /// The application that serves.
@@ -34,22 +37,12 @@ pub(crate) struct Snapshot {
     pub(crate) proxy: Option<Rc<dyn Proxy>>,
     /// Applications of old generations that are finishing their requests.
     pub(crate) retiring: Vec<Rc<dyn Application>>,
+    /// How many processes of each worker have ended, by cause.
+    pub(crate) exits_by_worker: BTreeMap<u32, BTreeMap<String, u64>>,
 }
 
-impl Snapshot {
-    /// The loop knows that each child was ready; whether one of the application's processes serves now, the application is
-    /// asked.
-    pub(crate) async fn judged(mut self) -> Self {
-        if let (true, Some(application)) = (self.report.ready, &self.application)
-            && let Err(reason) = application.serves().await
-        {
-            self.report.phase = ServicePhase::Degraded;
-            self.report.ready = false;
-            self.report.reason = Some(reason);
-        }
-        self
-    }
-}
+/// Where the latest snapshot is. The channel is closed when the loop has ended.
+pub(crate) type Snapshots = watch::Receiver<Snapshot>;
 
 /// Sends commands to the loop. Each answer is none when the loop has ended.
 #[derive(Clone, Debug)]
@@ -80,11 +73,6 @@ impl Commands {
     pub(crate) async fn count_too_slow(&self, clients: u64) {
         // The loop may have ended.
         let _: Result<(), _> = self.0.send(LoopCommand::CountTooSlow(clients)).await;
-    }
-
-    /// Queries the state of the service.
-    pub(crate) async fn report(&self) -> Option<Snapshot> {
-        Some(self.ask(LoopCommand::Report).await?.judged().await)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> LoopCommand) -> Option<T> {

@@ -43,6 +43,7 @@ mod tests {
             method: "GET".into(),
             path: format!("/{n}"),
             seconds: 10 - n,
+            queue_seconds: None,
             websocket: false,
         };
         let requests = [6, 2, 4, 1, 3, 5, 7].map(request);

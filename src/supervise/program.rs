@@ -21,7 +21,8 @@ pub(crate) trait Supervised: fmt::Debug {
     /// One readiness poll.
     fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>>;
 
-    /// The watchdog of a running process. It never ends; a process that stays hung is found again and again.
+    /// The watchdog of a running process. It never ends; a process that stays hung is found again and again. Nobody else
+    /// asks a program that serves what it does: what the watchdog has seen last is for all.
     fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()>;
 }
 
@@ -43,11 +44,11 @@ pub(crate) trait Application: Supervised {
     /// The requests that wait for one of its slots; none when the system does not tell.
     fn queue(&self) -> Option<QueueStatus>;
 
-    /// Its worker processes, with the requests in each.
-    fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>>;
+    /// Its worker processes, with the requests in each, as its watchdog has seen them last. Empty when nothing is known.
+    fn workers(&self) -> Vec<WorkerStatus>;
 
-    /// Whether one of its processes takes requests; else why none does, as text for operators.
-    fn serves(&self) -> Answer<'_, Result<(), String>>;
+    /// Whether one of its processes takes requests, as far as its watchdog knows; else why none does, as text for operators.
+    fn serves(&self) -> Result<(), String>;
 
     /// How many processes of it are alive, as far as is known without asking it.
     fn processes(&self) -> usize;
@@ -70,8 +71,8 @@ pub(crate) trait Proxy: Supervised {
     /// Waits until it has no client connection left; false when it cannot be polled.
     fn drained(&self) -> Answer<'_, bool>;
 
-    /// The client connections that it holds; none when it cannot be polled.
-    fn clients(&self) -> Answer<'_, Option<ClientConnections>>;
+    /// The client connections that it held when its watchdog looked last; none when it has not told them.
+    fn clients(&self) -> Option<ClientConnections>;
 }
 
 /// A supervised program, by its role.

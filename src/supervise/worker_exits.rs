@@ -70,6 +70,8 @@ pub(crate) struct OutOfMemory {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WorkerExits {
     counts: BTreeMap<&'static str, u64>,
+    /// The same for each worker, without the reloads. A number stays when its process is replaced.
+    by_worker: BTreeMap<u32, BTreeMap<String, u64>>,
     /// Processes that were started, with the numbers of their workers, the oldest first.
     living: VecDeque<(i32, u32)>,
     /// Processes that are about to end, why, and since when.
@@ -156,7 +158,7 @@ impl WorkerExits {
                 ExitCause::Crash
             }
         });
-        self.count(cause);
+        self.count(worker, cause);
         (cause == ExitCause::Oom).then_some(OutOfMemory { worker, pid })
     }
 
@@ -169,8 +171,15 @@ impl WorkerExits {
         ExitCause::ALL.into_iter().map(count).collect()
     }
 
-    fn count(&mut self, cause: ExitCause) {
+    /// How many have ended of each worker, by cause; what has never happened is left out.
+    pub(crate) fn by_worker(&self) -> BTreeMap<u32, BTreeMap<String, u64>> {
+        self.by_worker.clone()
+    }
+
+    fn count(&mut self, worker: u32, cause: ExitCause) {
         *self.counts.entry(cause.as_str()).or_default() += 1;
+        let of_worker = self.by_worker.entry(worker).or_default();
+        *of_worker.entry(cause.as_str().to_owned()).or_default() += 1;
     }
 
     fn started(&mut self, worker: u32, pid: i32) {
@@ -198,7 +207,7 @@ impl WorkerExits {
             return None;
         }
         let cause = self.expected_cause(pid, now).unwrap_or_else(else_cause);
-        self.count(cause);
+        self.count(worker, cause);
         Some(cause)
     }
 
@@ -220,7 +229,7 @@ impl WorkerExits {
             self.living.retain(|(other, _)| *other != pid);
             self.expected_cause(pid, now)
         });
-        self.count(cause.unwrap_or(ExitCause::Recycled));
+        self.count(worker, cause.unwrap_or(ExitCause::Recycled));
     }
 
     fn expected_cause(&mut self, pid: i32, now: Uptime) -> Option<ExitCause> {

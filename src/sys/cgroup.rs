@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The memory of the group of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,6 +100,33 @@ pub(crate) fn memory(root: &Path, process: &str) -> GroupMemory {
         }
     }
     found
+}
+
+/// What the group of `process` uses now, in bytes.
+pub(crate) fn memory_now(root: &Path, process: &str) -> Option<u64> {
+    let groups = groups(root, process);
+    VERSIONS.iter().find_map(|files| {
+        let mut folders = folders(&groups, files.controller).into_iter();
+        folders.find_map(|folder| bytes(&read(root, &folder.join(files.current))?))
+    })
+}
+
+/// For how long the processes in the group of `process` have waited because it had used up its CPU time (cpu.stat:
+/// `throttled_usec` with cgroup v2, `throttled_time` in nanoseconds with v1). None: it has no such limit.
+pub(crate) fn throttled(root: &Path, process: &str) -> Option<Duration> {
+    let groups = groups(root, process);
+    let of = |controller: &str, name: &str| {
+        let mut folders = folders(&groups, controller).into_iter();
+        folders.find_map(|folder| {
+            let text = read(root, &folder.join("cpu.stat"))?;
+            let number = |line: &str| line.strip_prefix(name)?.trim().parse::<u64>().ok();
+            text.lines().find_map(number)
+        })
+    };
+    let micros = of("", "throttled_usec").map(Duration::from_micros);
+    micros
+        .or_else(|| of("cpu", "throttled_time").map(Duration::from_nanos))
+        .or_else(|| of("cpu,cpuacct", "throttled_time").map(Duration::from_nanos))
 }
 
 /// The kills in the group of `process`, a number or `self`; none where the kernel does not count them.
@@ -208,6 +236,28 @@ mod tests {
             ),
         ];
         check(&files, (Some(268_435_456), Some(268_435_000)), Some(5));
+    }
+
+    #[test]
+    fn waits_for_cpu_time() {
+        let of = |files: &[(&str, &str)]| throttled(host(files).path(), "7");
+        let v2 = [
+            ("proc/7/cgroup", "0::/c1\n"),
+            (
+                "sys/fs/cgroup/c1/cpu.stat",
+                "usage_usec 9\nthrottled_usec 1500000\n",
+            ),
+        ];
+        assert_eq!(of(&v2), Some(Duration::from_millis(1500)));
+        let v1 = [
+            ("proc/7/cgroup", "4:cpu,cpuacct:/docker/abc\n0::/\n"),
+            (
+                "sys/fs/cgroup/cpu/cpu.stat",
+                "nr_throttled 1\nthrottled_time 2000000000\n",
+            ),
+        ];
+        assert_eq!(of(&v1), Some(Duration::from_secs(2)));
+        assert_eq!(of(&v1[..1]), None);
     }
 
     #[test]

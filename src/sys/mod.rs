@@ -33,6 +33,7 @@ pub(crate) mod open_files;
 pub(crate) mod pidfd;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod process_memory;
 pub(crate) mod process_stat;
 pub(crate) mod procfs;
 pub(crate) mod reap;

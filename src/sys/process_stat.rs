@@ -1,6 +1,8 @@
 //! One process as the kernel sees it (proc(5), `stat`).
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 /// A line of /proc/PID/stat, as far as it is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessStat {
@@ -9,6 +11,11 @@ pub(crate) struct ProcessStat {
     /// R, S, D, T, t, Z, X and others.
     pub(crate) state: char,
     pub(crate) parent: i32,
+    /// CPU time, in user and in kernel mode.
+    pub(crate) cpu: Duration,
+    pub(crate) threads: u64,
+    /// When it was started, since the machine was.
+    pub(crate) started: Duration,
     /// For a zombie: the signal that has ended it. None also where the kernel does not tell, which it does to those who may
     /// trace the process.
     pub(crate) killed_by: Option<i32>,
@@ -18,6 +25,12 @@ pub(crate) struct ProcessStat {
 pub(crate) fn read(pid: i32) -> Option<ProcessStat> {
     let line = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse(&String::from_utf8_lossy(&line))
+}
+
+/// The time since the machine was started, on the clock of [`ProcessStat::started`].
+pub(crate) fn since_boot() -> Option<Duration> {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).ok()?;
+    Some(now.into())
 }
 
 /// Whether a process has ended; a zombie has.
@@ -33,14 +46,28 @@ pub(crate) fn parse(line: &str) -> Option<ProcessStat> {
     let state = fields.first()?.chars().next()?;
     // The field `exit_code`, in the form of wait(2): the low seven bits are the signal.
     let status: Option<i32> = fields.get(49).and_then(|field| field.parse().ok());
+    let number = |place: usize| {
+        fields
+            .get(place)
+            .and_then(|field| field.parse::<u64>().ok())
+    };
+    let (user, kernel) = (number(11)?, number(12)?);
     Some(ProcessStat {
         name: name.to_owned(),
         state,
         parent: fields.get(1)?.parse().ok()?,
+        cpu: ticks(user.saturating_add(kernel)),
+        threads: number(17)?,
+        started: ticks(number(19)?),
         killed_by: status
             .map(|status| status & 0x7f)
             .filter(|signal| *signal > 0 && has_ended(state)),
     })
+}
+
+/// Clock ticks are hundredths of a second in all that the kernel tells (`USER_HZ`), whatever its own clock is.
+fn ticks(ticks: u64) -> Duration {
+    Duration::from_millis(ticks.saturating_mul(10))
 }
 
 #[cfg(test)]
@@ -49,12 +76,15 @@ mod tests {
 
     #[test]
     fn a_name_may_contain_anything() {
-        let zeroes = "0 ".repeat(46);
-        let line = format!("17 (a) Z 1 (b)) Z 4 17 {zeroes}9\n");
+        let (some, more) = ("0 ".repeat(8), "0 ".repeat(29));
+        let line = format!("17 (a) Z 1 (b)) Z 4 17 {some}150 50 0 0 20 0 3 0 700 {more}9\n");
         let expected = ProcessStat {
             name: "a) Z 1 (b)".to_owned(),
             state: 'Z',
             parent: 4,
+            cpu: Duration::from_secs(2),
+            threads: 3,
+            started: Duration::from_secs(7),
             killed_by: Some(9),
         };
         assert_eq!(parse(&line), Some(expected));

@@ -18,6 +18,9 @@ use crate::logs::record::{Detail, Level, Moment, Origin, Record, ShedCause, Sour
 use crate::logs::writing::chunk::ChunkSeries;
 use crate::logs::writing::renderer::Renderer;
 
+/// From this duration on, in milliseconds, a request is slow: its client notices.
+const SLOW: u64 = 1000;
+
 /// The lines of one source.
 #[derive(Debug)]
 pub(super) struct LineHandler {
@@ -124,6 +127,7 @@ impl LineHandler {
         if nginx_error::is_full_queue(text) {
             return;
         }
+        batch.observed.cut += u64::from(nginx_error::is_cut_response(text));
         let mut text = nginx_error::without_queries(text);
         if nginx_error::is_out_of_connections(&text) {
             match self.no_connections.take(now.up) {
@@ -164,6 +168,9 @@ impl LineHandler {
             .and_then(|record| ShedCause::of(record.reason));
         if let Some(cause) = cause {
             batch.shed[cause.index()] += 1;
+        }
+        if let Some(record) = record.as_ref().filter(|record| !record.health) {
+            batch.observed.request(record, SLOW);
         }
         match record {
             Some(record) if !record.is_wanted(self.access) => batch.skipped += 1,

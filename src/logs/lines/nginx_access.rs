@@ -34,6 +34,7 @@ pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
         queue: answer.as_ref().and_then(|answer| answer.queue),
         worker: answer.as_ref().and_then(|answer| answer.worker),
         reason: reason(status, answer.as_ref(), connect, limit),
+        replayed: connections(connect) > 1,
         health: match marker {
             b"h" => true,
             b"-" => false,
@@ -56,6 +57,15 @@ pub fn parse(line: &[u8]) -> Option<AccessRecord<'_>> {
         *place = json_scan::string(value).unwrap_or_default();
     })?;
     Some(record)
+}
+
+/// To how many workers, one after the other, nginx has given the request: the list of connect times has one item for each
+/// attempt, `-` for one that found no room in the queue.
+fn connections(list: &[u8]) -> usize {
+    let attempts = list.split(|byte| b",: ".contains(byte));
+    attempts
+        .filter(|attempt| attempt.first().is_some_and(u8::is_ascii_digit))
+        .count()
 }
 
 /// Splits after a quoted text and a space. What nginx writes there contains no quote.
@@ -291,6 +301,22 @@ mod tests {
         );
         assert_eq!(seen("408", r#""" "" """#), nobody("too_slow"));
         assert_eq!(seen("413", r#""" "" "PASSED""#), nobody(""));
+    }
+
+    #[test]
+    fn a_request_is_replayed_when_a_second_worker_has_got_it() {
+        for (connect, replayed) in [
+            ("", false),
+            ("0.000", false),
+            ("-, 0.000", false),
+            ("0.000, -", false),
+            ("0.000, 0.000", true),
+            ("0.000, 0.001 : 0.000", true),
+        ] {
+            let line = format!(r#"1.000 200 0.003 "0.002" - "" "{connect}" "" {OBJECT}"#);
+            let record = parse(line.as_bytes()).unwrap();
+            assert_eq!(record.replayed, replayed, "{connect:?}");
+        }
     }
 
     proptest! {

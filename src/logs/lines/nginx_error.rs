@@ -103,6 +103,21 @@ pub fn is_out_of_connections(text: &[u8]) -> bool {
     number > 0 && text[number..].starts_with(b" worker_connections are not enough")
 }
 
+/// Whether the line says that a response of the application ended before it was complete: its process has died, or the
+/// entry module has cut it after an exception or a timeout (`ngx_http_upstream_process_request`).
+pub fn is_cut_response(text: &[u8]) -> bool {
+    // Before the first quote there is nothing of a client.
+    let ours = text.split(|byte| *byte == b'"').next().unwrap_or_default();
+    let number = ours.iter().position(|byte| *byte == b' ').unwrap_or(0);
+    [
+        b" upstream prematurely closed connection while reading upstream".as_slice(),
+        b" recv() failed (104: Connection reset by peer) while reading upstream",
+        b" upstream sent invalid chunked response while reading upstream",
+    ]
+    .iter()
+    .any(|words| ours[number..].starts_with(words))
+}
+
 /// What to do about an error of the system that nginx reports; none when there is nothing to add.
 pub fn hint(text: &[u8]) -> Option<&'static str> {
     // What a client has sent comes behind this.
@@ -186,7 +201,10 @@ fn end_of_quoted(query: &[u8]) -> &'static [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorLine, hint, is_full_queue, is_out_of_connections, parse, without_queries};
+    use super::{
+        ErrorLine, hint, is_cut_response, is_full_queue, is_out_of_connections, parse,
+        without_queries,
+    };
     use crate::logs::record::{Detail, Level};
 
     #[test]
@@ -200,6 +218,32 @@ mod tests {
             b" worker_connections are not enough"
         ));
         assert!(!is_out_of_connections(b""));
+    }
+
+    #[test]
+    fn a_cut_response_is_one_that_had_begun() {
+        let line = |what: &str| format!("*7 {what}, client: 10.0.0.1, request: \"GET /\"");
+        for (what, cut) in [
+            (
+                "upstream prematurely closed connection while reading upstream",
+                true,
+            ),
+            (
+                "recv() failed (104: Connection reset by peer) while reading upstream",
+                true,
+            ),
+            (
+                "upstream prematurely closed connection while reading response header from upstream",
+                false,
+            ),
+            (
+                "x, client: upstream prematurely closed connection while reading upstream",
+                false,
+            ),
+            ("", false),
+        ] {
+            assert_eq!(is_cut_response(line(what).as_bytes()), cut, "{what}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::shared::Shared;
+use crate::logs::observed::EventFacts;
 use crate::logs::options::Format;
 use crate::logs::queue::batch::Batch;
 use crate::logs::record::{Level, Source};
@@ -32,6 +33,11 @@ impl EventEmitter {
     pub fn write(&self, level: Level, message: &str, fields: &[(&str, Value)]) {
         let now = self.shared.clock.now().wall;
         let mut batch = Batch::default();
+        batch.observed.events.push(EventFacts {
+            at: now,
+            level,
+            message: message.to_owned(),
+        });
         let mut renderer = self.renderer.lock().unwrap_or_else(PoisonError::into_inner);
         own_record::render(&mut renderer, now, level, message, fields, &mut batch);
         // The lock is held until here, so that records enter the queue in the order of their times.

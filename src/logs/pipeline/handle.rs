@@ -25,6 +25,7 @@ use super::{
 };
 use crate::logs::lines::origin::LineMark;
 use crate::logs::lines::source_stage::SourceStage;
+use crate::logs::observed::Observer;
 use crate::logs::options::{Format, LogOptions};
 use crate::logs::queue::counters::{Counters, Summary};
 use crate::logs::queue::recent_errors::RecentError;
@@ -113,6 +114,22 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, theirs))
 }
 
+/// Questions about the log.
+#[derive(Clone, Debug)]
+pub struct LogAccounts(Arc<Shared>);
+
+impl LogAccounts {
+    /// The accounts of the records so far.
+    pub fn counters(&self) -> Counters {
+        self.0.queue.counters()
+    }
+
+    /// The last errors, the oldest first.
+    pub fn recent_errors(&self) -> Vec<RecentError> {
+        self.0.errors.since(0)
+    }
+}
+
 impl Logs {
     /// The end that children of this source write to. It is closed on exec and blocks; nginx opens
     /// it again by name, so its user must own it. The launcher has no pipe; for it this is the
@@ -133,14 +150,15 @@ impl Logs {
         self.emitter.clone()
     }
 
-    /// The accounts of the records so far.
-    pub fn counters(&self) -> Counters {
-        self.shared.queue.counters()
+    /// Lets somebody count what passes from now on; a second one is not taken.
+    pub fn set_observer(&self, observer: Arc<dyn Observer>) {
+        // The first one stays.
+        let _: Result<(), _> = self.shared.observer.set(observer);
     }
 
-    /// The last errors, the oldest first.
-    pub fn recent_errors(&self) -> Vec<RecentError> {
-        self.shared.errors.since(0)
+    /// What can be asked about the log while it runs, and after that.
+    pub fn accounts(&self) -> LogAccounts {
+        LogAccounts(Arc::clone(&self.shared))
     }
 
     /// How many errors were recorded so far: a position for a later [`Logs::errors_since`].

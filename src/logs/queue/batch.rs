@@ -5,6 +5,7 @@
 //! where a text record of several lines ends.
 
 use super::recent_errors::{KEPT, RecentError};
+use crate::logs::observed::Observed;
 use crate::logs::record::{ShedCause, Source, WorkerEvent};
 
 /// A buffer larger than this is not kept for the next batch.
@@ -36,6 +37,8 @@ pub struct Batch {
     pub workers: Vec<WorkerEvent>,
     /// The last errors among the records.
     pub errors: Vec<RecentError>,
+    /// What is to be counted of the records and of those that were not kept.
+    pub observed: Observed,
 }
 
 impl Batch {

@@ -5,13 +5,15 @@
 //!
 //! Reading order: [`batch`] holds rendered records and where each ends, `counters` are the accounts, `dropped` says what is
 //! missing since the last notice, `record_queue` joins these into the queue. `intake` decides what a full queue means in
-//! each phase of a run, `recent_errors` keeps the last errors for `status` and for a reload that fails.
+//! each phase of a run, `recent_errors` keeps the last errors for `status` and for a reload that fails, `error_kinds` says
+//! which errors are the same.
 //!
 //! No lock and no wait here: `pipeline` puts the queue behind a lock.
 
 pub mod batch;
 pub(crate) mod counters;
 pub(crate) mod dropped;
+pub(crate) mod error_kinds;
 pub(crate) mod intake;
 pub(crate) mod recent_errors;
 pub(crate) mod record_queue;

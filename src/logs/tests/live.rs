@@ -100,7 +100,12 @@ fn a_stdout_that_is_closed_is_counted() {
         writeln!(app, "for nobody").unwrap();
     }
     wait_for("the account", || {
-        logs.counters().of(Source::AppStdout).dropped.lines == 1000
+        logs.accounts()
+            .counters()
+            .of(Source::AppStdout)
+            .dropped
+            .lines
+            == 1000
     });
     let summary = logs.finish(DEADLINE);
     check_accounts(&summary.counters);
@@ -159,7 +164,12 @@ fn a_grandchild_that_holds_a_pipe_does_not_hold_the_end() {
         .spawn()
         .unwrap();
     wait_for("the line", || {
-        logs.counters().of(Source::AppStdout).produced.lines == 1
+        logs.accounts()
+            .counters()
+            .of(Source::AppStdout)
+            .produced
+            .lines
+            == 1
     });
     let before = Instant::now();
     let (records, summary) = finish_reading(logs, out);
@@ -181,7 +191,7 @@ fn the_last_errors_can_be_asked_for() {
             &[],
         );
     }
-    let errors = logs.recent_errors();
+    let errors = logs.accounts().recent_errors();
     assert_eq!(errors.len(), 20);
     assert!(errors[0].message.starts_with("error 10 "));
     assert!(
@@ -216,7 +226,7 @@ fn errors_can_be_asked_for_from_a_moment_on() {
             (Source::AppStderr, "ERROR:root:of a child".to_owned()),
         ]
     );
-    assert_eq!(logs.recent_errors().len(), 3);
+    assert_eq!(logs.accounts().recent_errors().len(), 3);
     finish_reading(logs, out);
 }
 

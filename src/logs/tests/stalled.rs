@@ -30,14 +30,16 @@ fn a_stdout_that_is_not_read_blocks_no_writer() {
         writeln!(nginx, "line {number}").unwrap();
     }
     let produced = |logs: &Logs| {
-        let counters = logs.counters();
+        let counters = logs.accounts().counters();
         counters.of(Source::AppStdout).produced.lines
             + counters.of(Source::NginxError).produced.lines
     };
     wait_for("everything to be read", || produced(&logs) == 2 * LINES);
-    wait_for("the stall to show", || logs.counters().stalled.is_some());
-    check_accounts(&logs.counters());
-    assert!(logs.counters().dropped().lines > LINES);
+    wait_for("the stall to show", || {
+        logs.accounts().counters().stalled.is_some()
+    });
+    check_accounts(&logs.accounts().counters());
+    assert!(logs.accounts().counters().dropped().lines > LINES);
 
     let (records, summary) = finish_reading(logs, out);
     let mut reported = 0;
@@ -94,7 +96,7 @@ fn block_drops_nothing_and_the_launcher_never_waits() {
             writeln!(app, "{number} {}", "x".repeat(100)).unwrap();
         }
     });
-    wait_for("the stall", || logs.counters().stalled.is_some());
+    wait_for("the stall", || logs.accounts().counters().stalled.is_some());
     assert!(!writing.is_finished());
     let before = Instant::now();
     logs.emitter().write(Level::Info, "still here", &[]);
@@ -135,7 +137,7 @@ fn blocked_children_are_released_at_the_end() {
             app.write_all(&line).unwrap();
         }
     });
-    wait_for("the stall", || logs.counters().stalled.is_some());
+    wait_for("the stall", || logs.accounts().counters().stalled.is_some());
     let summary = logs.finish(Duration::from_secs(2));
     check_accounts(&summary.counters);
     writing.join().unwrap();
@@ -161,7 +163,7 @@ fn blocked_children_that_are_being_stopped_wait_no_more_and_lose_nothing() {
             writeln!(app, "{number} {}", "x".repeat(100)).unwrap();
         }
     });
-    wait_for("the stall", || logs.counters().stalled.is_some());
+    wait_for("the stall", || logs.accounts().counters().stalled.is_some());
     assert!(!writing.is_finished());
     logs.children_stopping();
     // Nothing has been read yet.

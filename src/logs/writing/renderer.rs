@@ -13,6 +13,7 @@ use super::{
 };
 use crate::logs::options::Format;
 use crate::logs::queue::batch::Batch;
+use crate::logs::queue::error_kinds::{self, LoggedError};
 use crate::logs::queue::recent_errors::RecentError;
 use crate::logs::record::{AccessRecord, Level, Record, Source};
 
@@ -65,7 +66,7 @@ impl Renderer {
 
     /// Writes a record, in chunks if it is too long for one line.
     pub fn record(&mut self, record: &Record<'_>, batch: &mut Batch) {
-        self.note_error(record.at, record.level, record.message, batch);
+        self.note_error(record, None, batch);
         self.write(record, None, batch);
         if batch.unsealed() <= LINE_MAX {
             batch.seal(self.source, false);
@@ -145,7 +146,7 @@ impl Renderer {
         if level == Level::Error {
             let mut message = Vec::new();
             json::summary(record, &mut message);
-            self.note_error(record.at, level, &message, batch);
+            self.note_recent(record.at, &message, batch);
         }
         self.seal_if_short(batch)
     }
@@ -168,7 +169,7 @@ impl Renderer {
         }
         let short = self.seal_if_short(batch);
         if short {
-            self.note_error(record.at, record.level, record.message, batch);
+            self.note_error(record, Some(object), batch);
         }
         short
     }
@@ -183,10 +184,25 @@ impl Renderer {
         short
     }
 
-    fn note_error(&mut self, at: u64, level: Level, message: &[u8], batch: &mut Batch) {
-        if level == Level::Error {
-            self.stamp.set(at);
-            batch.note_error(RecentError::new(self.stamp.micros(), self.source, message));
+    fn note_error(&mut self, record: &Record<'_>, object: Option<&[u8]>, batch: &mut Batch) {
+        if record.level != Level::Error {
+            return;
         }
+        self.note_recent(record.at, record.message, batch);
+        // The launcher's own are its events.
+        if self.source != Source::Launcher {
+            batch.observed.errors.push(error_kinds::facts(&LoggedError {
+                at: record.at,
+                source: self.source,
+                message: record.message,
+                request_id: record.origin.request_id,
+                object,
+            }));
+        }
+    }
+
+    fn note_recent(&mut self, at: u64, message: &[u8], batch: &mut Batch) {
+        self.stamp.set(at);
+        batch.note_error(RecentError::new(self.stamp.micros(), self.source, message));
     }
 }

@@ -17,6 +17,7 @@ use crate::programs::sandbox;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
+use crate::telemetry::pace::Pace;
 
 /// Before the stop signal, nginx closes each connection after its response for this long. A client that reuses a
 /// connection at the moment at which nginx closes it gets a reset (63 in 10 stops with 40 busy clients; 0 in 210 stops
@@ -29,11 +30,13 @@ pub(super) const SOCKETS: &str = "NGINX";
 /// Environment variables that nginx itself reads. It gets no others, because it passes its environment to no program.
 const VARIABLES: [&str; 3] = ["PATH", "TZ", "LANG"];
 
-/// The child plan. `clients` are the listening sockets for clients; of `env` nginx gets [`VARIABLES`].
+/// The child plan. `clients` are the listening sockets for clients; of `env` nginx gets [`VARIABLES`];
+/// `pace` says how often it is asked what it does.
 pub(crate) fn child(
     plan: &Plan,
     executable: PathBuf,
     clients: Vec<Arc<OwnedFd>>,
+    pace: Pace,
     env: &[(OsString, OsString)],
 ) -> ChildPlan {
     let layout = &plan.layout;
@@ -42,6 +45,7 @@ pub(crate) fn child(
         program: Program::Proxy(Rc::new(NginxProxy::new(
             layout.nginx_socket(),
             layout.draining(),
+            pace,
         ))),
         executable,
         args: vec![

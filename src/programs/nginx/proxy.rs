@@ -1,5 +1,6 @@
 //! A running nginx as the supervisor sees it: readiness, drain, client connections.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::status::ClientConnections;
 use crate::supervise::program::{Answer, NotReady, Proxy, Supervised, WatchdogFinding};
 use crate::sys::family;
 use crate::sys::files::{self, WriteError};
+use crate::telemetry::pace::Pace;
 
 /// nginx answers on its status socket in well below a millisecond; the timeout allows for a machine under heavy load.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,8 +20,6 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const READY_POLL: Duration = Duration::from_millis(10);
 /// Pause between two polls whether client connections are left during a drain.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
-/// Pause between two polls of the watchdog.
-const WATCHDOG_POLL: Duration = Duration::from_secs(1);
 /// An nginx that has said nothing for so long is hung. One that closes the connection is busy.
 const HUNG_AFTER: Duration = Duration::from_secs(20);
 
@@ -30,24 +30,38 @@ const WORKER: &str = "nginx: worker process";
 const REPLACE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A running nginx.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct NginxProxy {
     /// The private socket of its status page.
     status: PathBuf,
     /// While this file exists, nginx closes each connection after the response.
     draining: PathBuf,
+    pace: Pace,
+    /// The connections at the last look.
+    clients: Cell<Option<ClientConnections>>,
 }
 
 impl NginxProxy {
-    pub(super) fn new(status: PathBuf, draining: PathBuf) -> Self {
-        Self { status, draining }
+    pub(super) fn new(status: PathBuf, draining: PathBuf, pace: Pace) -> Self {
+        Self {
+            status,
+            draining,
+            pace,
+            clients: Cell::new(None),
+        }
+    }
+
+    async fn look(&self) -> Result<ClientConnections, NoFigures> {
+        let answer = status_page::connections(&self.status, TIMEOUT).await;
+        self.clients.set(answer.as_ref().ok().copied());
+        answer
     }
 }
 
 impl Supervised for NginxProxy {
     fn poll_ready(&self) -> Answer<'_, Result<(), NotReady>> {
         Box::pin(async {
-            match status_page::connections(&self.status, TIMEOUT).await {
+            match self.look().await {
                 // It serves, and has no connection to spare for the question.
                 Ok(_) | Err(NoFigures::Busy(_)) => Ok(()),
                 Err(silent @ NoFigures::Silent(_)) => Err(NotReady {
@@ -62,8 +76,9 @@ impl Supervised for NginxProxy {
         Box::pin(async move {
             let (mut silence, mut workers) = (Silence::new(), WorkerProcesses::new(pid));
             loop {
-                tokio::time::sleep(WATCHDOG_POLL).await;
-                let answer = status_page::connections(&self.status, TIMEOUT).await;
+                self.pace.pause(None).await;
+                let answer = self.look().await;
+                self.pace.sampled();
                 let hung = silence.check(matches!(answer, Err(NoFigures::Silent(_))));
                 let damaged = workers.lost_one().then_some(WatchdogFinding::Damaged);
                 for finding in hung.into_iter().chain(damaged) {
@@ -167,7 +182,7 @@ impl Proxy for NginxProxy {
     fn drained(&self) -> Answer<'_, bool> {
         Box::pin(async {
             loop {
-                match status_page::connections(&self.status, TIMEOUT).await {
+                match self.look().await {
                     Ok(connections) if connections == ClientConnections::default() => return true,
                     Ok(_) | Err(NoFigures::Busy(_)) => tokio::time::sleep(DRAIN_POLL).await,
                     Err(NoFigures::Silent(_)) => return false,
@@ -176,7 +191,7 @@ impl Proxy for NginxProxy {
         })
     }
 
-    fn clients(&self) -> Answer<'_, Option<ClientConnections>> {
-        Box::pin(async { status_page::connections(&self.status, TIMEOUT).await.ok() })
+    fn clients(&self) -> Option<ClientConnections> {
+        self.clients.get()
     }
 }

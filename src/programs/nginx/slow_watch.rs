@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::slow_senders::SlowSenders;
-use crate::supervise::commands::Commands;
+use crate::supervise::commands::{Commands, Snapshot, Snapshots};
 use crate::sys::family;
 use crate::sys::foreign_sockets;
 use crate::sys::sock_diag::tcp::{self, TcpConnection};
@@ -16,13 +16,14 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const NAMED: usize = 5;
 
 /// Watches the connections of the local `ports` until the task is aborted.
-pub(crate) async fn run(ports: Vec<u16>, commands: Commands) {
+pub(crate) async fn run(ports: Vec<u16>, snapshots: Snapshots, commands: Commands) {
     let (started, mut senders, mut told) = (Instant::now(), SlowSenders::default(), false);
     loop {
         tokio::time::sleep(INTERVAL).await;
-        let Some(websockets) = websockets(&commands).await else {
+        if snapshots.has_changed().is_err() {
             return;
-        };
+        }
+        let websockets = websockets(&snapshots.borrow());
         let ended = connections(&ports).and_then(|all| {
             let slow = senders.look(&all, websockets, started.elapsed());
             end(&slow).map(|ended| (ended, slow))
@@ -40,22 +41,14 @@ pub(crate) async fn run(ports: Vec<u16>, commands: Commands) {
     }
 }
 
-/// Whether there are open WebSockets; none when the launcher stops.
-async fn websockets(commands: &Commands) -> Option<bool> {
-    let snapshot = commands.report().await?;
-    for application in snapshot.application.iter().chain(&snapshot.retiring) {
-        match application.workers().await {
-            Ok(workers) => {
-                let mut serving = workers.iter().flat_map(|worker| &worker.serving);
-                if serving.any(|request| request.websocket) {
-                    return Some(true);
-                }
-            }
-            // There may be some.
-            Err(_) => return Some(true),
-        }
-    }
-    Some(false)
+/// Whether there are open WebSockets, or there may be some.
+fn websockets(snapshot: &Snapshot) -> bool {
+    let mut applications = snapshot.application.iter().chain(&snapshot.retiring);
+    applications.any(|application| {
+        let workers = application.workers();
+        let mut serving = workers.iter().flat_map(|worker| &worker.serving);
+        workers.is_empty() || serving.any(|request| request.websocket)
+    })
 }
 
 fn connections(ports: &[u16]) -> io::Result<Vec<TcpConnection>> {

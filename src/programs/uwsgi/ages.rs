@@ -34,14 +34,16 @@ impl Ages {
         self.last_poll = now;
     }
 
+    /// The age of a request at the last poll; none when that did not show it.
+    pub(super) fn age(&self, worker: &Worker, request: &InFlight) -> Option<Duration> {
+        let started = self.started.get(&key(worker, request))?;
+        Some(self.last_poll.saturating_sub(*started))
+    }
+
     /// The oldest request of a worker at the last poll that has a deadline, with its age.
     pub(super) fn oldest<'a>(&self, worker: &'a Worker) -> Option<(&'a InFlight, Duration)> {
-        let age = |request| {
-            let started = self.started.get(&key(worker, request))?;
-            Some((request, self.last_poll.saturating_sub(*started)))
-        };
         let with_deadline = worker.serving().iter().filter(|request| !request.websocket);
-        let ages = with_deadline.filter_map(age);
+        let ages = with_deadline.filter_map(|request| Some((request, self.age(worker, request)?)));
         ages.max_by_key(|(_, age)| *age)
     }
 }
@@ -68,6 +70,7 @@ mod tests {
             path: String::new(),
             websocket: false,
             started: *started,
+            entered: None,
         };
         Worker {
             id: 1,
@@ -76,6 +79,7 @@ mod tests {
             requests: 0,
             in_flight: in_flight.iter().map(request).collect(),
             existence: Existence::Alive,
+            usage: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
@@ -33,8 +33,6 @@ const READY_POLL: Duration = Duration::from_millis(10);
 const HEALTH_POLL: Duration = Duration::from_millis(500);
 /// Pause between two polls whether requests are left during a stop.
 const FINISH_POLL: Duration = Duration::from_millis(20);
-/// How long a probe waits for uWSGI when all workers that are known are gone; probes have short time limits themselves.
-const SERVES_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A running uWSGI.
 #[derive(Clone, Debug)]
@@ -118,9 +116,13 @@ impl Application for UwsgiApplication {
         Box::pin(async {
             loop {
                 // The kernel still knows whose process is alive when uWSGI does not answer.
-                let workers = stats::read(&self.stats).await;
-                let workers = workers.unwrap_or_else(|_| self.stats.known());
-                if workers.iter().all(|worker| worker.serving().is_empty()) {
+                let _: io::Result<Vec<Worker>> = stats::read(&self.stats).await;
+                let latest = self.stats.latest();
+                if latest
+                    .workers()
+                    .iter()
+                    .all(|worker| worker.serving().is_empty())
+                {
                     return;
                 }
                 tokio::time::sleep(FINISH_POLL).await;
@@ -136,48 +138,22 @@ impl Application for UwsgiApplication {
         self.queue.status()
     }
 
-    fn workers(&self) -> Answer<'_, io::Result<Vec<WorkerStatus>>> {
-        Box::pin(async {
-            let workers = match stats::read(&self.stats).await {
-                Ok(workers) => workers,
-                Err(error) => {
-                    // The kernel knows more than a uWSGI that is stopped or hangs.
-                    let known = self.stats.known();
-                    if known.is_empty() {
-                        return Err(error);
-                    }
-                    known
-                }
-            };
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            Ok(workers
-                .iter()
-                .map(|worker| worker.status(now.as_secs()))
-                .collect())
-        })
+    fn workers(&self) -> Vec<WorkerStatus> {
+        self.stats.latest().statuses()
     }
 
-    fn serves(&self) -> Answer<'_, Result<(), String>> {
-        Box::pin(async {
-            let known = self.stats.known();
-            let Some(reason) = worker::none_serves(&known).filter(|_| !known.is_empty()) else {
-                return Ok(());
-            };
-            // They may have been replaced since the last poll.
-            let asked = tokio::time::timeout(SERVES_TIMEOUT, stats::read(&self.stats)).await;
-            match asked {
-                Ok(Ok(workers)) => worker::none_serves(&workers).map_or(Ok(()), Err),
-                Ok(Err(_)) | Err(_) => Err(reason),
-            }
-        })
+    fn serves(&self) -> Result<(), String> {
+        let latest = self.stats.latest();
+        let none = worker::none_serves(latest.workers());
+        none.filter(|_| !latest.workers().is_empty())
+            .map_or(Ok(()), Err)
     }
 
     fn processes(&self) -> usize {
-        let known = self.stats.known();
+        self.stats.ask_kernel();
+        let latest = self.stats.latest();
         let alive = |worker: &&Worker| worker.pid > 0 && worker.existence != Existence::Dead;
-        known.iter().filter(alive).count()
+        latest.workers().iter().filter(alive).count()
     }
 
     fn health_path(&self) -> Option<&str> {

@@ -26,6 +26,7 @@ use crate::queue::RequestQueue;
 use crate::supervise::child::{ChildPlan, InheritedSockets};
 use crate::supervise::machine::child::{StopPolicy, StragglerPolicy, SurvivorPolicy};
 use crate::supervise::program::Program;
+use crate::telemetry::pace::Pace;
 
 /// TERM is lost in a window of some 20 ms while the workers come up, and a repeated one makes a normal stop faster too
 /// (0.3 s instead of 1 s: the master polls once a second).
@@ -39,13 +40,14 @@ const STRAGGLERS: StragglerPolicy = StragglerPolicy {
     kill_from: 50,
 };
 
-/// The child plan. `application` is the application's listening socket, `queue` the requests that wait there; `env` is the
-/// environment of uWSGI and the service's code.
+/// The child plan. `application` is the application's listening socket, `queue` the requests that wait there; `pace` says how
+/// often it is asked what it does; `env` is the environment of uWSGI and the service's code.
 pub(crate) fn child(
     plan: &Plan,
     executable: PathBuf,
     application: Arc<OwnedFd>,
     queue: RequestQueue,
+    pace: Pace,
     mut env: Vec<(OsString, OsString)>,
 ) -> ChildPlan {
     let layout = &plan.layout;
@@ -66,7 +68,7 @@ pub(crate) fn child(
     env.push(sandbox::variable(plan));
     ChildPlan {
         name: "uwsgi",
-        program: Program::Application(Rc::new(application_of(plan, queue))),
+        program: Program::Application(Rc::new(application_of(plan, queue, pace))),
         executable,
         args: vec!["--ini".into(), layout.uwsgi_ini().into()],
         env,
@@ -113,7 +115,7 @@ fn run_files(layout: &Layout) -> Vec<PathBuf> {
 }
 
 /// The client through which the supervisor talks to the running uWSGI.
-fn application_of(plan: &Plan, queue: RequestQueue) -> UwsgiApplication {
+fn application_of(plan: &Plan, queue: RequestQueue, pace: Pace) -> UwsgiApplication {
     let layout = &plan.layout;
     UwsgiApplication {
         stats: stats::Socket::new(layout.uwsgi_stats(), plan.slots),
@@ -130,6 +132,7 @@ fn application_of(plan: &Plan, queue: RequestQueue) -> UwsgiApplication {
             socket: layout.app_socket(),
             request_timeout: plan.timeouts.request,
             kill_after: plan.timeouts.hard_end,
+            pace,
         },
         warnings: RefCell::default(),
         queue,

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
@@ -148,25 +148,17 @@ pub(super) async fn report(
     stats: &Socket,
     findings: &mpsc::Sender<WatchdogFinding>,
 ) {
-    let before = stats.known();
+    let before = stats.latest();
     // Without an answer, the last one counts.
-    let after = stats::read(stats).await.unwrap_or_default();
-    // A clock before 1970 makes requests seem older, which is no reason to fail.
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let _: io::Result<Vec<Worker>> = stats::read(stats).await;
+    let after = stats.latest();
     for pid in ended {
-        let mut both = after.iter().chain(&before);
-        let Some(worker) = both.find(|worker| worker.pid == pid.as_raw()) else {
+        let pid = *pid;
+        let requests = after.requests_of(pid.as_raw());
+        let Some(serving) = requests.or_else(|| before.requests_of(pid.as_raw())) else {
             continue;
         };
-        let serving = worker.in_flight.iter();
-        let finding = WatchdogFinding::WorkerEnded {
-            pid: *pid,
-            serving: serving
-                .map(|request| request.status(wall.as_secs().saturating_sub(request.started)))
-                .collect(),
-        };
+        let finding = WatchdogFinding::WorkerEnded { pid, serving };
         // The supervisor's loop may have ended.
         let _: Result<(), _> = findings.send(finding).await;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::protocol::{self, StatusLine};
-use super::stats::{self, Socket};
+use super::stats::Socket;
 use super::worker::Worker;
 use crate::supervise::program::Health;
 
@@ -61,8 +61,8 @@ async fn saturated(socket: &Socket) {
     let mut seen = 0;
     while seen < BUSY_POLLS {
         tokio::time::sleep(BUSY_POLL).await;
-        let workers = stats::read(socket).await.unwrap_or_default();
-        seen = if all_busy(&workers, socket.slots) {
+        let latest = socket.latest();
+        seen = if all_busy(latest.workers(), socket.slots) {
             seen + 1
         } else {
             0
@@ -106,9 +106,11 @@ mod tests {
                     path: "/".to_owned(),
                     websocket: false,
                     started: 0,
+                    entered: None,
                 })
                 .collect(),
             existence: Existence::Alive,
+            usage: None,
         };
         assert!(all_busy(&[worker(&["a", "b"]), worker(&["c", "d"])], 4));
         assert!(!all_busy(&[worker(&["a"]), worker(&[])], 2));

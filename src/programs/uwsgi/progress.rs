@@ -120,6 +120,7 @@ mod tests {
             path: String::new(),
             websocket: false,
             started: 0,
+            entered: None,
         };
         Worker {
             id: 1,
@@ -128,6 +129,7 @@ mod tests {
             requests,
             in_flight: current.iter().map(request).collect(),
             existence: Existence::Alive,
+            usage: None,
         }
     }
 

@@ -4,8 +4,8 @@
 //! accept. The statistics hold whole request headers, cookies and tokens included, so they are never passed on as they
 //! are: only the fields of [`Worker`] leave this module.
 //!
-//! Each answer is completed with what the kernel says about the processes, and the last one is kept: the kernel still
-//! knows who is alive when uWSGI's master is stopped, or hangs.
+//! Each answer is completed with what the kernel says about the processes, and the last one is kept ([`Reading`]): everybody
+//! else reads that. The kernel still knows who is alive when uWSGI's master is stopped, or hangs.
 //!
 //! The socket is in a folder of the workers' user, so the application can replace it: the input is treated as hostile,
 //! and its cost is limited. Input beyond a limit is an error; it is never truncated.
@@ -19,8 +19,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::UnixStream;
 
+use super::reading::Reading;
 use super::stats_json::{self, Statistics};
-use super::worker::{Existence, Worker};
+use super::worker::{Existence, Usage, Worker};
 use crate::sys::file_user;
 use crate::sys::process_stat;
 use crate::sys::sockets;
@@ -37,13 +38,13 @@ const BASE_BYTES: u64 = 256 * 1024;
 /// usual ones.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 
-/// The address of a stats socket.
+/// The address of a stats socket, and what it has told last.
 #[derive(Clone, Debug)]
 pub(super) struct Socket {
     pub(super) path: PathBuf,
     /// Request slots of its uWSGI, from which the size limit of the statistics follows.
     pub(super) slots: u32,
-    last: Rc<RefCell<Statistics>>,
+    latest: Rc<RefCell<Reading>>,
 }
 
 impl Socket {
@@ -51,23 +52,27 @@ impl Socket {
         Self {
             path,
             slots,
-            last: Rc::default(),
+            latest: Rc::default(),
         }
     }
 
-    /// The workers of the last answer, with what the kernel says about them now. Empty when there was no answer, or when
-    /// the process that gave it is not a child of the launcher any more.
-    pub(super) fn known(&self) -> Vec<Worker> {
-        let mut statistics = self.last.borrow().clone();
-        if ask_kernel(&mut statistics) {
-            statistics.workers
-        } else {
-            Vec::new()
+    /// The last answer, with what the kernel said about the processes then.
+    pub(super) fn latest(&self) -> Reading {
+        self.latest.borrow().clone()
+    }
+
+    /// Asks the kernel about the processes of the last answer: what it says counts when uWSGI is silent. No worker is left
+    /// when the process that gave the answer is not a child of the launcher any more.
+    pub(super) fn ask_kernel(&self) {
+        let mut latest = self.latest.borrow_mut();
+        if !ask_kernel(&mut latest.statistics) {
+            latest.statistics.workers.clear();
         }
     }
 }
 
-/// Reads and parses the statistics, and asks the kernel; an error of the kind `TimedOut` after [`TIMEOUT`].
+/// Reads and parses the statistics, and asks the kernel; an error of the kind `TimedOut` after [`TIMEOUT`]. Without an
+/// answer the last one is kept, with what the kernel says now.
 pub(super) async fn read(socket: &Socket) -> io::Result<Vec<Worker>> {
     let exchange = async {
         let folder = socket.path.parent().unwrap_or(Path::new("."));
@@ -75,12 +80,14 @@ pub(super) async fn read(socket: &Socket) -> io::Result<Vec<Worker>> {
         let stream = UnixStream::from_std(stream)?;
         stats_json::parse(read_limited(stream, max_bytes(socket.slots)).await?)
     };
-    let mut statistics = tokio::time::timeout(TIMEOUT, exchange)
+    let answer = tokio::time::timeout(TIMEOUT, exchange)
         .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let mut statistics = answer.inspect_err(|_| socket.ask_kernel())?;
     ask_kernel(&mut statistics);
-    socket.last.replace(statistics.clone());
-    Ok(statistics.workers)
+    let workers = statistics.workers.clone();
+    socket.latest.borrow_mut().update(statistics);
+    Ok(workers)
 }
 
 /// Asks the kernel about each worker. False, and everybody counts as alive, when it does not know the main process as a
@@ -94,6 +101,11 @@ fn ask_kernel(statistics: &mut Statistics) -> bool {
     // uWSGI knows itself that a worker without a number has no process yet.
     for worker in workers.iter_mut().filter(|worker| worker.pid > 0) {
         let stat = process_stat::read(worker.pid);
+        worker.usage = stat.as_ref().map(|stat| Usage {
+            cpu: stat.cpu,
+            threads: stat.threads,
+            started: stat.started,
+        });
         let stat = stat
             .as_ref()
             .map(|stat| (stat.name.as_str(), stat.state, stat.parent));

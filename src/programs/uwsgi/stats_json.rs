@@ -13,7 +13,9 @@ use super::worker::{Existence, InFlight, Worker};
 const MAX_SLOTS: usize = 1024;
 /// Bytes of a request's id, at most; nginx enforces the same limit.
 const MAX_ID: usize = 128;
-/// The place of the request's id among the words of nginx's header Microservice-Request, from 0.
+/// The place of the time among the words of nginx's header Microservice-Request, from 0.
+const PLACE_OF_TIME: usize = 5;
+/// The place of the request's id among them.
 const PLACE_OF_ID: usize = 7;
 /// Bytes of a request's method, at most.
 const MAX_METHOD: usize = 16;
@@ -74,6 +76,8 @@ struct RawRequest {
 #[derive(Default)]
 struct Vars {
     id: String,
+    /// When nginx had the whole request, in milliseconds since 1970.
+    entered: Option<u64>,
     method: String,
     path: String,
     websocket: bool,
@@ -81,6 +85,8 @@ struct Vars {
 
 /// One variable of a request; values beyond the needed ones are dropped.
 enum Var {
+    /// What nginx says of the request: its id, and when it had all of it.
+    FromNginx(String, Option<u64>),
     Id(String),
     Method(String),
     Path(String),
@@ -123,6 +129,7 @@ fn worker(raw: RawWorker) -> Worker {
         } else {
             Existence::Dead
         },
+        usage: None,
     }
 }
 
@@ -171,6 +178,7 @@ impl<'de> Deserialize<'de> for Cores {
                             path: core.vars.path,
                             websocket: core.vars.websocket,
                             started: core.req_info.request_start,
+                            entered: core.vars.entered,
                         });
                     }
                 }
@@ -202,6 +210,7 @@ impl<'de> Deserialize<'de> for Vars {
                 let mut vars = Vars::default();
                 while let Some(var) = list.next_element()? {
                     match var {
+                        Var::FromNginx(id, entered) => (vars.id, vars.entered) = (id, entered),
                         Var::Id(id) => vars.id = id,
                         Var::Method(method) => vars.method = method,
                         Var::Path(path) => vars.path = path,
@@ -241,8 +250,10 @@ fn var(bytes: &[u8]) -> Var {
     match name {
         // nginx's own header, see nginx/proxy.conf.
         Some(b"HTTP_MICROSERVICE_REQUEST") => {
-            let id = value.split(|byte| *byte == b' ').nth(PLACE_OF_ID);
-            Var::Id(text(id.unwrap_or_default(), MAX_ID))
+            let mut words = value.split(|byte| *byte == b' ').skip(PLACE_OF_TIME);
+            let time = words.next().and_then(milliseconds);
+            let id = words.nth(PLACE_OF_ID - PLACE_OF_TIME - 1);
+            Var::FromNginx(text(id.unwrap_or_default(), MAX_ID), time)
         }
         // A request that does not come from nginx, such as a health check.
         Some(b"HTTP_X_REQUEST_ID") => Var::Id(text(value, MAX_ID)),
@@ -255,6 +266,15 @@ fn var(bytes: &[u8]) -> Var {
         }
         _ => Var::Other,
     }
+}
+
+/// `t=1732486400.123`, as nginx writes it, in milliseconds.
+fn milliseconds(word: &[u8]) -> Option<u64> {
+    let word = std::str::from_utf8(word.strip_prefix(b"t=")?).ok()?;
+    let (seconds, fraction) = word.split_once('.')?;
+    let seconds: u64 = seconds.parse().ok()?;
+    let fraction: u64 = fraction.parse().ok().filter(|_| fraction.len() == 3)?;
+    seconds.checked_mul(1000)?.checked_add(fraction)
 }
 
 /// The first `max` bytes as text. Control characters, which JSON escapes may have produced, become spaces.

@@ -18,13 +18,17 @@ fn only_the_needed_fields_are_kept() {
 
 #[test]
 fn the_id_comes_from_nginx_and_the_websocket_from_the_entry_module() {
-    let core = r#"{"in_request":1,"vars":["HTTP_MICROSERVICE_REQUEST=10.0.0.1 5 80 http 0 t=1.5 HTTP/1.1 r1 host /x .",
+    let core = r#"{"in_request":1,"vars":["HTTP_MICROSERVICE_REQUEST=10.0.0.1 5 80 http 0 t=1.500 HTTP/1.1 r1 host /x .",
         "HTTP_MICROSERVICE_WEBSOCKET=open"]},
         {"in_request":1,"vars":["HTTP_MICROSERVICE_REQUEST=short","MICROSERVICE_WEBSOCKET=open"]}"#;
     let in_flight = &parse(stats(core)).unwrap().workers[0].in_flight;
     assert_eq!(
         (in_flight[0].id.as_str(), in_flight[0].websocket),
         ("r1", false)
+    );
+    assert_eq!(
+        (in_flight[0].entered, in_flight[1].entered),
+        (Some(1500), None)
     );
     assert_eq!(
         (in_flight[1].id.as_str(), in_flight[1].websocket),

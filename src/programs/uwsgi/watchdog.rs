@@ -1,28 +1,29 @@
 //! The watchdog of uWSGI: finds a hung application, overdue requests, and what the import left open.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
 
-use super::ages::Ages;
 use super::deaths::{self, WorkerDeaths};
 use super::progress::{Observation, Progress};
 use super::protocol;
+use super::reading::Reading;
 use super::stats::{self, Socket};
 use super::wishes;
-use super::worker::{Existence, Worker};
+use super::worker::{self, Existence, InFlight, Worker};
 use crate::queue::RequestQueue;
 use crate::supervise::in_flight::describe_oldest;
 use crate::supervise::program::WatchdogFinding;
+use crate::telemetry::pace::Pace;
 
-/// Pause between two polls. A poll costs uWSGI's master a millisecond.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// uWSGI's master reaps dead workers once a second, and whenever it is asked for its statistics: after a kill,
 /// [`POLLS_AFTER_KILL`] polls at this interval bring the new worker sooner.
 const POLL_INTERVAL_AFTER_KILL: Duration = Duration::from_millis(50);
 const POLLS_AFTER_KILL: u32 = 2;
+/// Pause between two polls while no worker serves: the service is not ready, and the next moment it may be.
+const POLL_INTERVAL_NOT_SERVING: Duration = Duration::from_millis(100);
 /// Time limit of the last ping before the application counts as hung.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -39,6 +40,8 @@ pub(super) struct Watchdog {
     pub(super) request_timeout: Option<Duration>,
     /// The age of a request at which its worker is killed; none: there is no request timeout.
     pub(super) kill_after: Option<Duration>,
+    /// How often uWSGI is asked. An answer costs its master a millisecond.
+    pub(super) pace: Pace,
 }
 
 impl Watchdog {
@@ -60,18 +63,19 @@ impl Watchdog {
         let mut workers_of = WorkerDeaths::of(pid, self.workers);
         let mut requests = None;
         let started = Instant::now();
-        let mut next = started;
+        let mut soon = Some(Duration::ZERO);
         loop {
-            for finding in workers_of.follow(&stats.known(), Instant::now()) {
+            for finding in workers_of.follow(stats.latest().workers(), Instant::now()) {
                 // The supervisor's loop may have ended.
                 let _: Result<(), _> = findings.send(finding).await;
             }
             tokio::select! {
                 ended = workers_of.next() => {
                     deaths::report(&ended, stats, &findings).await;
+                    self.pace.sampled();
                     continue;
                 }
-                () = tokio::time::sleep_until(next.into()) => {}
+                () = self.pace.pause(soon) => {}
             }
             for wish in wishes::take(&self.folder) {
                 // The supervisor's loop may have ended.
@@ -79,18 +83,21 @@ impl Watchdog {
             }
             // No answer is an observation as well: a uWSGI that hangs gives none.
             let workers = stats::read(stats).await.ok();
-            next = Instant::now() + overdue.next_poll();
-            if let (Some(limit), Some(workers)) = (self.kill_after, &workers) {
-                for finding in overdue.poll(workers, limit, started.elapsed()) {
+            self.pace.sampled();
+            let latest = stats.latest();
+            if let (Some(limit), Some(_)) = (self.kill_after, &workers) {
+                for finding in overdue.poll(&latest, limit) {
                     // The supervisor's loop may have ended.
                     let _: Result<(), _> = findings.send(finding).await;
                 }
             }
-            if let Some(workers) = &workers {
-                requests = describe(workers);
+            if workers.is_some() {
+                requests = describe(&latest);
             }
             let waiting = queue.status().map(|queue| queue.waiting);
-            let known = stats.known();
+            let known = latest.workers();
+            let not_serving = worker::none_serves(known).map(|_| POLL_INTERVAL_NOT_SERVING);
+            soon = overdue.next_poll().or(not_serving);
             let observed = Observation {
                 workers,
                 dead: !known.is_empty() && known.iter().all(is_dead),
@@ -122,7 +129,6 @@ fn is_dead(worker: &Worker) -> bool {
 /// Finds overdue requests and reports each once.
 #[derive(Debug, Default)]
 struct Overdue {
-    ages: Ages,
     /// Processes that were reported already. A killed worker keeps its request in the statistics until uWSGI's master
     /// has reaped it.
     reported: Vec<i32>,
@@ -130,22 +136,16 @@ struct Overdue {
 }
 
 impl Overdue {
-    fn next_poll(&mut self) -> Duration {
-        if self.polls_after_kill > 0 {
-            self.polls_after_kill -= 1;
-            return POLL_INTERVAL_AFTER_KILL;
-        }
-        POLL_INTERVAL
+    /// How soon the next poll is due, if earlier than usual.
+    fn next_poll(&mut self) -> Option<Duration> {
+        self.polls_after_kill = self.polls_after_kill.checked_sub(1)?;
+        Some(POLL_INTERVAL_AFTER_KILL)
     }
 
-    fn poll(&mut self, workers: &[Worker], limit: Duration, now: Duration) -> Vec<WatchdogFinding> {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        self.ages.update(workers, now, wall);
+    fn poll(&mut self, latest: &Reading, limit: Duration) -> Vec<WatchdogFinding> {
         self.reported
-            .retain(|pid| workers.iter().any(|worker| worker.pid == *pid));
-        let mut findings = overdue(workers, limit, &self.ages);
+            .retain(|pid| latest.workers().iter().any(|worker| worker.pid == *pid));
+        let mut findings = overdue(latest.workers(), limit, |worker| latest.oldest(worker));
         findings.retain(|(worker, _)| !self.reported.contains(&worker.pid));
         if !findings.is_empty() {
             self.polls_after_kill = POLLS_AFTER_KILL;
@@ -161,12 +161,12 @@ impl Overdue {
 fn overdue<'a>(
     workers: &'a [Worker],
     limit: Duration,
-    ages: &Ages,
+    oldest: impl Fn(&'a Worker) -> Option<(&'a InFlight, Duration)>,
 ) -> Vec<(&'a Worker, WatchdogFinding)> {
     workers
         .iter()
         .filter_map(|worker| {
-            let (request, age) = ages.oldest(worker)?;
+            let (request, age) = oldest(worker)?;
             let finding = WatchdogFinding::Overdue {
                 worker: worker.id,
                 pid: Pid::from_raw(worker.pid),
@@ -178,20 +178,14 @@ fn overdue<'a>(
 }
 
 /// The oldest in-flight requests as text for operators; none when there is none.
-fn describe(workers: &[Worker]) -> Option<String> {
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let statuses: Vec<_> = workers
-        .iter()
-        .map(|worker| worker.status(wall.as_secs()))
-        .collect();
+fn describe(latest: &Reading) -> Option<String> {
+    let statuses = latest.statuses();
     describe_oldest(statuses.iter().flat_map(|worker| &worker.serving))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::worker::InFlight;
+    use super::super::ages::Ages;
     use super::*;
 
     #[test]
@@ -202,6 +196,7 @@ mod tests {
             path: "/".into(),
             websocket: false,
             started,
+            entered: None,
         };
         let worker = |pid, in_flight| Worker {
             id: 1,
@@ -210,6 +205,7 @@ mod tests {
             requests: 0,
             in_flight,
             existence: Existence::Alive,
+            usage: None,
         };
         let workers = [
             worker(7, vec![request(1000)]),
@@ -222,9 +218,9 @@ mod tests {
         ages.update(&workers, second(5), second(1004));
         // The wall clock is set forward by an hour, which makes no request older.
         ages.update(&workers, second(7), second(4606));
-        assert!(overdue(&workers, second(7), &ages).is_empty());
+        assert!(overdue(&workers, second(7), |worker| ages.oldest(worker)).is_empty());
         ages.update(&workers, second(8), second(4607));
-        let found = overdue(&workers, second(7), &ages);
+        let found = overdue(&workers, second(7), |worker| ages.oldest(worker));
         assert!(
             matches!(found.as_slice(), [(_, WatchdogFinding::Overdue { pid, request, .. })] if pid.as_raw() == 7 && request.seconds == 7),
             "{found:?}"

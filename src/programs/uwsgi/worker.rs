@@ -4,7 +4,10 @@
 //! uWSGI notices the end of a worker late, or never: its master looks once a second, not at all while it is stopped, and
 //! the kernel forgets the dead when SIGCHLD is ignored. So the kernel is asked whether a process is alive.
 
-use crate::status::{RequestStatus, WorkerState, WorkerStatus};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::status::{ProcessFigures, RequestStatus, WorkerState, WorkerStatus};
 
 /// The name (/proc/PID/comm) that the entry module gives to the main thread of a worker that leaves: it serves no more
 /// requests, and waits for its exit handlers and threads.
@@ -24,6 +27,18 @@ pub(crate) struct Worker {
     /// The requests in it, according to uWSGI: those of a dead process too, until its successor runs.
     pub(super) in_flight: Vec<InFlight>,
     pub(super) existence: Existence,
+    /// What it uses; none: the kernel does not tell.
+    pub(super) usage: Option<Usage>,
+}
+
+/// What a process uses, according to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// CPU time.
+    pub(super) cpu: Duration,
+    pub(super) threads: u64,
+    /// When it was started, since the machine was.
+    pub(super) started: Duration,
 }
 
 /// Whether a worker's process exists and can serve, according to the kernel.
@@ -65,6 +80,8 @@ pub(crate) struct InFlight {
     pub(super) websocket: bool,
     /// When it started, by the wall clock: seconds since 1970.
     pub(super) started: u64,
+    /// When nginx had the whole request, by the same clock: milliseconds since 1970. None: it does not come from nginx.
+    pub(super) entered: Option<u64>,
 }
 
 impl Worker {
@@ -81,9 +98,12 @@ impl Worker {
         }
     }
 
-    /// The worker in a status report. `now` is the wall clock in seconds since 1970.
-    pub(crate) fn status(&self, now: u64) -> WorkerStatus {
-        let serving = self.serving();
+    /// The worker in a status report, with its requests in flight.
+    pub(super) fn status(
+        &self,
+        serving: Vec<RequestStatus>,
+        process: ProcessFigures,
+    ) -> WorkerStatus {
         let state = match (self.existence, self.accepting, serving.is_empty()) {
             (Existence::Dead, _, _) => WorkerState::Dead,
             (Existence::Ending, _, _) => WorkerState::Ending,
@@ -97,10 +117,9 @@ impl Worker {
             pid: self.pid,
             state,
             requests: self.requests,
-            serving: serving
-                .iter()
-                .map(|request| request.status(now.saturating_sub(request.started)))
-                .collect(),
+            serving,
+            process,
+            exits: BTreeMap::new(),
         }
     }
 }
@@ -108,11 +127,15 @@ impl Worker {
 impl InFlight {
     /// The request in a status report; `seconds` is its age.
     pub(super) fn status(&self, seconds: u64) -> RequestStatus {
+        // uWSGI rounds the start down, so that this is what it has waited at least.
+        let waited =
+            |entered: u64| self.started.saturating_mul(1000).saturating_sub(entered) / 1000;
         RequestStatus {
             request_id: self.id.clone(),
             method: self.method.clone(),
             path: self.path.clone(),
             seconds,
+            queue_seconds: self.entered.map(waited),
             websocket: self.websocket,
         }
     }
@@ -166,6 +189,7 @@ mod tests {
             requests: 0,
             in_flight: Vec::new(),
             existence,
+            usage: None,
         }
     }
 
@@ -193,13 +217,18 @@ mod tests {
             method: "GET".into(),
             path: "/".into(),
             websocket: false,
-            started: 1,
+            started: 13,
+            entered: Some(10_900),
         });
-        let status = worker.status(5);
-        assert_eq!(status.state, WorkerState::Dead);
-        assert!(status.serving.is_empty());
+        let status = |worker: &Worker| {
+            let serving = worker.serving().iter().map(|request| request.status(5));
+            worker.status(serving.collect(), ProcessFigures::default())
+        };
+        assert_eq!(status(&worker).state, WorkerState::Dead);
+        assert!(status(&worker).serving.is_empty());
         worker.existence = Existence::Alive;
-        assert_eq!(worker.status(5).state, WorkerState::Busy);
+        assert_eq!(status(&worker).state, WorkerState::Busy);
+        assert_eq!(status(&worker).serving[0].queue_seconds, Some(2));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use nix::unistd::Pid;
 
+use super::reload_history::AskedBy;
 use super::runner::Runner;
 use super::{processes, watchdog};
 use crate::supervise::machine::event::Event;
@@ -36,7 +37,7 @@ impl Runner {
             | WatchdogFinding::Overdue { .. } => {}
             WatchdogFinding::Hung { .. } => self.handle(Event::Hung(id, pid)),
             WatchdogFinding::Damaged => self.handle(Event::Damaged(id, pid)),
-            WatchdogFinding::Wish(Wish::Reload) => self.request_reload(None),
+            WatchdogFinding::Wish(Wish::Reload) => self.request_reload(AskedBy::Application, None),
             WatchdogFinding::Wish(Wish::Stop) => self.request_stop(),
         }
     }

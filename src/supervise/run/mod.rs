@@ -4,7 +4,8 @@
 //! `processes` reaps, `readiness` polls a child until it serves, `watchdog` watches it from then on, and `findings` acts on
 //! what that finds. `drain` and `survivors` wait until connections, requests and processes are gone, `stopping` lets a child
 //! finish, `stop_log` logs the in-flight requests of a stop, `reload` keeps the clients of a reload and the settings of its
-//! generation, `report` and `snapshot` make the status, `announce` the log records. `worker_account` accounts for the ends
+//! generation, `reload_history` what came of each, `report` and `snapshot` make what is told of the service, `announce` the
+//! log records. `worker_account` accounts for the ends
 //! of the application's processes, with `oom` for those that the kernel has killed for memory. `setup` is what the loop
 //! begins with. `event` is what tasks send to the loop.
 //!
@@ -22,6 +23,7 @@ mod oom;
 mod processes;
 mod readiness;
 mod reload;
+mod reload_history;
 mod report;
 pub(crate) mod runner;
 pub(crate) mod setup;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::event::{EventSender, LoopEvent};
+use super::reload_history::{AskedBy, ReloadHistory};
 use crate::logs::{Logs, Source};
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
 use crate::supervise::generation::{GenerationMaker, Settings};
@@ -24,6 +25,8 @@ pub(super) struct Reloads {
     imports_late: bool,
     /// Clients whose request the machine has not decided about yet: it joins the current reload, is queued or refused.
     arriving: Vec<Caller>,
+    /// Who has sent that request.
+    arriving_by: Option<AskedBy>,
     current: Vec<Caller>,
     next: Vec<Caller>,
     /// The settings of the generation that was made and does not serve yet.
@@ -32,6 +35,7 @@ pub(super) struct Reloads {
     first_error: u64,
     /// When callers were answered last.
     answered: Option<Instant>,
+    pub(super) history: ReloadHistory,
 }
 
 /// What an operator has to know after a rollback with lazy-apps.
@@ -46,29 +50,41 @@ impl Reloads {
             maker,
             imports_late,
             arriving: Vec::new(),
+            arriving_by: None,
             current: Vec::new(),
             next: Vec::new(),
             settings: None,
             first_error: 0,
             answered: None,
+            history: ReloadHistory::default(),
         }
     }
 
-    pub(super) fn arrive(&mut self, caller: Option<Caller>) {
+    pub(super) fn arrive(&mut self, by: AskedBy, caller: Option<Caller>) {
+        self.arriving_by = Some(by);
         self.arriving.extend(caller);
     }
 
     pub(super) fn join(&mut self) {
         self.current.append(&mut self.arriving);
+        if let Some(by) = self.arriving_by.take() {
+            self.history.begin(by);
+        }
     }
 
     pub(super) fn queue(&mut self) {
         self.next.append(&mut self.arriving);
+        if let Some(by) = self.arriving_by.take() {
+            self.history.queue(by);
+        }
     }
 
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         tracing::warn!(why = refusal_reason(&refusal), "Reload refused.");
         let answer = answer(&ReloadResult::Refused(refusal));
+        if let Some(by) = self.arriving_by.take() {
+            self.history.refuse(&answer, by);
+        }
         self.answered = send_to_all(self.arriving.drain(..), &answer).or(self.answered);
     }
 
@@ -151,6 +167,7 @@ impl Reloads {
         self.answered = send_to_all(self.current.drain(..), &answer).or(self.answered);
         // The machine decides about them at once.
         self.arriving.append(&mut self.next);
+        self.arriving_by = self.history.end(&answer);
     }
 }
 

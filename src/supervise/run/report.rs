@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::status::{
-    ChildPhase, ChildRole, ChildStatus, ErrorRecord, GenerationInfo, LogStatus, ServicePhase,
-    StatusReport,
+    ChildPhase, ChildRole, ChildStatus, GenerationInfo, GenerationStatus, LogStatus, ReloadsStatus,
+    ResourceStatus, ServicePhase, StatusReport, TrafficStatus,
 };
 use crate::supervise::machine::Machine;
 use crate::supervise::machine::child::{Child, Purpose};
@@ -20,23 +20,25 @@ pub(super) struct LauncherInfo {
     pub(super) started_at: String,
 }
 
-/// What has happened since the start, by cause.
+/// What has happened since the start.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CountsByCause {
-    /// Requests that the product itself has refused.
+pub(super) struct History {
+    /// Requests that the product itself has refused, as far as no access record says so.
     pub(super) shed: BTreeMap<String, u64>,
-    /// Processes of the application that have ended.
+    /// Processes of the application that have ended, by cause.
     pub(super) worker_exits: BTreeMap<String, u64>,
+    /// Requests that ran for longer than they may.
+    pub(super) timeouts: u64,
+    pub(super) reloads: ReloadsStatus,
+    pub(super) generations: Vec<GenerationStatus>,
 }
 
-/// The report without workers and waiting requests, for which the programs must be polled.
+/// The report, without what the programs, the log and the kernel know.
 pub(super) fn report(
     machine: &Machine,
     info: &GenerationInfo,
     launcher: &LauncherInfo,
-    last_errors: Vec<ErrorRecord>,
-    log: LogStatus,
-    counts: CountsByCause,
+    history: History,
     now: Uptime,
 ) -> StatusReport {
     let children = machine
@@ -47,6 +49,8 @@ pub(super) fn report(
         name: info.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         phase: phase(machine),
+        phase_seconds: 0.0,
+        ts: String::new(),
         ready: machine.is_ready(),
         reason: reason(machine),
         pid: launcher.pid,
@@ -59,20 +63,30 @@ pub(super) fn report(
         sandbox: info.sandbox.clone(),
         children: children.collect(),
         workers: Vec::new(),
-        warnings: Vec::new(),
+        warnings: info.warnings.clone(),
         waiting: None,
         oldest_wait_seconds: None,
         clients: None,
-        shed: counts.shed,
+        shed: history.shed,
         // Includes the restarts of replaced children: their successors have taken over the count.
         restarts: machine
             .children()
             .filter(|(_, child)| child.serves())
             .map(|(_, child)| child.restarts())
             .sum(),
-        worker_exits: counts.worker_exits,
-        last_errors,
-        log,
+        worker_exits: history.worker_exits,
+        traffic: TrafficStatus {
+            timeouts: history.timeouts,
+            ..TrafficStatus::default()
+        },
+        slow_requests: Vec::new(),
+        errors: Vec::new(),
+        events: Vec::new(),
+        reloads: history.reloads,
+        generations: history.generations,
+        resources: ResourceStatus::default(),
+        last_errors: Vec::new(),
+        log: LogStatus::default(),
         details: true,
         left_out: None,
     }

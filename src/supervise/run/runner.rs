@@ -5,16 +5,17 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal as OsSignal;
 use nix::unistd::Pid;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::children::ManagedChildren;
 use super::event::{self, EventSender, LoopEvent, sleep_until};
 use super::reload::{Caller, Reloads};
-use super::report::{CountsByCause, LauncherInfo};
+use super::reload_history::AskedBy;
+use super::report::LauncherInfo;
 use super::setup::Setup;
 use super::worker_account::{self, WorkerAccount};
-use super::{announce, processes, report, snapshot, stop_log};
+use super::{announce, processes, stop_log};
 use crate::logs::Logs;
 use crate::logs::record::WorkerEvent;
 use crate::status::GenerationInfo;
@@ -22,7 +23,7 @@ use crate::supervise::child::ChildPlan;
 use crate::supervise::commands::{LoopCommand, Snapshot};
 use crate::supervise::generation::Made;
 use crate::supervise::machine::Machine;
-use crate::supervise::machine::action::Action;
+use crate::supervise::machine::action::{Action, Notice};
 use crate::supervise::machine::child::Child;
 use crate::supervise::machine::event::{Event, NewGeneration};
 use crate::supervise::machine::identity::{ChildId, Role};
@@ -40,18 +41,20 @@ use crate::sys::signals::{Signal, Signals};
 pub(crate) struct Runner {
     pub(super) machine: Machine,
     pub(super) children: ManagedChildren,
-    reloads: Reloads,
+    pub(super) reloads: Reloads,
     /// The serving generation in a status report.
-    info: GenerationInfo,
+    pub(super) info: GenerationInfo,
     programs: ShortPrograms,
-    logs: Logs,
+    pub(super) logs: Logs,
     /// Clients that were disconnected because they were too slow.
-    too_slow: u64,
+    pub(super) too_slow: u64,
     pub(super) workers: WorkerAccount,
     started: Instant,
-    launcher: LauncherInfo,
+    pub(super) launcher: LauncherInfo,
     sender: EventSender,
     events: mpsc::Receiver<LoopEvent>,
+    /// None as long as nobody can have asked.
+    pub(super) snapshots: Option<watch::Sender<Snapshot>>,
 }
 
 impl Runner {
@@ -86,6 +89,7 @@ impl Runner {
             },
             sender,
             events,
+            snapshots: None,
         }
     }
 
@@ -114,6 +118,7 @@ impl Runner {
                 _ = ticks.tick() => self.workers.tick(&self.machine.main_processes(), self.now()),
                 () = sleep_until(timer.map(|Uptime(time)| self.started + time)) => self.handle(Event::Timer),
             }
+            self.publish();
         }
     }
 
@@ -121,12 +126,9 @@ impl Runner {
         match signal {
             Signal::Stop => self.request_stop(),
             Signal::Child => self.reap(),
-            Signal::Reload => self.request_reload(None),
+            Signal::Reload => self.request_reload(AskedBy::Signal, None),
             Signal::Report => {
-                let snapshot = self.snapshot();
-                tokio::task::spawn_local(async {
-                    announce::status(&snapshot.judged().await.report);
-                });
+                announce::status(&self.snapshot().report);
             }
         }
     }
@@ -144,8 +146,7 @@ impl Runner {
     fn on_command(&mut self, command: LoopCommand) {
         // The client of each command may have disconnected.
         match command {
-            LoopCommand::Report(answer) => drop(answer.send(self.snapshot())),
-            LoopCommand::Reload(answer) => self.request_reload(Some(answer)),
+            LoopCommand::Reload(answer) => self.request_reload(AskedBy::Command, Some(answer)),
             LoopCommand::CountTooSlow(clients) => self.too_slow += clients,
             LoopCommand::RestartWorker(pid, answer) => {
                 let known =
@@ -171,8 +172,8 @@ impl Runner {
         }
     }
 
-    pub(super) fn request_reload(&mut self, caller: Option<Caller>) {
-        self.reloads.arrive(caller);
+    pub(super) fn request_reload(&mut self, by: AskedBy, caller: Option<Caller>) {
+        self.reloads.arrive(by, caller);
         self.handle(Event::ReloadRequested);
     }
 
@@ -276,7 +277,12 @@ impl Runner {
                 group,
             } => self.children.adopt_survivors(survivors, of, group),
             Action::Forget(id) => self.children.forget(id),
-            Action::Announce(notice) => announce::notice(&notice, &self.info),
+            Action::Announce(notice) => {
+                if let Notice::ServiceReady(_) = notice {
+                    self.reloads.history.serves(&self.info);
+                }
+                announce::notice(&notice, &self.info);
+            }
             Action::JoinReload => self.reloads.join(),
             Action::QueueReload => self.reloads.queue(),
             Action::RefuseReload(refusal) => self.reloads.refuse(refusal),
@@ -289,6 +295,7 @@ impl Runner {
                 if let Some(settings) = self.reloads.commit() {
                     self.logs.set_options(settings.log);
                     self.info = settings.info;
+                    self.reloads.history.serves(&self.info);
                 }
             }
             Action::RollBackGeneration(rollback) => self.reloads.roll_back(&rollback),
@@ -300,24 +307,6 @@ impl Runner {
     fn serving_program(&self, role: Role) -> Option<&Program> {
         let id = self.machine.serving(role)?;
         self.children.program(id)
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let counters = self.logs.counters();
-        let report = report::report(
-            &self.machine,
-            &self.info,
-            &self.launcher,
-            snapshot::last_errors(&self.logs),
-            snapshot::log_status(&counters),
-            CountsByCause {
-                shed: snapshot::shed(&counters, self.too_slow),
-                worker_exits: self.workers.counts(),
-            },
-            self.now(),
-        );
-        let details = self.info.admin_details;
-        snapshot::snapshot(&self.machine, &self.children, report, details)
     }
 
     pub(super) fn now(&self) -> Uptime {

@@ -1,29 +1,64 @@
-//! Answers status queries: the report, and the programs that can be polled for the rest.
+//! What the loop tells of itself: the report, and the programs that know the rest.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use tokio::sync::watch;
+
 use super::children::ManagedChildren;
-use crate::logs::{Counters, Logs, ShedCause};
-use crate::status::{ErrorRecord, LogStatus, StatusReport};
-use crate::supervise::commands::Snapshot;
+use super::report::{self, History};
+use super::runner::Runner;
+use crate::logs::{LogAccounts, ShedCause};
+use crate::supervise::commands::{Snapshot, Snapshots};
 use crate::supervise::machine::Machine;
 use crate::supervise::machine::child::Purpose;
 use crate::supervise::program::Program;
 
-pub(super) fn snapshot(
-    machine: &Machine,
-    children: &ManagedChildren,
-    report: StatusReport,
-    admin_details: bool,
-) -> Snapshot {
-    let mut snapshot = Snapshot {
-        report,
-        admin_details,
-        application: None,
-        proxy: None,
-        retiring: Vec::new(),
-    };
+impl Runner {
+    /// Where the latest snapshot is, from now on.
+    pub(crate) fn snapshots(&mut self) -> Snapshots {
+        let sender = self.snapshots.take();
+        let sender = sender.unwrap_or_else(|| watch::Sender::new(self.snapshot()));
+        let receiver = sender.subscribe();
+        self.snapshots = Some(sender);
+        receiver
+    }
+
+    /// What can be asked about the log.
+    pub(crate) fn log_accounts(&self) -> LogAccounts {
+        self.logs.accounts()
+    }
+
+    /// Publishes what is known now.
+    pub(super) fn publish(&self) {
+        if let Some(snapshots) = &self.snapshots {
+            snapshots.send_replace(self.snapshot());
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let history = History {
+            shed: [(ShedCause::TooSlow.as_str().to_owned(), self.too_slow)].into(),
+            worker_exits: self.workers.counts(),
+            timeouts: self.workers.timeouts(),
+            reloads: self.reloads.history.status(),
+            generations: self.reloads.history.generations(),
+        };
+        let now = self.now();
+        let mut snapshot = Snapshot {
+            report: report::report(&self.machine, &self.info, &self.launcher, history, now),
+            at: now,
+            admin_details: self.info.admin_details,
+            application: None,
+            proxy: None,
+            retiring: Vec::new(),
+            exits_by_worker: self.workers.counts_by_worker(),
+        };
+        add_programs(&mut snapshot, &self.machine, &self.children);
+        snapshot
+    }
+}
+
+fn add_programs(snapshot: &mut Snapshot, machine: &Machine, children: &ManagedChildren) {
     for (id, child) in machine.children() {
         let pid = child.state().pid();
         match (child.purpose(), children.program(id)) {
@@ -45,45 +80,4 @@ pub(super) fn snapshot(
             | (_, None) => {}
         }
     }
-    snapshot
-}
-
-/// The newest errors of the log, for the status.
-pub(super) fn last_errors(logs: &Logs) -> Vec<ErrorRecord> {
-    let errors = logs.recent_errors().into_iter();
-    errors
-        .map(|error| ErrorRecord {
-            ts: error.ts,
-            source: error.source.as_str().to_owned(),
-            message: error.message,
-        })
-        .collect()
-}
-
-/// The log's counters, summed over all sources.
-pub(super) fn log_status(counters: &Counters) -> LogStatus {
-    LogStatus {
-        produced: counters.sum(|tally| tally.produced).lines,
-        delivered: counters.sum(|tally| tally.delivered).lines,
-        dropped: counters.dropped().lines,
-        buffered: counters.buffered().lines,
-        stalled_seconds: counters.stalled.map(|time| time.as_secs_f64()),
-    }
-}
-
-/// How many requests the product itself has refused, by cause; every cause is named. `too_slow`: those whose access record
-/// does not say so, because the client was disconnected.
-pub(super) fn shed(counters: &Counters, too_slow: u64) -> BTreeMap<String, u64> {
-    let count = |cause: ShedCause| {
-        let more = if cause == ShedCause::TooSlow {
-            too_slow
-        } else {
-            0
-        };
-        (
-            cause.as_str().to_owned(),
-            counters.shed[cause.index()] + more,
-        )
-    };
-    ShedCause::ALL.into_iter().map(count).collect()
 }

@@ -14,11 +14,11 @@ pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeo
     let first = FIRST_LOG_AFTER.min(stop_timeout / 2);
     let last = stop_timeout.mul_f64(0.9);
     tokio::time::sleep(first).await;
-    if let Some(requests) = in_flight(application.as_ref()).await {
+    if let Some(requests) = in_flight(application.as_ref()) {
         tracing::info!(requests, "The stop waits for requests under way.");
     }
     tokio::time::sleep(last.saturating_sub(first)).await;
-    if let Some(requests) = in_flight(application.as_ref()).await {
+    if let Some(requests) = in_flight(application.as_ref()) {
         tracing::warn!(
             requests,
             "The stop has nearly reached its time limit: these requests will be cut."
@@ -26,8 +26,8 @@ pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeo
     }
 }
 
-/// The oldest in-flight requests as text; none when there is none, or the application cannot be polled.
-async fn in_flight(application: &dyn Application) -> Option<String> {
-    let workers = application.workers().await.ok()?;
+/// The oldest in-flight requests as text; none when there is none, or nothing is known of them.
+fn in_flight(application: &dyn Application) -> Option<String> {
+    let workers = application.workers();
     describe_oldest(workers.iter().flat_map(|worker| &worker.serving))
 }

@@ -19,7 +19,9 @@ use crate::sys::reap::Exit;
 
 /// Pause between two looks at the control group.
 pub(super) const TICK: Duration = Duration::from_secs(1);
-/// Dead processes whose requests are remembered.
+/// A process tells of a timeout so long before the launcher ends it, at the most.
+const TELLS_BEFORE: Duration = Duration::from_secs(10);
+/// Processes that are remembered.
 const REMEMBERED: usize = 64;
 /// How long the record about a process waits for the watchdog to tell which requests were in it.
 const WAIT_FOR_REQUESTS: Duration = Duration::from_millis(2500);
@@ -33,6 +35,9 @@ pub(super) struct WorkerAccount {
     served: VecDeque<(i32, Vec<RequestStatus>)>,
     /// Killed for memory, and not logged yet.
     unlogged: Vec<(OutOfMemory, Uptime)>,
+    timeouts: u64,
+    /// Processes that have told of a timeout themselves, the newest last.
+    told: VecDeque<(i32, Uptime)>,
 }
 
 impl WorkerAccount {
@@ -42,12 +47,25 @@ impl WorkerAccount {
             oom: OomWatch::new(Path::new("/")),
             served: VecDeque::new(),
             unlogged: Vec::new(),
+            timeouts: 0,
+            told: VecDeque::new(),
         }
     }
 
     /// How many have ended, by cause.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
         self.exits.counts()
+    }
+
+    /// How many have ended of each worker, by cause.
+    pub(super) fn counts_by_worker(&self) -> BTreeMap<u32, BTreeMap<String, u64>> {
+        self.exits.by_worker()
+    }
+
+    /// How many requests ran for longer than they may. A process tells of each; of one that cannot, because it is in a call
+    /// that Python cannot interrupt, its end tells.
+    pub(super) fn timeouts(&self) -> u64 {
+        self.timeouts
     }
 
     /// The launcher kills a process.
@@ -68,6 +86,13 @@ impl WorkerAccount {
         mains: &[Pid],
         now: Uptime,
     ) {
+        if let WorkerEvent::TimedOut { pid } = event {
+            self.timeouts += 1;
+            if self.told.len() >= REMEMBERED {
+                self.told.pop_front();
+            }
+            self.told.push_back((pid, now));
+        }
         if threads > 1 && matches!(event, WorkerEvent::TimedOut { .. }) {
             return;
         }
@@ -101,7 +126,15 @@ impl WorkerAccount {
                     });
                 self.log_later(killed, now);
             }
-            WatchdogFinding::Overdue { pid, .. } => self.killed(*pid, ExitCause::Timeout, now),
+            WatchdogFinding::Overdue { pid, .. } => {
+                let told = |(known, at): &(i32, Uptime)| {
+                    *known == pid.as_raw() && now.since(*at) < TELLS_BEFORE
+                };
+                if !self.told.iter().any(told) {
+                    self.timeouts += 1;
+                }
+                self.killed(*pid, ExitCause::Timeout, now);
+            }
             WatchdogFinding::Hung { .. } | WatchdogFinding::Damaged | WatchdogFinding::Wish(_) => {}
         }
     }

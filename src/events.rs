@@ -30,16 +30,16 @@ const TARGET: &str = "microservice_flask";
 /// Sends events to the log from now on, for the rest of the process.
 pub(crate) fn init(emitter: EventEmitter) -> Result<(), TryInitError> {
     tracing_subscriber::registry()
-        .with(Telemetry { emitter })
+        .with(EventLayer { emitter })
         .try_init()
 }
 
 /// Turns events into records of the log.
-struct Telemetry {
+struct EventLayer {
     emitter: EventEmitter,
 }
 
-impl<S> Layer<S> for Telemetry
+impl<S> Layer<S> for EventLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -160,7 +160,7 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::time::Duration;
 
-    use super::{Level, Telemetry, Value};
+    use super::{EventLayer, Level, Value};
     use crate::logs::{self, AccessFilter, Format, LogOptions, OnFull};
     use serde_json::json;
     use tracing_subscriber::layer::SubscriberExt;
@@ -176,7 +176,7 @@ mod tests {
         // The pipe's buffer holds these few records, so they need not be read meanwhile.
         let logs = logs::start(Format::Json, options, write.into()).unwrap();
         let emitter = logs.emitter();
-        let subscriber = tracing_subscriber::registry().with(Telemetry { emitter });
+        let subscriber = tracing_subscriber::registry().with(EventLayer { emitter });
         tracing::subscriber::with_default(subscriber, act);
         assert!(logs.finish(Duration::from_secs(20)).complete);
         let mut text = String::new();

@@ -1,0 +1,69 @@
+//! Where the latest report is: the sampler publishes it, everybody else reads it.
+
+use std::rc::Rc;
+
+use tokio::sync::watch;
+
+use super::pace::Pace;
+use crate::status::StatusReport;
+use crate::supervise::program::Application;
+
+/// What the sampler publishes.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    /// Everything that is known of the service at one moment.
+    pub(crate) report: Rc<StatusReport>,
+    /// Whether the admin address may answer with the whole report.
+    pub(crate) admin_details: bool,
+    /// The application that serves, for health checks.
+    pub(crate) application: Option<Rc<dyn Application>>,
+}
+
+impl Published {
+    /// The health path, where one is configured.
+    pub(crate) fn health_path(&self) -> Option<&str> {
+        self.application.as_ref()?.health_path()
+    }
+}
+
+/// The readers' side.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports {
+    latest: watch::Receiver<Published>,
+    pace: Pace,
+}
+
+impl Reports {
+    pub(super) fn new(latest: watch::Receiver<Published>, pace: Pace) -> Self {
+        Self { latest, pace }
+    }
+
+    /// One report that stays as it is as long as the sender lives, for tests.
+    pub(crate) fn fixed(report: StatusReport) -> (watch::Sender<Published>, Self) {
+        let (sender, latest) = watch::channel(Published {
+            report: Rc::new(report),
+            admin_details: false,
+            application: None,
+        });
+        (sender, Self::new(latest, Pace::default()))
+    }
+
+    /// The latest report; none when the service has ended.
+    pub(crate) fn latest(&self) -> Option<Published> {
+        self.latest.has_changed().ok()?;
+        Some(self.latest.borrow().clone())
+    }
+
+    /// As [`Reports::latest`], for somebody who may ask again: the next samples are taken more often.
+    pub(crate) fn watched(&self) -> Option<Published> {
+        self.pace.asked();
+        self.latest()
+    }
+
+    /// Waits for the next report; none when the service has ended.
+    pub(crate) async fn next(&mut self) -> Option<Published> {
+        self.pace.asked();
+        self.latest.changed().await.ok()?;
+        Some(self.latest.borrow_and_update().clone())
+    }
+}

@@ -1,0 +1,134 @@
+//! The sampler: gathers what the loop, the programs, the log and the kernel know, and publishes it as one report.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::compose::{Parts, compose};
+use super::counting::Counting;
+use super::meter::Meter;
+use super::pace::Pace;
+use super::reports::{Published, Reports};
+use crate::logs::LogAccounts;
+use crate::status::{ServicePhase, StatusReport};
+use crate::supervise::commands::{Snapshot, Snapshots};
+use crate::supervise::program::{Application, Proxy};
+
+/// Two reports have at least this time between them: a busy service would have many in a moment.
+const LEAST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Where the sampler looks.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    started: Instant,
+    snapshots: Snapshots,
+    counting: Arc<Counting>,
+    log: LogAccounts,
+    pace: Pace,
+    meter: Meter,
+    /// What the service has been doing, and since when.
+    phase: Option<(ServicePhase, Instant)>,
+}
+
+impl Sampler {
+    /// `started`: when the launcher started.
+    pub(crate) fn new(
+        started: Instant,
+        snapshots: Snapshots,
+        counting: Arc<Counting>,
+        log: LogAccounts,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            started,
+            snapshots,
+            counting,
+            log,
+            pace,
+            meter: Meter::new(),
+            phase: None,
+        }
+    }
+
+    /// Publishes reports in a task of its own, as long as the loop runs. Needs a `LocalSet`.
+    pub(crate) fn start(mut self) -> Reports {
+        let (sender, latest) = watch::channel(self.publish());
+        let reports = Reports::new(latest, self.pace.clone());
+        tokio::task::spawn_local(self.run(sender));
+        reports
+    }
+
+    async fn run(mut self, sender: watch::Sender<Published>) {
+        let pace = self.pace.clone();
+        let mut pause = pin!(pace.pause(None));
+        loop {
+            tokio::select! {
+                changed = self.snapshots.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                () = pace.next_sample() => {}
+                () = &mut pause => {
+                    pause.set(pace.pause(None));
+                    self.look();
+                }
+            }
+            sender.send_replace(self.publish());
+            // The least interval between two reports.
+            tokio::time::sleep(LEAST_INTERVAL).await;
+        }
+    }
+
+    fn look(&mut self) {
+        let application = self.snapshots.borrow().application.clone();
+        let workers = application.map(|application| application.workers());
+        let pids: Vec<i32> = workers.iter().flatten().map(|worker| worker.pid).collect();
+        self.meter.look(&pids);
+    }
+
+    fn publish(&mut self) -> Published {
+        let snapshot = self.snapshots.borrow_and_update().clone();
+        let mut report = compose(snapshot.report.clone(), self.parts(&snapshot));
+        report.phase_seconds = self.phase_seconds(&report);
+        Published {
+            report: Rc::new(report),
+            admin_details: snapshot.admin_details,
+            application: snapshot.application,
+        }
+    }
+
+    fn parts(&self, snapshot: &Snapshot) -> Parts {
+        let application = snapshot.application.as_deref();
+        let mut workers = application.map_or_else(Vec::new, Application::workers);
+        for worker in &mut workers {
+            worker.process = self.meter.complete(worker.pid, worker.process);
+        }
+        Parts {
+            since: self.started.elapsed().saturating_sub(snapshot.at.0),
+            ts: jiff::Timestamp::now().to_string(),
+            workers,
+            not_serving: application.and_then(|application| application.serves().err()),
+            warnings: application.map_or_else(Vec::new, Application::warnings),
+            queue: application.and_then(Application::queue),
+            clients: snapshot.proxy.as_deref().and_then(Proxy::clients),
+            counts: self.counting.counts(),
+            resources: self.meter.resources(),
+            log: self.log.counters(),
+            errors: self.log.recent_errors(),
+            exits_by_worker: snapshot.exits_by_worker.clone(),
+        }
+    }
+
+    fn phase_seconds(&mut self, report: &StatusReport) -> f64 {
+        let since = match self.phase {
+            Some((phase, since)) if phase == report.phase => since,
+            _ => Instant::now(),
+        };
+        self.phase = Some((report.phase, since));
+        since.elapsed().as_secs_f64()
+    }
+}
