@@ -18,7 +18,7 @@ use crate::telemetry::reports::{Published, Reports};
 /// An answer of this age still tells how the service is: a check takes up to 8 s itself.
 const RECENT: Duration = Duration::from_secs(15);
 /// How long a check may take while every slot is busy.
-const PATIENCE: Duration = Duration::from_millis(30);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The answer of a check, as soon as there is one.
 type CheckAnswer = watch::Receiver<Option<HealthReport>>;
@@ -38,27 +38,30 @@ impl HealthChecks {
         published: &Published,
         mut reports: Reports,
     ) -> HealthReport {
-        let report = &published.report;
+        let mut report = Rc::clone(&published.report);
         let with_path = published
             .application
             .as_ref()
             .and_then(|application| Some((application, application.health_path()?)));
         let (application, path) = match with_path {
             Some(with_path) if report.ready => with_path,
-            Some(_) | None => return without_check(report),
+            Some(_) | None => return without_check(&report),
         };
         let running = self.running.borrow().clone();
         let answer = running.unwrap_or_else(|| self.begin(Rc::clone(application)));
         let mut answer = pin!(completed(answer));
-        let mut is_busy = all_busy(report, path);
+        let mut is_busy = all_busy(&report, path);
         loop {
             tokio::select! {
                 biased;
-                health = &mut answer => return health.unwrap_or_else(|| without_check(report)),
-                () = tokio::time::sleep(PATIENCE), if is_busy => return self.while_busy(report, path),
+                health = &mut answer => return health.unwrap_or_else(|| without_check(&report)),
+                () = tokio::time::sleep(PATIENCE), if is_busy => return self.while_busy(&report, path),
                 next = reports.next(), if !is_busy => match next {
-                    Some(next) => is_busy = all_busy(&next.report, path),
-                    None => return without_check(report),
+                    Some(next) => {
+                        report = next.report;
+                        is_busy = all_busy(&report, path);
+                    }
+                    None => return without_check(&report),
                 },
             }
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -40,6 +41,11 @@ struct ReloadBody<'a> {
 /// Limit of the clients of a listener whose answers wait for the application. They are fewer than the connections of a
 /// server, so that all others are answered at any time.
 const WAITING_CLIENTS: usize = 32;
+
+/// How long who asks for figures waits for those of this moment.
+const FOR_FIGURES: Duration = Duration::from_millis(300);
+/// How long a health check waits for them: probes have little time.
+const FOR_HEALTH: Duration = Duration::from_millis(35);
 
 /// What answers on a listener.
 #[derive(Debug)]
@@ -96,10 +102,10 @@ impl Site {
         if method != Method::GET && method != Method::HEAD {
             return not_allowed("GET, HEAD");
         }
-        let latest = if path == "/status" {
-            self.reports.watched()
-        } else {
-            self.reports.latest()
+        let latest = match path {
+            "/status" | "/metrics" => self.reports.fresh(FOR_FIGURES).await,
+            "/healthcheck" => self.reports.fresh(FOR_HEALTH).await,
+            _ => self.reports.latest(),
         };
         let Some(latest) = latest else {
             return stopping();

@@ -48,6 +48,5 @@ pub use options::{AccessFilter, Format, LogOptions, OnFull};
 pub(crate) use pipeline::emitter::EventEmitter;
 pub(crate) use pipeline::handle::LogAccounts;
 pub use pipeline::handle::{Logs, start};
-pub(crate) use queue::counters::Counters;
 pub use record::Source;
 pub(crate) use record::{Level, ShedCause};

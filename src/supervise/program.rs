@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
@@ -24,6 +24,9 @@ pub(crate) trait Supervised: fmt::Debug {
     /// The watchdog of a running process. It never ends; a process that stays hung is found again and again. Nobody else
     /// asks a program that serves what it does: what the watchdog has seen last is for all.
     fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()>;
+
+    /// When the watchdog began to ask it last; none when it has not yet.
+    fn sampled(&self) -> Option<Instant>;
 }
 
 /// A program that runs the application.

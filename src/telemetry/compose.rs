@@ -3,13 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::counting::Counts;
+use crate::logs::queue::counters::Counters;
 use crate::logs::queue::recent_errors::RecentError;
-use crate::logs::{Counters, ShedCause};
+use crate::logs::record::ShedCause;
 use crate::status::{
-    ClientConnections, ErrorRecord, LogStatus, QueueStatus, ResourceStatus, ServicePhase,
-    StatusReport, WorkerStatus,
+    ClientConnections, ErrorGroup, ErrorRecord, EventStatus, LogStatus, QueueStatus,
+    ResourceStatus, ServicePhase, SlowRequestStatus, StatusReport, TrafficStatus, WorkerStatus,
 };
+
+/// What was counted of that which passes through the log.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) traffic: TrafficStatus,
+    pub(super) slow_requests: Vec<SlowRequestStatus>,
+    pub(super) errors: Vec<ErrorGroup>,
+    pub(super) events: Vec<EventStatus>,
+}
 
 /// What is known besides the supervisor's own report.
 #[derive(Clone, Debug, Default)]

@@ -3,16 +3,20 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::Notify;
+
+use super::compose::Counts;
 use super::happenings::Happenings;
 use super::traffic::Traffic;
 use crate::logs::observed::{Observed, Observer};
-use crate::status::{ErrorGroup, EventStatus, SlowRequestStatus, TrafficStatus};
 
 /// The counts behind a lock, which is taken once for a batch of requests.
 #[derive(Debug)]
 pub(crate) struct Counting {
     started: Instant,
     counted: Mutex<Counted>,
+    /// Something has happened that an operator looks for.
+    happened: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -21,22 +25,19 @@ struct Counted {
     happenings: Happenings,
 }
 
-/// All that was counted.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) traffic: TrafficStatus,
-    pub(super) slow_requests: Vec<SlowRequestStatus>,
-    pub(super) errors: Vec<ErrorGroup>,
-    pub(super) events: Vec<EventStatus>,
-}
-
 impl Counting {
     /// Counts since `started`.
     pub(crate) fn new(started: Instant) -> Self {
         Self {
             started,
             counted: Mutex::default(),
+            happened: Notify::new(),
         }
+    }
+
+    /// Waits for an error or an event.
+    pub(super) async fn next_error(&self) {
+        self.happened.notified().await;
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -67,6 +68,9 @@ impl Observer for Counting {
             traffic.record(&seen.requests, now);
         }
         traffic.cut(seen.cut);
+        if !(seen.errors.is_empty() && seen.events.is_empty()) {
+            self.happened.notify_one();
+        }
         seen.slow.drain(..).for_each(|slow| happenings.slow(slow));
         seen.errors
             .drain(..)

@@ -1,4 +1,5 @@
-//! How often the running programs are asked what they do: once a second, and more often while somebody watches.
+//! How often the running programs are asked what they do: once a second, more often while somebody watches, and soon when
+//! somebody asks.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -6,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Pause between two samples.
+/// Time from one sample to the next.
 const USUAL: Duration = Duration::from_secs(1);
-/// Pause between two samples while somebody watches.
+/// The same while somebody watches.
 const WATCHED: Duration = Duration::from_millis(250);
 /// Somebody who has asked watches for so long.
 const WATCHES_FOR: Duration = Duration::from_secs(3);
+/// The least time between two samples, however many ask: an answer costs uWSGI's main process a millisecond.
+const LEAST: Duration = Duration::from_millis(30);
 
 /// The pace, shared by those who sample and those who ask.
 #[derive(Clone, Debug, Default)]
@@ -19,39 +22,65 @@ pub(crate) struct Pace(Rc<PaceState>);
 
 #[derive(Debug, Default)]
 struct PaceState {
+    /// When somebody has asked last.
     asked: Cell<Option<Instant>>,
-    /// Somebody has begun to watch.
-    begun: Notify,
+    /// Whether that was for the present state.
+    hurry: Cell<bool>,
+    /// Somebody has asked.
+    woken: Notify,
     /// A program has answered.
     sampled: Notify,
 }
 
 impl Pace {
-    /// Somebody asks, and may ask again.
-    pub(crate) fn asked(&self) {
+    /// Somebody watches, and takes each report as it comes.
+    pub(crate) fn watched(&self) {
         let was_watched = self.is_watched();
         self.0.asked.set(Some(Instant::now()));
+        self.0.hurry.set(false);
         if !was_watched {
-            self.0.begun.notify_waiters();
+            self.0.woken.notify_waiters();
         }
     }
 
-    /// Whether somebody has asked a moment ago.
-    pub(crate) fn is_watched(&self) -> bool {
+    /// Somebody asks for the present state, and may ask again.
+    pub(crate) fn hurry(&self) {
+        self.0.asked.set(Some(Instant::now()));
+        self.0.hurry.set(true);
+        self.0.woken.notify_waiters();
+    }
+
+    fn is_watched(&self) -> bool {
         let asked = self.0.asked.get();
         asked.is_some_and(|asked| asked.elapsed() < WATCHES_FOR)
     }
 
-    /// Waits from one sample until the next one is due; `soon`: at most for so long.
-    pub(crate) async fn pause(&self, soon: Option<Duration>) {
-        let begun = Instant::now();
-        let rest = || pause(self.is_watched(), soon).saturating_sub(begun.elapsed());
-        tokio::select! {
-            // The pause between two samples.
-            () = tokio::time::sleep(rest()) => {}
-            // Whoever has begun to watch gets the next sample sooner: the rest of the shorter pause.
-            () = self.0.begun.notified() => tokio::time::sleep(rest()).await,
+    /// Waits until the next sample is due. `since`: when the last one began; `soon`: at most so long after it.
+    pub(crate) async fn pause(&self, since: Instant, soon: Option<Duration>) {
+        loop {
+            let rest = self.interval(since, soon).saturating_sub(since.elapsed());
+            if rest.is_zero() {
+                return;
+            }
+            tokio::select! {
+                // The interval between two samples.
+                () = tokio::time::sleep(rest) => return,
+                // It may be a shorter one now.
+                () = self.0.woken.notified() => {}
+            }
         }
+    }
+
+    fn interval(&self, since: Instant, soon: Option<Duration>) -> Duration {
+        let asked_since = self.0.asked.get().is_some_and(|asked| asked > since);
+        let interval = if self.0.hurry.get() && asked_since {
+            LEAST
+        } else if self.is_watched() {
+            WATCHED
+        } else {
+            USUAL
+        };
+        soon.map_or(interval, |soon| soon.min(interval))
     }
 
     /// A program has been asked, and what it has answered can be told.
@@ -65,36 +94,35 @@ impl Pace {
     }
 }
 
-fn pause(is_watched: bool, soon: Option<Duration>) -> Duration {
-    let pause = if is_watched { WATCHED } else { USUAL };
-    soon.map_or(pause, |soon| soon.min(pause))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn who_watches_gets_samples_more_often() {
-        let pace = Pace::default();
-        assert!(!pace.is_watched());
-        pace.asked();
-        assert!(pace.is_watched());
-        assert!(pause(true, None) < pause(false, None));
-        let soon = Some(Duration::from_millis(1));
+    fn who_asks_gets_a_sample_soon_and_who_watches_gets_more_of_them() {
+        let (pace, since) = (Pace::default(), Instant::now());
+        assert_eq!(pace.interval(since, None), USUAL);
+        pace.watched();
+        assert_eq!(pace.interval(since, None), WATCHED);
+        pace.hurry();
+        assert_eq!(pace.interval(since, None), LEAST);
         assert_eq!(
-            (pause(true, soon), pause(false, soon)),
-            (soon.unwrap(), soon.unwrap())
+            pace.interval(Instant::now(), None),
+            WATCHED,
+            "it was sampled since"
         );
-        assert_eq!(pause(true, Some(Duration::from_secs(9))), WATCHED);
+        let soon = Duration::from_millis(1);
+        assert_eq!(pace.interval(since, Some(soon)), soon);
+        assert_eq!(pace.interval(Instant::now(), Some(USUAL)), WATCHED);
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_pause_ends_early_for_whoever_begins_to_watch() {
+    async fn a_pause_ends_early_for_whoever_asks() {
         let pace = Pace::default();
-        let waits = tokio::time::timeout(Duration::from_secs(60), pace.pause(None));
-        let begins = async { pace.asked() };
-        let (waited, ()) = tokio::join!(waits, begins);
+        let (since, limit) = (Instant::now(), Duration::from_secs(60));
+        let waits = tokio::time::timeout(limit, pace.pause(since, None));
+        let asks = async { pace.hurry() };
+        let (waited, ()) = tokio::join!(waits, asks);
         assert!(waited.is_ok());
         pace.sampled();
         pace.next_sample().await;

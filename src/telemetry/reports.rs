@@ -1,6 +1,7 @@
 //! Where the latest report is: the sampler publishes it, everybody else reads it.
 
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -17,6 +18,10 @@ pub(crate) struct Published {
     pub(crate) admin_details: bool,
     /// The application that serves, for health checks.
     pub(crate) application: Option<Rc<dyn Application>>,
+    /// When it was published.
+    pub(crate) at: Instant,
+    /// When the program that was asked the longest time ago was asked; none when nothing is asked now.
+    pub(crate) sampled: Option<Instant>,
 }
 
 impl Published {
@@ -44,6 +49,8 @@ impl Reports {
             report: Rc::new(report),
             admin_details: false,
             application: None,
+            at: Instant::now(),
+            sampled: None,
         });
         (sender, Self::new(latest, Pace::default()))
     }
@@ -54,15 +61,27 @@ impl Reports {
         Some(self.latest.borrow().clone())
     }
 
-    /// As [`Reports::latest`], for somebody who may ask again: the next samples are taken more often.
-    pub(crate) fn watched(&self) -> Option<Published> {
-        self.pace.asked();
+    /// The present state: a report whose samples are younger than the question, or the latest one if there is none in time.
+    /// A sample takes some milliseconds, unless a program hangs or the machine is overloaded.
+    pub(crate) async fn fresh(&self, patience: Duration) -> Option<Published> {
+        let asked = Instant::now();
+        let is_fresh = |published: &Published| {
+            let sampled = published.sampled;
+            published.at >= asked && sampled.is_none_or(|sampled| sampled >= asked)
+        };
+        let mut latest = self.latest.clone();
+        let first = self.latest()?;
+        if !is_fresh(&first) {
+            self.pace.hurry();
+            // A program that hangs answers nobody: then the latest one is all that is known.
+            let _: Result<_, _> = tokio::time::timeout(patience, latest.wait_for(is_fresh)).await;
+        }
         self.latest()
     }
 
     /// Waits for the next report; none when the service has ended.
     pub(crate) async fn next(&mut self) -> Option<Published> {
-        self.pace.asked();
+        self.pace.watched();
         self.latest.changed().await.ok()?;
         Some(self.latest.borrow_and_update().clone())
     }

@@ -62,8 +62,8 @@ impl Sampler {
     }
 
     async fn run(mut self, sender: watch::Sender<Published>) {
-        let pace = self.pace.clone();
-        let mut pause = pin!(pace.pause(None));
+        let (pace, counting) = (self.pace.clone(), Arc::clone(&self.counting));
+        let mut pause = pin!(pace.pause(Instant::now(), None));
         loop {
             tokio::select! {
                 changed = self.snapshots.changed() => {
@@ -72,8 +72,9 @@ impl Sampler {
                     }
                 }
                 () = pace.next_sample() => {}
+                () = counting.next_error() => {}
                 () = &mut pause => {
-                    pause.set(pace.pause(None));
+                    pause.set(pace.pause(Instant::now(), None));
                     self.look();
                 }
             }
@@ -97,6 +98,8 @@ impl Sampler {
         Published {
             report: Rc::new(report),
             admin_details: snapshot.admin_details,
+            at: Instant::now(),
+            sampled: sampled(&snapshot),
             application: snapshot.application,
         }
     }
@@ -131,4 +134,11 @@ impl Sampler {
         self.phase = Some((report.phase, since));
         since.elapsed().as_secs_f64()
     }
+}
+
+/// When the program that was asked the longest time ago was asked; none when one of them is not asked now.
+fn sampled(snapshot: &Snapshot) -> Option<Instant> {
+    let application = snapshot.application.as_deref()?.sampled()?;
+    let proxy = snapshot.proxy.as_deref()?.sampled()?;
+    Some(application.min(proxy))
 }

@@ -39,6 +39,8 @@ pub(super) struct NginxProxy {
     pace: Pace,
     /// The connections at the last look.
     clients: Cell<Option<ClientConnections>>,
+    /// When the watchdog began to look last.
+    sampled: Cell<Option<Instant>>,
 }
 
 impl NginxProxy {
@@ -48,6 +50,7 @@ impl NginxProxy {
             draining,
             pace,
             clients: Cell::new(None),
+            sampled: Cell::new(None),
         }
     }
 
@@ -75,9 +78,12 @@ impl Supervised for NginxProxy {
     fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
         Box::pin(async move {
             let (mut silence, mut workers) = (Silence::new(), WorkerProcesses::new(pid));
+            let (mut began, mut soon) = (Instant::now(), Some(Duration::ZERO));
             loop {
-                self.pace.pause(None).await;
+                self.pace.pause(began, soon.take()).await;
+                began = Instant::now();
                 let answer = self.look().await;
+                self.sampled.set(Some(began));
                 self.pace.sampled();
                 let hung = silence.check(matches!(answer, Err(NoFigures::Silent(_))));
                 let damaged = workers.lost_one().then_some(WatchdogFinding::Damaged);
@@ -87,6 +93,10 @@ impl Supervised for NginxProxy {
                 }
             }
         })
+    }
+
+    fn sampled(&self) -> Option<Instant> {
+        self.sampled.get()
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::unistd::Pid;
@@ -97,6 +97,10 @@ impl Supervised for UwsgiApplication {
         left.warn();
         self.warnings.replace(left.warnings());
         Box::pin(self.watchdog.run(&self.stats, pid, &self.queue, findings))
+    }
+
+    fn sampled(&self) -> Option<Instant> {
+        self.watchdog.sampled.get()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The child plan of uWSGI: how it is started and stopped.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -133,6 +133,7 @@ fn application_of(plan: &Plan, queue: RequestQueue, pace: Pace) -> UwsgiApplicat
             request_timeout: plan.timeouts.request,
             kill_after: plan.timeouts.hard_end,
             pace,
+            sampled: Cell::new(None),
         },
         warnings: RefCell::default(),
         queue,

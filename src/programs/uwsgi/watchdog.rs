@@ -1,5 +1,6 @@
 //! The watchdog of uWSGI: finds a hung application, overdue requests, and what the import left open.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub(super) struct Watchdog {
     pub(super) kill_after: Option<Duration>,
     /// How often uWSGI is asked. An answer costs its master a millisecond.
     pub(super) pace: Pace,
+    /// When it was asked last.
+    pub(super) sampled: Cell<Option<Instant>>,
 }
 
 impl Watchdog {
@@ -63,7 +66,7 @@ impl Watchdog {
         let mut workers_of = WorkerDeaths::of(pid, self.workers);
         let mut requests = None;
         let started = Instant::now();
-        let mut soon = Some(Duration::ZERO);
+        let (mut began, mut soon) = (started, Some(Duration::ZERO));
         loop {
             for finding in workers_of.follow(stats.latest().workers(), Instant::now()) {
                 // The supervisor's loop may have ended.
@@ -75,14 +78,16 @@ impl Watchdog {
                     self.pace.sampled();
                     continue;
                 }
-                () = self.pace.pause(soon) => {}
+                () = self.pace.pause(began, soon) => {}
             }
             for wish in wishes::take(&self.folder) {
                 // The supervisor's loop may have ended.
                 let _: Result<(), _> = findings.send(WatchdogFinding::Wish(wish)).await;
             }
+            began = Instant::now();
             // No answer is an observation as well: a uWSGI that hangs gives none.
             let workers = stats::read(stats).await.ok();
+            self.sampled.set(Some(began));
             self.pace.sampled();
             let latest = stats.latest();
             if let (Some(limit), Some(_)) = (self.kill_after, &workers) {
