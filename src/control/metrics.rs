@@ -1,270 +1,341 @@
-//! The status as Prometheus text (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Pure.
+//! The report as metrics for Prometheus. Pure.
 //!
-//! Few series with few labels, for alerts and scaling. All values come from one report, so they are consistent.
+//! The names and labels are an interface: alerts and dashboards in deploy/monitoring use them, and docs/metrics.md explains
+//! each. All values come from one report, so they are consistent. What is not known has no series, which is not the same as
+//! 0; no label has a value of a client's choice.
 
-use std::fmt::Write as _;
+use std::fmt;
 
-use crate::status::{ChildRole, StatusReport};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
 
-/// Version 0.0.4 is the text format without OpenMetrics.
-pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::status::{ChildRole, HistogramStatus, ProcessFigures, StatusReport, WorkerStatus};
 
-/// All series, each family with HELP and TYPE. No value of a label can break out of its quotes.
-pub(crate) fn text(report: &StatusReport) -> String {
-    let mut out = String::new();
-    let name = label(&report.name);
-    let version = label(&report.version);
-    family(
-        &mut out,
-        "info",
-        "gauge",
-        "The service and the launcher's version.",
-    );
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "microservice_flask_info{{service=\"{name}\",version=\"{version}\"}} 1"
-    );
-    for (metric, kind, help, value) in singles(report) {
-        family(&mut out, metric, kind, help);
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "microservice_flask_{metric} {value}");
-    }
-    family(
-        &mut out,
-        "child_restarts_total",
-        "counter",
-        "Restarts of nginx and uWSGI, the first start not counted.",
-    );
-    for child in report
-        .children
-        .iter()
-        .filter(|child| child.role == ChildRole::Serving)
-    {
-        let (name, restarts) = (label(&child.name), child.restarts);
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "microservice_flask_child_restarts_total{{child=\"{name}\"}} {restarts}"
-        );
-    }
-    let help = "Requests that the product itself has refused with 503, or ended.";
-    family(&mut out, "requests_shed_total", "counter", help);
-    for (cause, count) in &report.shed {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "microservice_flask_requests_shed_total{{cause=\"{}\"}} {count}",
-            label(cause)
-        );
-    }
-    let help = "Processes of the application that have ended. Those that ended with uWSGI are in child_restarts_total.";
-    family(&mut out, "worker_exits_total", "counter", help);
-    for (cause, count) in &report.worker_exits {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "microservice_flask_worker_exits_total{{cause=\"{}\"}} {count}",
-            label(cause)
-        );
-    }
-    let help = "Requests that a process of the application has finished.";
-    family(&mut out, "worker_requests_total", "counter", help);
-    for worker in &report.workers {
-        let (id, requests) = (worker.id, worker.requests);
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "microservice_flask_worker_requests_total{{worker=\"{id}\"}} {requests}"
-        );
-    }
-    out
+/// What all names begin with.
+const PREFIX: &str = "microservice_flask";
+
+/// All metrics as OpenMetrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+pub(super) fn open_metrics(report: &StatusReport) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    let service = registry.sub_registry_with_prefix(PREFIX);
+    service.register_collector(Box::new(ServiceMetrics(report.clone())));
+    registry.register_collector(Box::new(LauncherMetrics(report.resources.launcher)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
 }
 
-/// A series without labels: name without prefix, type, help, value.
-type Single = (&'static str, &'static str, &'static str, f64);
+/// The metrics of the service.
+#[derive(Debug)]
+struct ServiceMetrics(StatusReport);
 
-fn singles(report: &StatusReport) -> [Single; 15] {
-    let busy = report
-        .workers
-        .iter()
-        .map(|worker| worker.serving.len())
-        .sum::<usize>();
-    let log = &report.log;
-    let clients = report.clients.unwrap_or_default();
-    let ready = f64::from(u8::from(report.ready));
-    [
-        (
-            "ready",
-            "gauge",
-            "1 when the service is ready for requests, else 0.",
-            ready,
-        ),
-        (
-            "uptime_seconds",
-            "gauge",
-            "Seconds since the launcher started.",
-            report.uptime_seconds,
-        ),
-        (
-            "generation",
-            "gauge",
-            "Number of the serving configuration: 1 after the start, one more after each reload.",
-            report.generation.into(),
-        ),
-        (
-            "slots",
-            "gauge",
-            "Requests that can be served at the same time; a process that is dead, ending or stopped serves none.",
-            slots(report).into(),
-        ),
-        (
-            "slots_busy",
-            "gauge",
-            "In-flight requests in the application.",
-            number(busy as u64),
-        ),
-        (
+/// The metrics of the launcher's own process, by the names that client libraries of Prometheus give them.
+#[derive(Debug)]
+struct LauncherMetrics(ProcessFigures);
+
+/// A label's name, and its value.
+type Label<'a> = (&'static str, &'a str);
+
+/// Writes one metric after the other.
+struct Metrics<'a>(DescriptorEncoder<'a>);
+
+impl Collector for ServiceMetrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (report, mut metrics) = (&self.0, Metrics(encoder));
+        metrics.service(report)?;
+        metrics.requests(report)?;
+        metrics.queue(report)?;
+        metrics.workers(report)?;
+        metrics.reloads(report)?;
+        metrics.resources(report)?;
+        metrics.log(report)
+    }
+}
+
+impl Collector for LauncherMetrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (own, mut metrics) = (&self.0, Metrics(encoder));
+        let help = "CPU time of the launcher, in user and kernel mode.";
+        metrics.counter("process_cpu", help, Some(&Unit::Seconds), own.cpu_seconds)?;
+        let help = "Memory of the launcher (proportional set size).";
+        metrics.gauge("process_pss", help, Some(&Unit::Bytes), own.pss_bytes)?;
+        let help = "Open file descriptors of the launcher.";
+        metrics.gauge("process_open_fds", help, None, own.descriptors)
+    }
+}
+
+impl Metrics<'_> {
+    fn service(&mut self, report: &StatusReport) -> fmt::Result {
+        let labels = [
+            ("service", report.name.as_str()),
+            ("version", report.version.as_str()),
+        ];
+        let help = "The service, and the version of the launcher.";
+        let mut family = self
+            .0
+            .encode_descriptor("info", help, None, MetricType::Gauge)?;
+        family.encode_family(&labels)?.encode_gauge(&1_u64)?;
+        let help = "1 when the service is ready for requests, else 0.";
+        self.gauge("ready", help, None, Some(u64::from(report.ready)))?;
+        let help = "Seconds since the launcher started.";
+        self.gauge(
+            "uptime",
+            help,
+            Some(&Unit::Seconds),
+            Some(report.uptime_seconds),
+        )?;
+        let help = "Number of the serving configuration: 1 after the start, a higher one after each reload.";
+        self.gauge("generation", help, None, Some(u64::from(report.generation)))?;
+        let help = "Restarts of nginx and uWSGI, the first start not counted.";
+        let children = report.children.iter();
+        let serving = children.filter(|child| child.role == ChildRole::Serving);
+        let restarts: Vec<_> = serving
+            .map(|child| ([("child", child.name.as_str())], u64::from(child.restarts)))
+            .collect();
+        self.counters("child_restarts", help, None, restarts)
+    }
+
+    fn requests(&mut self, report: &StatusReport) -> fmt::Result {
+        let traffic = &report.traffic;
+        let help = "Answers to clients, without health checks that went well; status 000: the connection ended before one.";
+        let answers = traffic.answers.iter().filter_map(|(name, count)| {
+            let (method, status) = name.split_once(' ')?;
+            Some(([("method", method), ("status", status)], *count))
+        });
+        self.counters("http_requests", help, None, answers)?;
+        let help = "Time of a request, from its first byte to the last of the answer.";
+        self.histogram("http_request_duration", help, &traffic.duration)?;
+        let help = "Time that a request has waited for a slot; only of those that got one.";
+        self.histogram("queue_wait", help, &traffic.queue)?;
+        let help = "Time that a request has spent in the application.";
+        self.histogram("app_duration", help, &traffic.app)?;
+        let help = "Requests that the product itself has refused with 503, or ended, by cause.";
+        let shed = report
+            .shed
+            .iter()
+            .map(|(cause, count)| ([("cause", cause.as_str())], *count));
+        self.counters("requests_shed", help, None, shed)?;
+        let help = "Requests that ran for longer than request_timeout.";
+        self.counter("request_timeouts", help, None, Some(traffic.timeouts))?;
+        let help = "Requests that were given to a second worker, because the first one had died.";
+        self.counter("requests_replayed", help, None, Some(traffic.replayed))?;
+        let help = "Answers of the application that ended before they were complete.";
+        self.counter("answers_cut", help, None, Some(traffic.cut))
+    }
+
+    fn queue(&mut self, report: &StatusReport) -> fmt::Result {
+        let help = "Requests that can be served at the same time; a process that is dead, ending or stopped serves none.";
+        self.gauge("slots", help, None, Some(u64::from(slots(report))))?;
+        let help = "Requests in the application.";
+        let busy: usize = report
+            .workers
+            .iter()
+            .map(|worker| worker.serving.len())
+            .sum();
+        self.gauge("slots_busy", help, None, Some(busy as u64))?;
+        let help = "Requests that wait for a slot.";
+        self.gauge(
             "requests_waiting",
-            "gauge",
-            "Requests that wait for a slot.",
-            report.waiting.unwrap_or(0).into(),
-        ),
-        (
-            "queue_oldest_seconds",
-            "gauge",
-            "How long the oldest of them has been waiting; 0 when none waits.",
-            report.oldest_wait_seconds.unwrap_or(0.0),
-        ),
-        (
-            "queue_size",
-            "gauge",
-            "Requests that may wait for a slot.",
-            report.plan.queue.into(),
-        ),
-        (
+            help,
+            None,
+            report.waiting.map(u64::from),
+        )?;
+        let help = "How long the oldest of them has been waiting; 0 when none waits.";
+        self.gauge(
+            "queue_oldest",
+            help,
+            Some(&Unit::Seconds),
+            report.oldest_wait_seconds,
+        )?;
+        let help = "Requests that may wait for a slot.";
+        self.gauge("queue_size", help, None, Some(u64::from(report.plan.queue)))?;
+        let clients = report.clients;
+        let help = "Connections of which nginx reads the headers of a request.";
+        self.gauge(
             "clients_reading",
-            "gauge",
-            "Connections of which nginx reads the headers of a request.",
-            number(clients.reading),
-        ),
-        (
+            help,
+            None,
+            clients.map(|clients| clients.reading),
+        )?;
+        let help = "Connections with a request: nginx reads its body, waits for the application, or sends the answer.";
+        self.gauge(
             "clients_writing",
-            "gauge",
-            "Connections with a request: nginx reads its body, waits for the application, or sends the response.",
-            number(clients.writing),
-        ),
-        (
+            help,
+            None,
+            clients.map(|clients| clients.writing),
+        )?;
+        let help = "Connections that are kept open without a request.";
+        self.gauge(
             "clients_idle",
-            "gauge",
-            "Connections that are kept open without a request.",
-            number(clients.idle),
-        ),
-        (
-            "log_records_produced_total",
-            "counter",
-            "Log records read from nginx, uWSGI and the application, and the launcher's own.",
-            number(log.produced),
-        ),
-        (
-            "log_records_delivered_total",
-            "counter",
-            "Log records written to stdout.",
-            number(log.delivered),
-        ),
-        (
-            "log_records_dropped_total",
-            "counter",
-            "Log records lost because stdout accepted no data.",
-            number(log.dropped),
-        ),
-        (
-            "log_stalled_seconds",
-            "gauge",
-            "Seconds since stdout last accepted data; 0 while it does.",
-            log.stalled_seconds.unwrap_or(0.0),
-        ),
-    ]
-}
+            help,
+            None,
+            clients.map(|clients| clients.idle),
+        )
+    }
 
-fn family(out: &mut String, metric: &str, kind: &str, help: &str) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "# HELP microservice_flask_{metric} {help}\n# TYPE microservice_flask_{metric} {kind}"
-    );
-}
+    fn workers(&mut self, report: &StatusReport) -> fmt::Result {
+        let help = "Processes of the application that have ended, by cause; those that ended with uWSGI are in child_restarts_total.";
+        let exits = report.worker_exits.iter();
+        let exits = exits.map(|(cause, count)| ([("cause", cause.as_str())], *count));
+        self.counters("worker_exits", help, None, exits)?;
+        let ids: Vec<String> = report
+            .workers
+            .iter()
+            .map(|worker| worker.id.to_string())
+            .collect();
+        let of = |id| [("worker", id)];
+        let each = || ids.iter().map(String::as_str).map(of).zip(&report.workers);
+        let help = "Requests that a worker has finished.";
+        let requests = each().map(|(labels, worker)| (labels, worker.requests));
+        self.counters("worker_requests", help, None, requests)?;
+        let help = "CPU time of the process of a worker, in user and kernel mode.";
+        let cpu = each().filter_map(|(labels, worker)| Some((labels, worker.process.cpu_seconds?)));
+        self.counters("worker_cpu", help, Some(&Unit::Seconds), cpu)?;
+        let help = "Memory of the process of a worker; what it shares with others counts in parts (proportional set size).";
+        let pss = each().filter_map(|(labels, worker)| Some((labels, worker.process.pss_bytes?)));
+        self.gauges("worker_memory_pss", help, Some(&Unit::Bytes), pss)
+    }
 
-/// A label's value: backslash, quote and line feed are escaped.
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    fn reloads(&mut self, report: &StatusReport) -> fmt::Result {
+        let reloads = &report.reloads;
+        let help = "Reloads, by outcome.";
+        let outcomes = reloads.outcomes.iter();
+        let outcomes = outcomes.map(|(outcome, count)| ([("outcome", outcome.as_str())], *count));
+        self.counters("reloads", help, None, outcomes)?;
+        let help = "1 when the last reload has put its configuration and code into service, or there was none; else 0.";
+        let last = reloads.last.as_ref();
+        let success = last.is_none_or(|last| last.outcome == "committed");
+        self.gauge("reload_last_success", help, None, Some(u64::from(success)))?;
+        let help = "When the last reload ended; without one, when the service began to serve (seconds since 1970).";
+        let first = report.generations.first().map(|first| first.ts.as_str());
+        let at = last
+            .map(|last| last.ts.as_str())
+            .or(first)
+            .and_then(seconds_since_1970);
+        self.gauge("reload_last_timestamp", help, Some(&Unit::Seconds), at)
+    }
+
+    fn resources(&mut self, report: &StatusReport) -> fmt::Result {
+        let group = &report.resources;
+        let bytes = Some(&Unit::Bytes);
+        let help = "Memory that the container may use; no series without a limit.";
+        self.gauge("memory_limit", help, bytes, group.memory_limit_bytes)?;
+        let help = "Memory that the container uses, page cache included.";
+        self.gauge("memory_usage", help, bytes, group.memory_usage_bytes)?;
+        let help = "Processes of the container that the kernel has killed for memory.";
+        self.counter("oom_kills", help, None, Some(group.oom_kills))?;
+        let help = "Time that processes have waited because the container had used up its CPU time; no series without a limit.";
+        let throttled = group.cpu_throttled_seconds;
+        self.counter("cpu_throttled", help, Some(&Unit::Seconds), throttled)
+    }
+
+    fn log(&mut self, report: &StatusReport) -> fmt::Result {
+        let log = &report.log;
+        let help =
+            "Log records read from nginx, uWSGI and the application, and the launcher's own.";
+        self.counter("log_records_produced", help, None, Some(log.produced))?;
+        let help = "Log records written to stdout.";
+        self.counter("log_records_delivered", help, None, Some(log.delivered))?;
+        let help = "Log records lost because stdout accepted no data.";
+        self.counter("log_records_dropped", help, None, Some(log.dropped))?;
+        let help = "Seconds since stdout last accepted data; 0 while it does.";
+        let stalled = log.stalled_seconds.unwrap_or_default();
+        self.gauge("log_stalled", help, Some(&Unit::Seconds), Some(stalled))
+    }
+
+    fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: Option<impl EncodeGaugeValue>,
+    ) -> fmt::Result {
+        self.gauges(name, help, unit, value.map(|value| ([], value)))
+    }
+
+    fn counter(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: Option<impl EncodeCounterValue>,
+    ) -> fmt::Result {
+        self.counters(name, help, unit, value.map(|value| ([], value)))
+    }
+
+    fn gauges<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        series: impl IntoIterator<Item = ([Label<'l>; N], impl EncodeGaugeValue)>,
+    ) -> fmt::Result {
+        let mut series = series.into_iter().peekable();
+        if series.peek().is_none() {
+            return Ok(());
+        }
+        let kind = MetricType::Gauge;
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, value) in series {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn counters<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        series: impl IntoIterator<Item = ([Label<'l>; N], impl EncodeCounterValue)>,
+    ) -> fmt::Result {
+        let mut series = series.into_iter().peekable();
+        if series.peek().is_none() {
+            return Ok(());
+        }
+        let kind = MetricType::Counter;
+        let mut family: MetricEncoder<'_> = self.0.encode_descriptor(name, help, unit, kind)?;
+        for (labels, value) in series {
+            let mut one = family.encode_family(&labels)?;
+            one.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, times: &HistogramStatus) -> fmt::Result {
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
+        let mut metric = self.0.encode_descriptor(name, help, unit, kind)?;
+        // The encoder wants the counts of each bucket, the last one being infinity's, and sums them up itself.
+        let mut below = 0;
+        let mut buckets: Vec<(f64, u64)> = Vec::new();
+        for (bound, count) in &times.buckets {
+            buckets.push((*bound, count.saturating_sub(below)));
+            below = *count;
+        }
+        buckets.push((f64::INFINITY, times.count.saturating_sub(below)));
+        metric.encode_histogram::<NoLabelSet>(times.sum, times.count, &buckets, None)
+    }
 }
 
 /// The slots of the processes that have some.
 fn slots(report: &StatusReport) -> u32 {
-    let without = report
-        .workers
-        .iter()
-        .filter(|worker| !worker.state.has_slots())
-        .count();
+    let without = |worker: &&WorkerStatus| !worker.state.has_slots();
+    let without = report.workers.iter().filter(without).count();
     let lost = u32::try_from(without).map_or(u32::MAX, |without| {
         without.saturating_mul(report.plan.threads)
     });
     report.plan.slots.saturating_sub(lost)
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus stores f64; counts beyond 2^53 may lose their last digits"
-)]
-fn number(count: u64) -> f64 {
-    count as f64
+fn seconds_since_1970(rfc_3339: &str) -> Option<f64> {
+    let at: jiff::Timestamp = rfc_3339.parse().ok()?;
+    Some(at.as_duration().as_secs_f64())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::status::sample::report;
-
-    #[test]
-    fn every_series_has_help_and_type_and_no_label_breaks_out() {
-        let text = text(&report());
-        assert!(
-            text.contains(
-                "microservice_flask_info{service=\"a\\\"b\\\\c\\nd\",version=\"0.1.0\"} 1\n"
-            ),
-            "{text}"
-        );
-        assert!(text.contains("microservice_flask_slots_busy 1\n"), "{text}");
-        assert!(
-            text.contains("microservice_flask_log_records_dropped_total 2\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("microservice_flask_child_restarts_total{child=\"nginx\"} 5\n"),
-            "{text}"
-        );
-        for line in [
-            "requests_waiting 3",
-            "queue_oldest_seconds 0.25",
-            "clients_reading 5",
-            "clients_writing 6",
-            "clients_idle 7",
-            "requests_shed_total{cause=\"queue_full\"} 8",
-            "worker_exits_total{cause=\"crash\"} 9",
-            "slots 1",
-        ] {
-            assert!(
-                text.contains(&format!("microservice_flask_{line}\n")),
-                "{text}"
-            );
-        }
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let name = line.split(['{', ' ']).next().unwrap();
-            assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
-            assert!(text.contains(&format!("# HELP {name} ")), "{name}");
-        }
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;

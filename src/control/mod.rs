@@ -4,7 +4,7 @@
 //! GET  /livez         200 while the supervisor's loop runs
 //! GET  /readyz        200 when the service is ready for requests, 503 with the reason otherwise
 //! GET  /status        JSON, see crate::status
-//! GET  /metrics       Prometheus text, see [`metrics`]
+//! GET  /metrics       for Prometheus, see [`metrics`] and [`exposition`]
 //! GET  /healthcheck   JSON: level 0 passing, 1 warning, 2 critical, with the reason
 //! POST /reload               control socket only: JSON with code and text, after the reload has ended
 //! POST /workers/ID/restart   control socket only: text
@@ -18,7 +18,8 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod callers;
+mod exposition;
 pub(crate) mod health;
-pub(crate) mod metrics;
+mod metrics;
 mod outline;
 pub(crate) mod routes;

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::callers::{self, Rights};
 use super::health::HealthChecks;
-use super::{metrics, outline};
+use super::{exposition, outline};
 use crate::exit;
 use crate::http::Response;
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
@@ -122,10 +122,13 @@ impl Site {
                     &outline::report(report, latest.health_path()),
                 )
             }
-            "/metrics" => {
-                let text = metrics::text(&latest.report);
-                response(StatusCode::OK, metrics::CONTENT_TYPE, text)
-            }
+            "/metrics" => match exposition::answer(&latest.report, &request.headers) {
+                Ok((kind, text)) => response(StatusCode::OK, kind, text),
+                Err(error) => text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &format!("cannot write the metrics: {error}\n"),
+                ),
+            },
             _ => {
                 let health = match self.waiting.try_acquire() {
                     Ok(_waits) => Some(self.checks.ask(&latest, self.reports.clone()).await),

@@ -4,14 +4,6 @@ use super::*;
 
 /// A report in which every field holds something.
 pub(crate) fn report() -> StatusReport {
-    let serving = RequestStatus {
-        request_id: "secret-id".into(),
-        method: "GET".into(),
-        path: "/users/secret".into(),
-        seconds: 1,
-        queue_seconds: Some(2),
-        websocket: false,
-    };
     StatusReport {
         name: "a\"b\\c\nd".into(),
         version: "0.1.0".into(),
@@ -52,26 +44,7 @@ pub(crate) fn report() -> StatusReport {
             idle: 7,
         }),
         shed: [("queue_full".to_owned(), 8)].into(),
-        workers: [
-            WorkerState::Busy,
-            WorkerState::Ending,
-            WorkerState::Dead,
-            WorkerState::Stopped,
-        ]
-        .map(|state| WorkerStatus {
-            id: 1,
-            pid: 9,
-            state,
-            requests: 7,
-            serving: if state == WorkerState::Busy {
-                vec![serving.clone()]
-            } else {
-                Vec::new()
-            },
-            process: figures(),
-            exits: [("crash".to_owned(), 2)].into(),
-        })
-        .into(),
+        workers: workers(),
         restarts: 5,
         worker_exits: [("crash".to_owned(), 9)].into(),
         traffic: traffic(),
@@ -203,4 +176,35 @@ fn reloads() -> ReloadsStatus {
         }),
         current: None,
     }
+}
+
+fn workers() -> Vec<WorkerStatus> {
+    let serving = RequestStatus {
+        request_id: "secret-id".into(),
+        method: "GET".into(),
+        path: "/users/secret".into(),
+        seconds: 1,
+        queue_seconds: Some(2),
+        websocket: false,
+    };
+    [
+        WorkerState::Busy,
+        WorkerState::Ending,
+        WorkerState::Dead,
+        WorkerState::Stopped,
+    ]
+    .map(|state| WorkerStatus {
+        id: 1,
+        pid: 9,
+        state,
+        requests: 7,
+        serving: if state == WorkerState::Busy {
+            vec![serving.clone()]
+        } else {
+            Vec::new()
+        },
+        process: figures(),
+        exits: [("crash".to_owned(), 2)].into(),
+    })
+    .into()
 }

@@ -43,19 +43,10 @@ pub(crate) fn facts(error: &LoggedError<'_>) -> ErrorFacts {
         _ => request_of(&message).unwrap_or_default(),
     };
     let own_id = field("request_id").filter(|id| !id.is_empty());
-    let (kind, text) = match exception(trace) {
-        Some((kind, text)) => (kind.to_owned(), text.to_owned()),
-        None => {
-            let line = message
-                .lines()
-                .find(|line| !line.trim().is_empty())
-                .unwrap_or_default();
-            (
-                without_numbers(before_request(line)),
-                line.trim().to_owned(),
-            )
-        }
-    };
+    let (kind, text) = exception(trace).map_or_else(
+        || without_exception(&message),
+        |(kind, text)| (kind.to_owned(), text.to_owned()),
+    );
     ErrorFacts {
         at: error.at,
         source: error.source,
@@ -65,6 +56,13 @@ pub(crate) fn facts(error: &LoggedError<'_>) -> ErrorFacts {
         request_id: own_id.unwrap_or(error.request_id).to_owned(),
         request: shortened(&request),
     }
+}
+
+/// The first line that says something stands for the message.
+fn without_exception(message: &str) -> (String, String) {
+    let mut lines = message.lines().map(str::trim);
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    (without_numbers(before_request(line)), line.to_owned())
 }
 
 /// The last exception of a traceback: its type, and the first line of its text.
@@ -87,10 +85,8 @@ fn exception(trace: &str) -> Option<(&str, &str)> {
 
 /// The innermost frame: `file.py:12 in function`, with the last two parts of the path.
 fn place(trace: &str) -> Option<String> {
-    let frames = trace.lines().map(str::trim_start);
-    let last = frames
-        .filter(|line| line.starts_with("File \""))
-        .next_back()?;
+    let mut frames = trace.lines().map(str::trim_start);
+    let last = frames.rfind(|line| line.starts_with("File \""))?;
     let (file, rest) = last.strip_prefix("File \"")?.split_once("\", line ")?;
     let mut parts: Vec<&str> = file.rsplitn(3, '/').take(2).collect();
     parts.reverse();

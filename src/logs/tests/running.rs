@@ -9,8 +9,9 @@ use std::{
 
 use serde_json::Value;
 
+use crate::logs::queue::counters::Counters;
 use crate::logs::queue::counters::Summary;
-use crate::logs::{AccessFilter, Counters, Format, LogOptions, Logs, OnFull, Source, start};
+use crate::logs::{AccessFilter, Format, LogOptions, Logs, OnFull, Source, start};
 
 /// Longer than anything that works takes.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);

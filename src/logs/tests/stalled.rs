@@ -12,7 +12,8 @@ use super::running::{
     DEADLINE, OPTIONS, check_accounts, finish_reading, lines_of, pipe, records,
     start_with_defaults, wait_for, writer,
 };
-use crate::logs::{Counters, Format, Level, LogOptions, Logs, OnFull, Source, start};
+use crate::logs::queue::counters::Counters;
+use crate::logs::{Format, Level, LogOptions, Logs, OnFull, Source, start};
 
 #[test]
 fn a_stdout_that_is_not_read_blocks_no_writer() {
