@@ -110,7 +110,7 @@ pub(crate) fn serve(
     };
     let pace = shared.pace.clone();
     let watch_queue = shared.queue.clone().watch(Weak::clone(&shared.application));
-    let watch_disk = shared.disk.clone().run();
+    let watch_disk = shared.disk.clone().run(shared.queue.clone());
     let env = environment::variables(&context);
     let setup = Setup {
         children: vec![

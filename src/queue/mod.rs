@@ -20,18 +20,26 @@ use std::rc::Rc;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 pub(crate) use self::shed::is_refusal;
 
 use self::shed::Cause;
 use self::waits::Waits;
 use crate::status::QueueStatus;
+use crate::sys::readable;
 use crate::sys::sock_diag::listen_queue::ListenQueue;
 use crate::sys::sockets;
 
-/// Interval between two looks at the queue. A look costs 10 µs.
+/// Interval between two looks at the queue while requests come. A look costs 10 µs.
 const INTERVAL: Duration = Duration::from_millis(25);
 /// A request that has been in the queue for so long has found every slot busy: a free one takes it within a millisecond.
 const ALL_BUSY_AFTER: Duration = INTERVAL;
+
+/// Without a request for so long, the launcher looks only when the next one comes.
+const QUIET: Duration = Duration::from_secs(2);
+/// It looks all the same after this time: the socket may have been closed.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// Requests that are refused in one look; the next one follows at once.
 const MOST_AT_ONCE: usize = 64;
@@ -62,6 +70,10 @@ struct WatchedQueue {
     seen: Cell<bool>,
     /// Requests that were taken out.
     refused: Cell<u64>,
+    /// When a request was seen last.
+    busy_at: Cell<Duration>,
+    /// A request has come after a quiet time.
+    woken: Notify,
 }
 
 impl RequestQueue {
@@ -74,6 +86,8 @@ impl RequestQueue {
             waits: RefCell::default(),
             seen: Cell::new(false),
             refused: Cell::new(0),
+            busy_at: Cell::new(Duration::ZERO),
+            woken: Notify::new(),
         }))
     }
 
@@ -102,10 +116,14 @@ impl RequestQueue {
         let mut told = false;
         let mut pause = INTERVAL;
         loop {
+            // The interval between two looks.
             tokio::time::sleep(pause).await;
             let Some(socket) = socket.upgrade() else {
                 return;
             };
+            if self.is_quiet() {
+                self.rest(&socket).await;
+            }
             let looked = self.look(&socket, &mut queue);
             self.0.seen.set(looked.is_ok());
             pause = looked
@@ -123,6 +141,33 @@ impl RequestQueue {
         }
     }
 
+    /// Whether no request has come for a while.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.now().saturating_sub(self.0.busy_at.get()) >= QUIET
+    }
+
+    /// Waits for the first request after a quiet time.
+    pub(crate) async fn until_busy(&self) {
+        self.0.woken.notified().await;
+    }
+
+    /// Waits for the next request. Only while it is quiet: each request would wake the launcher.
+    async fn rest(&self, socket: &OwnedFd) {
+        let request = readable::until_readable(socket);
+        match tokio::time::timeout(LONGEST_REST, request).await {
+            Ok(Ok(())) => {
+                self.0.busy_at.set(self.now());
+                self.0.woken.notify_waiters();
+            }
+            // Then it looks as often as it does while requests come.
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "Cannot wait for the next request.");
+                self.0.busy_at.set(self.now());
+            }
+            Err(_) => {}
+        }
+    }
+
     fn look(&self, socket: &OwnedFd, queue: &mut Option<ListenQueue>) -> io::Result<()> {
         let limits = self.0.limits.get();
         let queue = match queue {
@@ -133,6 +178,9 @@ impl RequestQueue {
         for _ in 0..MOST_AT_ONCE {
             let mut waits = self.0.waits.borrow_mut();
             waits.update(&queue.waiting()?, self.now());
+            if waits.count() > 0 {
+                self.0.busy_at.set(self.now());
+            }
             let oldest = waits.oldest(self.now());
             let all_busy = oldest >= ALL_BUSY_AFTER;
             self.set_places(socket, if all_busy { limits.size } else { limits.places })?;

@@ -36,6 +36,7 @@ pub(crate) mod process;
 pub(crate) mod process_memory;
 pub(crate) mod process_stat;
 pub(crate) mod procfs;
+pub(crate) mod readable;
 pub(crate) mod reap;
 pub(crate) mod removal;
 pub(crate) mod rights;

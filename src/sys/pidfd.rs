@@ -5,12 +5,12 @@ use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
 use nix::unistd::Pid;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+
+use super::readable::Readable;
 
 /// A process, held by a descriptor: a later process with its number is not meant.
 #[derive(Debug)]
-pub(crate) struct HeldProcess(AsyncFd<OwnedFd>);
+pub(crate) struct HeldProcess(Readable);
 
 impl HeldProcess {
     /// Fails with `NotFound` when there is no such process, and otherwise where the kernel or a sandbox has no pidfd.
@@ -27,14 +27,12 @@ impl HeldProcess {
         let number = RawFd::try_from(number).map_err(io::Error::other)?;
         // SAFETY: the kernel has just opened it, closed on exec, and nothing else knows it.
         let fd = unsafe { OwnedFd::from_raw_fd(number) };
-        // SAFETY: the descriptor is owned by the result, which does not give it away.
-        let readable = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-        Ok(Self(readable?))
+        Ok(Self(Readable::new(fd)?))
     }
 
     /// Completes when it has ended, also while it is a zombie.
     pub(crate) async fn ended(&self) -> io::Result<()> {
-        self.0.readable().await.map(drop)
+        self.0.wait().await
     }
 }
 

@@ -41,7 +41,7 @@ impl Counting {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let counted = self.lock();
+        let mut counted = self.lock();
         Counts {
             traffic: counted.traffic.status(self.started.elapsed()),
             slow_requests: counted.happenings.slow_requests(),

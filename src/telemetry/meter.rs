@@ -9,7 +9,10 @@ use crate::sys::cgroup;
 use crate::sys::process_memory::{self, Holdings};
 use crate::sys::process_stat;
 
-/// Interval between two looks at the control group: eight files.
+/// Interval between two looks while nobody watches: the kernel looks at all pages of a process, and at eight files of the
+/// control group.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// Interval between two looks at the control group while somebody does.
 const GROUP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was seen last.
@@ -48,8 +51,11 @@ impl Meter {
     }
 
     /// Looks at one of these processes, in turns, and at the control group: what a look costs does not grow with the
-    /// number of processes.
-    pub(super) fn look(&mut self, pids: &[i32]) {
+    /// number of processes. Less often while nobody watches.
+    pub(super) fn look(&mut self, pids: &[i32], is_watched: bool) {
+        if !is_watched && self.looked.is_some_and(|at| at.elapsed() < INTERVAL) {
+            return;
+        }
         let own = std::process::id().try_into().unwrap_or(0);
         let all: Vec<i32> = pids
             .iter()
@@ -151,7 +157,7 @@ mod tests {
             .collect();
         let mut meter = Meter::new();
         for _ in 0..=pids.len() {
-            meter.look(&pids);
+            meter.look(&pids, true);
         }
         let known = |meter: &Meter, pid| meter.complete(pid, ProcessFigures::default()).pss_bytes;
         assert!(
@@ -163,7 +169,9 @@ mod tests {
             launcher.pss_bytes.is_some() && launcher.cpu_seconds.is_some(),
             "{launcher:?}"
         );
-        meter.look(&[]);
+        meter.look(&[], false);
+        assert!(known(&meter, pids[0]).is_some(), "nobody watches");
+        meter.look(&[], true);
         assert_eq!(known(&meter, pids[0]), None, "what has ended is forgotten");
         for child in &mut children {
             child.kill().unwrap();

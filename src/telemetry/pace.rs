@@ -50,7 +50,8 @@ impl Pace {
         self.0.woken.notify_waiters();
     }
 
-    fn is_watched(&self) -> bool {
+    /// Whether somebody has asked a moment ago.
+    pub(super) fn is_watched(&self) -> bool {
         let asked = self.0.asked.get();
         asked.is_some_and(|asked| asked.elapsed() < WATCHES_FOR)
     }

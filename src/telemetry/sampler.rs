@@ -31,6 +31,8 @@ pub(crate) struct Sampler {
     meter: Meter,
     /// What the service has been doing, and since when.
     phase: Option<(ServicePhase, Instant)>,
+    /// Why no process of the application took requests when that was told last.
+    not_serving: Option<String>,
 }
 
 impl Sampler {
@@ -50,6 +52,7 @@ impl Sampler {
             pace,
             meter: Meter::new(),
             phase: None,
+            not_serving: None,
         }
     }
 
@@ -71,7 +74,12 @@ impl Sampler {
                         return;
                     }
                 }
-                () = pace.next_sample() => {}
+                () = pace.next_sample() => {
+                    // Nobody looks; but a probe may ask whether the service is ready.
+                    if !pace.is_watched() && self.not_serving() == self.not_serving {
+                        continue;
+                    }
+                }
                 () = counting.next_error() => {}
                 () = &mut pause => {
                     pause.set(pace.pause(Instant::now(), None));
@@ -84,14 +92,21 @@ impl Sampler {
         }
     }
 
+    /// Why no process of the application takes requests.
+    fn not_serving(&self) -> Option<String> {
+        let application = self.snapshots.borrow().application.clone();
+        application.and_then(|application| application.serves().err())
+    }
+
     fn look(&mut self) {
         let application = self.snapshots.borrow().application.clone();
         let workers = application.map(|application| application.workers());
         let pids: Vec<i32> = workers.iter().flatten().map(|worker| worker.pid).collect();
-        self.meter.look(&pids);
+        self.meter.look(&pids, self.pace.is_watched());
     }
 
     fn publish(&mut self) -> Published {
+        self.not_serving = self.not_serving();
         let snapshot = self.snapshots.borrow_and_update().clone();
         let mut report = compose(snapshot.report.clone(), self.parts(&snapshot));
         report.phase_seconds = self.phase_seconds(&report);
@@ -114,7 +129,7 @@ impl Sampler {
             since: self.started.elapsed().saturating_sub(snapshot.at.0),
             ts: jiff::Timestamp::now().to_string(),
             workers,
-            not_serving: application.and_then(|application| application.serves().err()),
+            not_serving: self.not_serving.clone(),
             warnings: application.map_or_else(Vec::new, Application::warnings),
             queue: application.and_then(Application::queue),
             clients: snapshot.proxy.as_deref().and_then(Proxy::clients),

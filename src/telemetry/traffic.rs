@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::spread::Buckets;
-use super::window::{Figures, Window};
+use super::window::{self, Figures, Window};
 use crate::logs::observed::{METHODS, RequestFacts};
-use crate::status::TrafficStatus;
+use crate::status::{TrafficStatus, WindowStatus};
 
 /// Seconds whose requests are told one by one.
 const SECONDS: usize = 60;
@@ -22,6 +22,8 @@ pub(super) struct Traffic {
     last_minute: Window,
     last_5_minutes: Window,
     since_start: Figures,
+    /// The same as it was told last.
+    told: WindowStatus,
     duration: Buckets,
     queue: Buckets,
     app: Buckets,
@@ -39,6 +41,7 @@ impl Default for Traffic {
             last_minute: Window::new(Duration::from_secs(5), 12),
             last_5_minutes: Window::new(Duration::from_secs(30), 10),
             since_start: Figures::default(),
+            told: WindowStatus::default(),
             duration: Buckets::default(),
             queue: Buckets::default(),
             app: Buckets::default(),
@@ -77,7 +80,10 @@ impl Traffic {
     }
 
     /// What is known at `now`, without the timeouts: the log of the application tells of them.
-    pub(super) fn status(&self, now: Duration) -> TrafficStatus {
+    pub(super) fn status(&mut self, now: Duration) -> TrafficStatus {
+        if self.told.requests != self.since_start.requests() {
+            self.told = self.since_start.status(now);
+        }
         let answer = |((method, status), count): (&(u8, u16), &u64)| {
             let method = METHODS[usize::from(*method)];
             (format!("{method} {status:03}"), *count)
@@ -90,7 +96,7 @@ impl Traffic {
             cut: self.cut,
             last_minute: self.last_minute.status(now),
             last_5_minutes: self.last_5_minutes.status(now),
-            since_start: self.since_start.status(now),
+            since_start: window::over(self.told, now),
             duration: self.duration.status(),
             queue: self.queue.status(),
             app: self.app.status(),

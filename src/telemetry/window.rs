@@ -67,16 +67,40 @@ impl Window {
         let number = self.number(now);
         let first = (number + 1).saturating_sub(self.length);
         let begin = self.slice * u32::try_from(first).unwrap_or(u32::MAX);
-        let mut sum = Figures::default();
-        for slice in self.slices.iter().filter(|slice| slice.number >= first) {
+        let span = now.saturating_sub(begin);
+        let mut slices = self.slices.iter().filter(|slice| slice.number >= first);
+        let Some(oldest) = slices.next() else {
+            return WindowStatus {
+                seconds: span.as_secs_f64(),
+                ..WindowStatus::default()
+            };
+        };
+        let mut sum = oldest.figures.clone();
+        for slice in slices {
             sum.add(&slice.figures);
         }
-        sum.status(now.saturating_sub(begin))
+        sum.status(span)
     }
 
     fn number(&self, now: Duration) -> u64 {
         let number = now.as_millis() / self.slice.as_millis().max(1);
         u64::try_from(number).unwrap_or(u64::MAX)
+    }
+}
+
+/// The same figures as those of a span of this length.
+#[expect(clippy::cast_precision_loss, reason = "nobody answers 2^53 requests")]
+pub(super) fn over(status: WindowStatus, span: Duration) -> WindowStatus {
+    let seconds = span.as_secs_f64();
+    let per_second = if seconds > 0.0 {
+        status.requests as f64 / seconds
+    } else {
+        0.0
+    };
+    WindowStatus {
+        seconds,
+        per_second,
+        ..status
     }
 }
 
@@ -97,27 +121,22 @@ impl Figures {
         }
     }
 
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
+    }
+
     /// The figures of requests that were answered in this time.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "nobody answers 2^53 requests in five minutes"
-    )]
     pub(super) fn status(&self, span: Duration) -> WindowStatus {
-        let seconds = span.as_secs_f64();
-        WindowStatus {
-            seconds,
+        let status = WindowStatus {
             requests: self.requests,
-            per_second: if seconds > 0.0 {
-                self.requests as f64 / seconds
-            } else {
-                0.0
-            },
             client_errors: self.client_errors,
             server_errors: self.server_errors,
             duration: self.duration.percentiles(),
             queue: self.queue.percentiles(),
             app: self.app.percentiles(),
-        }
+            ..WindowStatus::default()
+        };
+        over(status, span)
     }
 
     fn add(&mut self, other: &Self) {

@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 use super::disk_fill::{DiskFill, ResponseLimits};
 use crate::plan::Plan;
 use crate::plan::disk_buffer::DiskBuffer;
+use crate::queue::RequestQueue;
 use crate::sys::files::{self, Owner};
 use crate::sys::{family, open_files};
 
-/// Interval between two looks.
+/// Interval between two looks while the application has requests, or the disk fills.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// The same while nothing happens.
+const QUIET_INTERVAL: Duration = Duration::from_secs(1);
+/// A disk whose free space changes by less than this from one look to the next does not fill: others write a log or two.
+const CHANGE: u64 = 1 << 20;
 /// The folder of nginx's files for responses, as nginx.conf has it (`proxy_temp_path`).
 const PLACE: &str = "/nginx/temp/proxy/";
 
@@ -45,20 +50,32 @@ impl DiskWatch {
         self.limits.set(limits(disk));
     }
 
-    /// Watches until the task is aborted.
-    pub(crate) async fn run(self) {
+    /// Watches until the task is aborted. `queue`: the requests that produce the responses.
+    pub(crate) async fn run(self, queue: RequestQueue) {
         let (started, mut fill, mut told) = (Instant::now(), DiskFill::default(), false);
         let prepared =
             files::remove(&self.flag).and_then(|()| files::write(&self.unset, "", 0o644));
         if let Err(error) = prepared {
             tracing::warn!(%error, "Cannot prepare for a full disk: large responses may be cut then.");
         }
+        let (mut before, mut fills) = (0_u64, true);
         loop {
-            tokio::time::sleep(INTERVAL).await;
+            if queue.is_quiet() && !fills && !fill.is_full() {
+                tokio::select! {
+                    // The interval between two looks.
+                    () = tokio::time::sleep(QUIET_INTERVAL) => {}
+                    () = queue.until_busy() => {}
+                }
+            } else {
+                // The interval between two looks.
+                tokio::time::sleep(INTERVAL).await;
+            }
             // A file system that does not tell its free space has no limit that could be kept.
             let Ok(free) = files::free_space(&self.runtime) else {
                 continue;
             };
+            fills = before.abs_diff(free) > CHANGE;
+            before = free;
             let (was_full, limits) = (fill.is_full(), self.limits.get());
             if fill.look(free, limits, started.elapsed()) {
                 let measured = self.measure();

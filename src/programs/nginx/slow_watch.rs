@@ -23,6 +23,9 @@ pub(crate) async fn run(ports: Vec<u16>, snapshots: Snapshots, commands: Command
         if snapshots.has_changed().is_err() {
             return;
         }
+        if nobody_sends(&snapshots.borrow()) {
+            continue;
+        }
         let websockets = websockets(&snapshots.borrow());
         let ended = connections(&ports).and_then(|all| {
             let slow = senders.look(&all, websockets, started.elapsed());
@@ -39,6 +42,12 @@ pub(crate) async fn run(ports: Vec<u16>, snapshots: Snapshots, commands: Command
             Err(_) => {}
         }
     }
+}
+
+/// Whether no client has begun a request. Who sends slowly is there for longer than from one sample to the next.
+fn nobody_sends(snapshot: &Snapshot) -> bool {
+    let clients = snapshot.proxy.as_ref().and_then(|proxy| proxy.clients());
+    clients.is_some_and(|clients| clients.reading + clients.writing == 0)
 }
 
 /// Whether there are open WebSockets, or there may be some.

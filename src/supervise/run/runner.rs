@@ -115,7 +115,11 @@ impl Runner {
                 Some(event) = self.events.recv() => self.on_event(event),
                 Some(command) = commands.recv() => self.on_command(command),
                 Some(event) = event::next_of(&mut worker_events) => self.on_worker_event(event),
-                _ = ticks.tick() => self.workers.tick(&self.machine.main_processes(), self.now()),
+                _ = ticks.tick() => {
+                    // Nothing of it is told.
+                    self.workers.tick(&self.machine.main_processes(), self.now());
+                    continue;
+                }
                 () = sleep_until(timer.map(|Uptime(time)| self.started + time)) => self.handle(Event::Timer),
             }
             self.publish();

@@ -17,8 +17,10 @@ use crate::supervise::uptime::Uptime;
 use crate::supervise::worker_exits::{ExitCause, OutOfMemory, WorkerExits};
 use crate::sys::reap::Exit;
 
-/// Pause between two looks at the control group.
+/// Interval between two looks at what is to be logged.
 pub(super) const TICK: Duration = Duration::from_secs(1);
+/// Interval between two looks at the control groups for kills that nobody has asked about.
+const LOOK: Duration = Duration::from_secs(5);
 /// A process tells of a timeout so long before the launcher ends it, at the most.
 const TELLS_BEFORE: Duration = Duration::from_secs(10);
 /// Processes that are remembered.
@@ -35,6 +37,8 @@ pub(super) struct WorkerAccount {
     served: VecDeque<(i32, Vec<RequestStatus>)>,
     /// Killed for memory, and not logged yet.
     unlogged: Vec<(OutOfMemory, Uptime)>,
+    /// When the control groups were looked at last.
+    looked: Uptime,
     timeouts: u64,
     /// Processes that have told of a timeout themselves, the newest last.
     told: VecDeque<(i32, Uptime)>,
@@ -47,6 +51,7 @@ impl WorkerAccount {
             oom: OomWatch::new(Path::new("/")),
             served: VecDeque::new(),
             unlogged: Vec::new(),
+            looked: Uptime::default(),
             timeouts: 0,
             told: VecDeque::new(),
         }
@@ -161,6 +166,11 @@ impl WorkerAccount {
 
     /// To be called every [`TICK`].
     pub(super) fn tick(&mut self, mains: &[Pid], now: Uptime) {
+        self.log_known(now);
+        if now.since(self.looked) < LOOK {
+            return;
+        }
+        self.looked = now;
         let unknown = self.oom.look(mains, now);
         if unknown > 0 {
             let memory = self.oom.memory();
@@ -172,7 +182,6 @@ impl WorkerAccount {
                 oom::describe(&memory)
             );
         }
-        self.log_known(now);
     }
 
     fn log_later(&mut self, killed: Option<OutOfMemory>, now: Uptime) {
