@@ -1,5 +1,6 @@
 """The metrics of metrics.txt, and what is wrong with an expression that uses others."""
 
+import functools
 import pathlib
 import re
 
@@ -25,6 +26,7 @@ def contract():
     return families
 
 
+@functools.cache
 def series():
     """The labels of each name that a series may have, those of recording rules included."""
     known = {name: labels | TARGET for name, labels in PROMETHEUS.items()}
@@ -35,6 +37,7 @@ def series():
     return known
 
 
+@functools.cache
 def rules():
     groups = yaml.safe_load((FOLDER / "alerts.yml").read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
@@ -66,12 +69,14 @@ def named_labels(part):
     }
 
 
-def problems(text, known=None):
+def problems(text):
     """What of an expression the contract does not have."""
-    known = series() if known is None else known
+    known = series()
     found, labels, named = [], set(TARGET), set()
     for part in parts(promql_parser.parse(text)):
         named |= named_labels(part)
+        if getattr(getattr(part, "func", None), "name", "") == "label_replace":
+            labels.add(part.args[1].val)
         if not isinstance(part, promql_parser.VectorSelector):
             continue
         if part.name not in known:
