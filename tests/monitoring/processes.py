@@ -121,15 +121,15 @@ class Launcher:
 
 
 class Prometheus:
-    """Scrapes one target each second, and evaluates the alerts."""
+    """Scrapes one target each second, knows more jobs, and evaluates the alerts."""
 
-    def __init__(self, test, folder, target):
+    def __init__(self, test, folder, target, *more):
         config = folder / "prometheus.json"
         job = {"job_name": "microservice-flask", "static_configs": [{"targets": [target]}]}
         every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         rules = [str(contract.FOLDER / "alerts.yml")]
         # JSON is YAML.
-        config.write_text(json.dumps({"global": every, "rule_files": rules, "scrape_configs": [job]}))
+        config.write_text(json.dumps({"global": every, "rule_files": rules, "scrape_configs": [job, *more]}))
         words = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'prometheus'}"]
         self.process = Process(test, folder, [*words, "--web.listen-address=127.0.0.1:0"])
         self.address = until("Prometheus listens", self.listens)

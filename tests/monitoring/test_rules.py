@@ -44,7 +44,7 @@ class Rules(unittest.TestCase):
             self.assertEqual(contract.problems(rule["expr"]), [], rule)
             for text in rule.get("annotations", {}).values():
                 for name in re.findall(r"(?:instance:)?microservice_flask_\w+(?::\w+)?", text):
-                    self.assertIn(name)
+                    self.assertIn(name, contract.series())
 
     def test_problems_are_found(self):
         self.assertEqual(contract.problems("microservice_flask_redy"), ["there is no metric microservice_flask_redy"])

@@ -4,6 +4,7 @@ import subprocess
 import unittest
 
 import contract
+import kubernetes
 import processes
 
 P = "microservice_flask_"
@@ -71,7 +72,8 @@ class Scrape(unittest.TestCase):
     def setUpClass(cls):
         folder = processes.scratch(cls)
         cls.launcher = processes.Launcher(cls, folder)
-        cls.prometheus = processes.Prometheus(cls, folder, cls.launcher.admin.removeprefix("http://"))
+        admin = cls.launcher.admin.removeprefix("http://")
+        cls.prometheus = processes.Prometheus(cls, folder, admin, kubernetes.job())
         for (method, path), times in SENT.items():
             for _ in range(times):
                 processes.fetch(cls.launcher.service + path, method)
@@ -85,8 +87,16 @@ class Scrape(unittest.TestCase):
         return {query: (found[query], [value]) for query, value in EXPECTED.items() if found[query] != [value]}
 
     def test_the_target_is_scraped_without_an_error(self):
-        targets = self.prometheus.api("targets")["activeTargets"]
+        targets = self.targets("microservice-flask")
         self.assertEqual([(target["health"], target["lastError"]) for target in targets], [("up", "")])
+
+    def test_the_pods_of_kubernetes_that_ask_for_it_are_targets(self):
+        found = [target["labels"] for target in self.targets(kubernetes.JOB)]
+        self.assertCountEqual(found, kubernetes.TARGETS)
+
+    def targets(self, job):
+        targets = self.prometheus.api("targets")["activeTargets"]
+        return [target for target in targets if target["scrapePool"] == job]
 
     def test_values_are_what_was_done(self):
         self.assertEqual(self.wrong, {})
@@ -98,7 +108,8 @@ class Scrape(unittest.TestCase):
     def test_series_are_those_of_the_contract(self):
         found = {}
         for labels in self.prometheus.api("series", **{"match[]": f'{{__name__=~"{P}.*"}}'}):
-            found[labels.pop("__name__")] = sorted(labels)
+            name = labels.pop("__name__")
+            found[name] = sorted(labels)
         known = {name: sorted(labels - {"namespace", "pod"}) for name, labels in contract.series().items() if name.startswith(P)}
         for name in NOT_ALWAYS - {one.removeprefix(P) for one in found}:
             known.pop(P + name)
