@@ -10,7 +10,7 @@ import contract
 import yaml
 
 # What Grafana puts in for its variables. Regular expressions of label_replace keep their ${1}.
-VARIABLES = {"$__rate_interval": "5m", "$instance": "a.*", "$service": "a.*"}
+VARIABLES = {"$__rate_interval": "5m", "$instance": ".*", "$service": ".*"}
 # The columns of Grafana's grid.
 WIDTH = 24
 

@@ -1,11 +1,13 @@
 """A real Prometheus scrapes a real service, and finds what was done to it."""
 
+import re
 import subprocess
 import unittest
 
 import contract
 import kubernetes
 import processes
+import test_dashboard
 
 P = "microservice_flask_"
 SENT = {("POST", "/drink/jack/1"): 3, ("GET", "/report"): 2, ("GET", "/nowhere"): 1, ("POST", "/drink/jack/-1"): 1}
@@ -63,6 +65,8 @@ EXPECTED = {
 # What is there only where the kernel tells it, or after the first reload.
 NOT_ALWAYS = {"memory_limit_bytes", "memory_usage_bytes", "cpu_throttled_seconds_total"}
 NOT_ALWAYS |= {"reload_last_success", "reload_last_timestamp_seconds"}
+# Nothing of these has happened.
+EMPTY = re.compile("|".join(["^ALERTS", r'status=~"5\.\."', *sorted(NOT_ALWAYS)]))
 
 
 class Scrape(unittest.TestCase):
@@ -127,11 +131,24 @@ class Scrape(unittest.TestCase):
         self.assertEqual(found, known)
 
     def test_rules_can_be_evaluated_and_no_alert_fires(self):
-        rules = [rule for group in self.prometheus.api("rules")["groups"] for rule in group["rules"]]
+        rules = processes.until("all rules are evaluated", self.evaluated)
         self.assertEqual(len(rules), len(contract.rules()))
         for rule in rules:
             self.assertEqual((rule["health"], rule.get("lastError", "")), ("ok", ""), rule["name"])
         self.assertEqual(self.prometheus.values('ALERTS{alertname!="MicroserviceFlaskNoTargets"}'), [])
+
+    def evaluated(self):
+        rules = [rule for group in self.prometheus.api("rules")["groups"] for rule in group["rules"]]
+        return None if any(rule["health"] == "unknown" for rule in rules) else rules
+
+    def test_the_dashboard_can_be_asked_and_is_not_empty(self):
+        # A rate needs two scrapes.
+        self.assertEqual(processes.settled(self.empty), [])
+
+    def empty(self):
+        """The expressions of the dashboard that find nothing, although there is something."""
+        asked = [expression for expression in test_dashboard.expressions() if not EMPTY.search(expression)]
+        return [expression for expression in asked if not self.prometheus.values(expression)]
 
     def test_promtool_has_nothing_against_the_metrics(self):
         status, kind, text = processes.fetch(f"{self.launcher.admin}/metrics")
