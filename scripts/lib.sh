@@ -11,6 +11,19 @@ die() {
     exit 1
 }
 
+# Installs packages whose services do not start: they would take ports (Prometheus, PostgreSQL, nginx), and a start that
+# fails, as in a container, would make the installation fail. Debian asks policy-rc.d; an existing one stays as it is.
+INSTALL_WITHOUT_STARTING='
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap "rm -f $policy" EXIT
+    trap "exit 130" INT
+    trap "exit 143" HUP TERM
+    printf "#!/bin/sh\nexit 101\n" >"$policy" && chmod 755 "$policy" || exit 1
+fi
+apt-get install -y -q --no-install-recommends "$@"
+'
+
 # Installs missing Debian packages as root, or with sudo where it needs no password. Otherwise prints the command and fails.
 need_packages() {
     local missing=() package
@@ -31,7 +44,7 @@ need_packages() {
     say "installing ${missing[*]}"
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null ||
         die "apt-get update failed" "see its messages above; is there a network?"
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null ||
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "$INSTALL_WITHOUT_STARTING" sh "${missing[@]}" >/dev/null ||
         die "apt-get could not install ${missing[*]}" "see its messages above"
 }
 
@@ -45,7 +58,7 @@ need_cargo() {
 RUN_PACKAGES=(nginx-light uwsgi-core uwsgi-plugin-python3 python3-flask)
 
 # What the tests need beside them.
-TEST_PACKAGES=(curl python3-venv postgresql redis-server)
+TEST_PACKAGES=(curl python3-venv postgresql redis-server prometheus)
 
 # The programs that build and run images. runc is for machines without cgroup v2, where crun does not work.
 CONTAINER_PACKAGES=(podman runc netavark aardvark-dns iptables)
