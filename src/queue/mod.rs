@@ -39,7 +39,7 @@ const ALL_BUSY_AFTER: Duration = INTERVAL;
 /// Without a request for so long, the launcher looks only when the next one comes.
 const QUIET: Duration = Duration::from_secs(2);
 /// It looks all the same after this time: the socket may have been closed.
-const LONGEST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(3);
 
 /// Requests that are refused in one look; the next one follows at once.
 const MOST_AT_ONCE: usize = 64;

@@ -1,5 +1,5 @@
-//! How often the running programs are asked what they do: once a second, more often while somebody watches, and soon when
-//! somebody asks.
+//! How often the running programs are asked what they do: once a second, more often while somebody watches, soon when
+//! somebody asks, and seldom while they do nothing.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 /// Time from one sample to the next.
 const USUAL: Duration = Duration::from_secs(1);
+/// The same while there is nothing to see.
+const IDLE: Duration = Duration::from_secs(3);
 /// The same while somebody watches.
 const WATCHED: Duration = Duration::from_millis(250);
 /// Somebody who has asked watches for so long.
@@ -19,6 +21,17 @@ const LEAST: Duration = Duration::from_millis(30);
 /// The pace, shared by those who sample and those who ask.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pace(Rc<PaceState>);
+
+/// When the next sample is due, unless somebody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// As usual.
+    Usual,
+    /// Within this time after the last one.
+    Within(Duration),
+    /// Later: the last one has shown that nothing happens.
+    Idle,
+}
 
 #[derive(Debug, Default)]
 struct PaceState {
@@ -56,10 +69,10 @@ impl Pace {
         asked.is_some_and(|asked| asked.elapsed() < WATCHES_FOR)
     }
 
-    /// Waits until the next sample is due. `since`: when the last one began; `soon`: at most so long after it.
-    pub(crate) async fn pause(&self, since: Instant, soon: Option<Duration>) {
+    /// Waits until the next sample is due. `since`: when the last one began.
+    pub(crate) async fn pause(&self, since: Instant, next: Next) {
         loop {
-            let rest = self.interval(since, soon).saturating_sub(since.elapsed());
+            let rest = self.interval(since, next).saturating_sub(since.elapsed());
             if rest.is_zero() {
                 return;
             }
@@ -72,16 +85,21 @@ impl Pace {
         }
     }
 
-    fn interval(&self, since: Instant, soon: Option<Duration>) -> Duration {
+    fn interval(&self, since: Instant, next: Next) -> Duration {
         let asked_since = self.0.asked.get().is_some_and(|asked| asked > since);
         let interval = if self.0.hurry.get() && asked_since {
             LEAST
         } else if self.is_watched() {
             WATCHED
+        } else if next == Next::Idle {
+            IDLE
         } else {
             USUAL
         };
-        soon.map_or(interval, |soon| soon.min(interval))
+        match next {
+            Next::Within(soon) => soon.min(interval),
+            Next::Usual | Next::Idle => interval,
+        }
     }
 
     /// A program has been asked, and what it has answered can be told.
@@ -102,26 +120,29 @@ mod tests {
     #[test]
     fn who_asks_gets_a_sample_soon_and_who_watches_gets_more_of_them() {
         let (pace, since) = (Pace::default(), Instant::now());
-        assert_eq!(pace.interval(since, None), USUAL);
+        assert_eq!(pace.interval(since, Next::Usual), USUAL);
+        assert_eq!(pace.interval(since, Next::Idle), IDLE);
         pace.watched();
-        assert_eq!(pace.interval(since, None), WATCHED);
+        for next in [Next::Usual, Next::Idle] {
+            assert_eq!(pace.interval(since, next), WATCHED);
+        }
         pace.hurry();
-        assert_eq!(pace.interval(since, None), LEAST);
+        assert_eq!(pace.interval(since, Next::Idle), LEAST);
         assert_eq!(
-            pace.interval(Instant::now(), None),
+            pace.interval(Instant::now(), Next::Idle),
             WATCHED,
             "it was sampled since"
         );
         let soon = Duration::from_millis(1);
-        assert_eq!(pace.interval(since, Some(soon)), soon);
-        assert_eq!(pace.interval(Instant::now(), Some(USUAL)), WATCHED);
+        assert_eq!(pace.interval(since, Next::Within(soon)), soon);
+        assert_eq!(pace.interval(Instant::now(), Next::Within(USUAL)), WATCHED);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_pause_ends_early_for_whoever_asks() {
         let pace = Pace::default();
         let (since, limit) = (Instant::now(), Duration::from_secs(60));
-        let waits = tokio::time::timeout(limit, pace.pause(since, None));
+        let waits = tokio::time::timeout(limit, pace.pause(since, Next::Idle));
         let asks = async { pace.hurry() };
         let (waited, ()) = tokio::join!(waits, asks);
         assert!(waited.is_ok());

@@ -15,7 +15,7 @@ use crate::sys::{family, open_files};
 /// Interval between two looks while the application has requests, or the disk fills.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// The same while nothing happens.
-const QUIET_INTERVAL: Duration = Duration::from_secs(1);
+const QUIET_INTERVAL: Duration = Duration::from_secs(3);
 /// A disk whose free space changes by less than this from one look to the next does not fill: others write a log or two.
 const CHANGE: u64 = 1 << 20;
 /// The folder of nginx's files for responses, as nginx.conf has it (`proxy_temp_path`).

@@ -90,6 +90,11 @@ impl Worker {
         self.accepting && self.existence == Existence::Alive
     }
 
+    /// Whether it does nothing, and waits for requests.
+    pub(super) fn is_idle(&self) -> bool {
+        self.serves() && self.in_flight.is_empty()
+    }
+
     /// Its requests in flight; those of a dead process have ended with it.
     pub(super) fn serving(&self) -> &[InFlight] {
         match self.existence {
