@@ -23,7 +23,10 @@ pub(super) fn open_metrics(report: &StatusReport) -> Result<String, fmt::Error> 
     let mut registry = Registry::default();
     let service = registry.sub_registry_with_prefix(PREFIX);
     service.register_collector(Box::new(ServiceMetrics(report.clone())));
-    registry.register_collector(Box::new(LauncherMetrics(report.resources.launcher)));
+    registry.register_collector(Box::new(LauncherMetrics {
+        own: report.resources.launcher,
+        started: seconds_since_1970(&report.started_at),
+    }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
@@ -35,7 +38,11 @@ struct ServiceMetrics(StatusReport);
 
 /// The metrics of the launcher's own process, by the names that client libraries of Prometheus give them.
 #[derive(Debug)]
-struct LauncherMetrics(ProcessFigures);
+struct LauncherMetrics {
+    own: ProcessFigures,
+    /// Seconds since 1970.
+    started: Option<f64>,
+}
 
 /// A label's name, and its value.
 type Label<'a> = (&'static str, &'a str);
@@ -58,11 +65,23 @@ impl Collector for ServiceMetrics {
 
 impl Collector for LauncherMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (own, mut metrics) = (&self.0, Metrics(encoder));
+        let (own, mut metrics) = (&self.own, Metrics(encoder));
         let help = "CPU time of the launcher, in user and kernel mode.";
         metrics.counter("process_cpu", help, Some(&Unit::Seconds), own.cpu_seconds)?;
-        let help = "Memory of the launcher (proportional set size).";
-        metrics.gauge("process_pss", help, Some(&Unit::Bytes), own.pss_bytes)?;
+        let help = "Memory of the launcher that is present (resident set size).";
+        metrics.gauge(
+            "process_resident_memory",
+            help,
+            Some(&Unit::Bytes),
+            own.rss_bytes,
+        )?;
+        let help = "When the launcher was started (seconds since 1970).";
+        metrics.gauge(
+            "process_start_time",
+            help,
+            Some(&Unit::Seconds),
+            self.started,
+        )?;
         let help = "Open file descriptors of the launcher.";
         metrics.gauge("process_open_fds", help, None, own.descriptors)
     }
@@ -206,16 +225,14 @@ impl Metrics<'_> {
         let outcomes = reloads.outcomes.iter();
         let outcomes = outcomes.map(|(outcome, count)| ([("outcome", outcome.as_str())], *count));
         self.counters("reloads", help, None, outcomes)?;
-        let help = "1 when the last reload has put its configuration and code into service, or there was none; else 0.";
+        // Before the first reload there is neither.
+        let help =
+            "1 when the last reload has put its configuration and code into service, else 0.";
         let last = reloads.last.as_ref();
-        let success = last.is_none_or(|last| last.outcome == "committed");
-        self.gauge("reload_last_success", help, None, Some(u64::from(success)))?;
-        let help = "When the last reload ended; without one, when the service began to serve (seconds since 1970).";
-        let first = report.generations.first().map(|first| first.ts.as_str());
-        let at = last
-            .map(|last| last.ts.as_str())
-            .or(first)
-            .and_then(seconds_since_1970);
+        let success = last.map(|last| u64::from(last.outcome == "committed"));
+        self.gauge("reload_last_success", help, None, success)?;
+        let help = "When the last reload ended (seconds since 1970).";
+        let at = last.and_then(|last| seconds_since_1970(&last.ts));
         self.gauge("reload_last_timestamp", help, Some(&Unit::Seconds), at)
     }
 

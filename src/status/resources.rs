@@ -27,6 +27,9 @@ pub(crate) struct ProcessFigures {
     pub(crate) cpu_seconds: Option<f64>,
     /// The share of one CPU since the sample before, 0 to 1 and more.
     pub(crate) cpu_share: Option<f64>,
+    /// Memory that is present, what it shares with others included (resident set size).
+    #[serde(default)]
+    pub(crate) rss_bytes: Option<u64>,
     /// Memory, what it shares with others by halves, thirds and so on (proportional set size). Asked for less often than the
     /// others: the kernel looks at every page.
     pub(crate) pss_bytes: Option<u64>,

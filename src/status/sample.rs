@@ -90,6 +90,7 @@ fn figures() -> ProcessFigures {
         age_seconds: Some(90.0),
         cpu_seconds: Some(1.25),
         cpu_share: Some(0.5),
+        rss_bytes: Some(60 << 20),
         pss_bytes: Some(31 << 20),
         descriptors: Some(12),
         threads: Some(1),

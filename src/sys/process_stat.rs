@@ -14,6 +14,8 @@ pub(crate) struct ProcessStat {
     /// CPU time, in user and in kernel mode.
     pub(crate) cpu: Duration,
     pub(crate) threads: u64,
+    /// Memory that is present, shared pages included, in bytes (resident set size).
+    pub(crate) rss: u64,
     /// When it was started, since the machine was.
     pub(crate) started: Duration,
     /// For a zombie: the signal that has ended it. None also where the kernel does not tell, which it does to those who may
@@ -58,11 +60,20 @@ pub(crate) fn parse(line: &str) -> Option<ProcessStat> {
         parent: fields.get(1)?.parse().ok()?,
         cpu: ticks(user.saturating_add(kernel)),
         threads: number(17)?,
+        rss: number(21)?.saturating_mul(page_size()),
         started: ticks(number(19)?),
         killed_by: status
             .map(|status| status & 0x7f)
             .filter(|signal| *signal > 0 && has_ended(state)),
     })
+}
+
+fn page_size() -> u64 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    size.ok()
+        .flatten()
+        .and_then(|size| u64::try_from(size).ok())
+        .unwrap_or(4096)
 }
 
 /// Clock ticks are hundredths of a second in all that the kernel tells (`USER_HZ`), whatever its own clock is.
@@ -76,14 +87,15 @@ mod tests {
 
     #[test]
     fn a_name_may_contain_anything() {
-        let (some, more) = ("0 ".repeat(8), "0 ".repeat(29));
-        let line = format!("17 (a) Z 1 (b)) Z 4 17 {some}150 50 0 0 20 0 3 0 700 {more}9\n");
+        let (some, more) = ("0 ".repeat(8), "0 ".repeat(27));
+        let line = format!("17 (a) Z 1 (b)) Z 4 17 {some}150 50 0 0 20 0 3 0 700 0 5 {more}9\n");
         let expected = ProcessStat {
             name: "a) Z 1 (b)".to_owned(),
             state: 'Z',
             parent: 4,
             cpu: Duration::from_secs(2),
             threads: 3,
+            rss: 5 * page_size(),
             started: Duration::from_secs(7),
             killed_by: Some(9),
         };

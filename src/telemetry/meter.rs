@@ -124,6 +124,7 @@ impl OwnUse {
             cpu_seconds: Some(stat.cpu.as_secs_f64()),
             cpu_share: share,
             threads: Some(stat.threads),
+            rss_bytes: Some(stat.rss),
             ..ProcessFigures::default()
         };
     }

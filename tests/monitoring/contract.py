@@ -26,6 +26,11 @@ def contract():
     return families
 
 
+def own():
+    """Those of the product. The others are the usual ones of a process."""
+    return [name for name in contract() if name.startswith("microservice_flask_")]
+
+
 @functools.cache
 def series():
     """The labels of each name that a series may have, those of recording rules included."""

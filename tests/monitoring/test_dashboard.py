@@ -57,7 +57,7 @@ class Expressions(unittest.TestCase):
 
     def test_every_metric_is_shown(self):
         text = " ".join(expressions())
-        for name in contract.contract():
+        for name in contract.own():
             self.assertRegex(text, rf"\b{name}(_bucket|_sum|_count)?\b")
 
     def test_variables_name_the_service_and_its_instances(self):

@@ -102,6 +102,7 @@ impl Reading {
             cpu_seconds: Some(usage.cpu.as_secs_f64()),
             cpu_share: self.shares.get(&worker.pid).copied(),
             threads: Some(usage.threads),
+            rss_bytes: Some(usage.rss),
             ..ProcessFigures::default()
         }
     }
@@ -142,6 +143,7 @@ mod tests {
             usage: Some(Usage {
                 cpu: Duration::from_secs(cpu),
                 threads: 1,
+                rss: 0,
                 started: Duration::from_secs(started),
             }),
         }

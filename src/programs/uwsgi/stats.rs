@@ -104,6 +104,7 @@ fn ask_kernel(statistics: &mut Statistics) -> bool {
         worker.usage = stat.as_ref().map(|stat| Usage {
             cpu: stat.cpu,
             threads: stat.threads,
+            rss: stat.rss,
             started: stat.started,
         });
         let stat = stat

@@ -37,6 +37,8 @@ pub(crate) struct Usage {
     /// CPU time.
     pub(super) cpu: Duration,
     pub(super) threads: u64,
+    /// In bytes.
+    pub(super) rss: u64,
     /// When it was started, since the machine was.
     pub(super) started: Duration,
 }
