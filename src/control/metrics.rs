@@ -7,13 +7,12 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet,
-};
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::status::{ChildRole, HistogramStatus, ProcessFigures, StatusReport, WorkerStatus};
+use super::metric_writer::MetricWriter;
+use crate::status::{ChildRole, ProcessFigures, StatusReport, WorkerStatus};
 
 /// What all names begin with.
 const PREFIX: &str = "microservice_flask";
@@ -44,15 +43,9 @@ struct LauncherMetrics {
     started: Option<f64>,
 }
 
-/// A label's name, and its value.
-type Label<'a> = (&'static str, &'a str);
-
-/// Writes one metric after the other.
-struct Metrics<'a>(DescriptorEncoder<'a>);
-
 impl Collector for ServiceMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (report, mut metrics) = (&self.0, Metrics(encoder));
+        let (report, mut metrics) = (&self.0, MetricWriter(encoder));
         metrics.service(report)?;
         metrics.requests(report)?;
         metrics.queue(report)?;
@@ -65,7 +58,7 @@ impl Collector for ServiceMetrics {
 
 impl Collector for LauncherMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (own, mut metrics) = (&self.own, Metrics(encoder));
+        let (own, mut metrics) = (&self.own, MetricWriter(encoder));
         let help = "CPU time of the launcher, in user and kernel mode.";
         metrics.counter("process_cpu", help, Some(&Unit::Seconds), own.cpu_seconds)?;
         let help = "Memory of the launcher that is present (resident set size).";
@@ -87,7 +80,7 @@ impl Collector for LauncherMetrics {
     }
 }
 
-impl Metrics<'_> {
+impl MetricWriter<'_> {
     fn service(&mut self, report: &StatusReport) -> fmt::Result {
         let labels = [
             ("service", report.name.as_str()),
@@ -262,79 +255,6 @@ impl Metrics<'_> {
         let help = "Seconds since stdout last accepted data; 0 while it does.";
         let stalled = log.stalled_seconds.unwrap_or_default();
         self.gauge("log_stalled", help, Some(&Unit::Seconds), Some(stalled))
-    }
-
-    fn gauge(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        value: Option<impl EncodeGaugeValue>,
-    ) -> fmt::Result {
-        self.gauges(name, help, unit, value.map(|value| ([], value)))
-    }
-
-    fn counter(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        value: Option<impl EncodeCounterValue>,
-    ) -> fmt::Result {
-        self.counters(name, help, unit, value.map(|value| ([], value)))
-    }
-
-    fn gauges<'l, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        series: impl IntoIterator<Item = ([Label<'l>; N], impl EncodeGaugeValue)>,
-    ) -> fmt::Result {
-        let mut series = series.into_iter().peekable();
-        if series.peek().is_none() {
-            return Ok(());
-        }
-        let kind = MetricType::Gauge;
-        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
-        for (labels, value) in series {
-            family.encode_family(&labels)?.encode_gauge(&value)?;
-        }
-        Ok(())
-    }
-
-    fn counters<'l, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        series: impl IntoIterator<Item = ([Label<'l>; N], impl EncodeCounterValue)>,
-    ) -> fmt::Result {
-        let mut series = series.into_iter().peekable();
-        if series.peek().is_none() {
-            return Ok(());
-        }
-        let kind = MetricType::Counter;
-        let mut family: MetricEncoder<'_> = self.0.encode_descriptor(name, help, unit, kind)?;
-        for (labels, value) in series {
-            let mut one = family.encode_family(&labels)?;
-            one.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
-        }
-        Ok(())
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, times: &HistogramStatus) -> fmt::Result {
-        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
-        let mut metric = self.0.encode_descriptor(name, help, unit, kind)?;
-        // The encoder wants the counts of each bucket, the last one being infinity's, and sums them up itself.
-        let mut below = 0;
-        let mut buckets: Vec<(f64, u64)> = Vec::new();
-        for (bound, count) in &times.buckets {
-            buckets.push((*bound, count.saturating_sub(below)));
-            below = *count;
-        }
-        buckets.push((f64::INFINITY, times.count.saturating_sub(below)));
-        metric.encode_histogram::<NoLabelSet>(times.sum, times.count, &buckets, None)
     }
 }
 

@@ -20,6 +20,7 @@
 pub(crate) mod callers;
 mod exposition;
 pub(crate) mod health;
+mod metric_writer;
 mod metrics;
 mod outline;
 pub(crate) mod routes;

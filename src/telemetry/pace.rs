@@ -24,7 +24,7 @@ pub(crate) struct Pace(Rc<PaceState>);
 
 /// When the next sample is due, unless somebody asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum Due {
     /// As usual.
     Usual,
     /// Within this time after the last one.
@@ -70,7 +70,7 @@ impl Pace {
     }
 
     /// Waits until the next sample is due. `since`: when the last one began.
-    pub(crate) async fn pause(&self, since: Instant, next: Next) {
+    pub(crate) async fn pause(&self, since: Instant, next: Due) {
         loop {
             let rest = self.interval(since, next).saturating_sub(since.elapsed());
             if rest.is_zero() {
@@ -85,20 +85,20 @@ impl Pace {
         }
     }
 
-    fn interval(&self, since: Instant, next: Next) -> Duration {
+    fn interval(&self, since: Instant, next: Due) -> Duration {
         let asked_since = self.0.asked.get().is_some_and(|asked| asked > since);
         let interval = if self.0.hurry.get() && asked_since {
             LEAST
         } else if self.is_watched() {
             WATCHED
-        } else if next == Next::Idle {
+        } else if next == Due::Idle {
             IDLE
         } else {
             USUAL
         };
         match next {
-            Next::Within(soon) => soon.min(interval),
-            Next::Usual | Next::Idle => interval,
+            Due::Within(soon) => soon.min(interval),
+            Due::Usual | Due::Idle => interval,
         }
     }
 
@@ -120,29 +120,29 @@ mod tests {
     #[test]
     fn who_asks_gets_a_sample_soon_and_who_watches_gets_more_of_them() {
         let (pace, since) = (Pace::default(), Instant::now());
-        assert_eq!(pace.interval(since, Next::Usual), USUAL);
-        assert_eq!(pace.interval(since, Next::Idle), IDLE);
+        assert_eq!(pace.interval(since, Due::Usual), USUAL);
+        assert_eq!(pace.interval(since, Due::Idle), IDLE);
         pace.watched();
-        for next in [Next::Usual, Next::Idle] {
+        for next in [Due::Usual, Due::Idle] {
             assert_eq!(pace.interval(since, next), WATCHED);
         }
         pace.hurry();
-        assert_eq!(pace.interval(since, Next::Idle), LEAST);
+        assert_eq!(pace.interval(since, Due::Idle), LEAST);
         assert_eq!(
-            pace.interval(Instant::now(), Next::Idle),
+            pace.interval(Instant::now(), Due::Idle),
             WATCHED,
             "it was sampled since"
         );
         let soon = Duration::from_millis(1);
-        assert_eq!(pace.interval(since, Next::Within(soon)), soon);
-        assert_eq!(pace.interval(Instant::now(), Next::Within(USUAL)), WATCHED);
+        assert_eq!(pace.interval(since, Due::Within(soon)), soon);
+        assert_eq!(pace.interval(Instant::now(), Due::Within(USUAL)), WATCHED);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_pause_ends_early_for_whoever_asks() {
         let pace = Pace::default();
         let (since, limit) = (Instant::now(), Duration::from_secs(60));
-        let waits = tokio::time::timeout(limit, pace.pause(since, Next::Idle));
+        let waits = tokio::time::timeout(limit, pace.pause(since, Due::Idle));
         let asks = async { pace.hurry() };
         let (waited, ()) = tokio::join!(waits, asks);
         assert!(waited.is_ok());

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::compose::{Parts, compose};
 use super::counting::Counting;
 use super::meter::Meter;
-use super::pace::{Next, Pace};
+use super::pace::{Due, Pace};
 use super::reports::{Published, Reports};
 use crate::logs::LogAccounts;
 use crate::status::{ServicePhase, StatusReport};
@@ -66,7 +66,7 @@ impl Sampler {
 
     async fn run(mut self, sender: watch::Sender<Published>) {
         let (pace, counting) = (self.pace.clone(), Arc::clone(&self.counting));
-        let mut pause = pin!(pace.pause(Instant::now(), Next::Idle));
+        let mut pause = pin!(pace.pause(Instant::now(), Due::Idle));
         loop {
             tokio::select! {
                 changed = self.snapshots.changed() => {
@@ -82,7 +82,7 @@ impl Sampler {
                 }
                 () = counting.next_error() => {}
                 () = &mut pause => {
-                    pause.set(pace.pause(Instant::now(), Next::Idle));
+                    pause.set(pace.pause(Instant::now(), Due::Idle));
                     self.look();
                 }
             }

@@ -12,7 +12,7 @@ use crate::status::ClientConnections;
 use crate::supervise::program::{Answer, NotReady, Proxy, Supervised, WatchdogFinding};
 use crate::sys::family;
 use crate::sys::files::{self, WriteError};
-use crate::telemetry::pace::{Next, Pace};
+use crate::telemetry::pace::{Due, Pace};
 
 /// nginx answers on its status socket in well below a millisecond; the timeout allows for a machine under heavy load.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -78,14 +78,14 @@ impl Supervised for NginxProxy {
     fn watch(&self, pid: Pid, findings: mpsc::Sender<WatchdogFinding>) -> Answer<'_, ()> {
         Box::pin(async move {
             let (mut silence, mut workers) = (Silence::new(), WorkerProcesses::new(pid));
-            let (mut began, mut next) = (Instant::now(), Next::Within(Duration::ZERO));
+            let (mut began, mut next) = (Instant::now(), Due::Within(Duration::ZERO));
             loop {
                 self.pace.pause(began, next).await;
                 began = Instant::now();
                 let answer = self.look().await;
                 next = match answer {
-                    Ok(clients) if clients == ClientConnections::default() => Next::Idle,
-                    Ok(_) | Err(_) => Next::Usual,
+                    Ok(clients) if clients == ClientConnections::default() => Due::Idle,
+                    Ok(_) | Err(_) => Due::Usual,
                 };
                 self.sampled.set(Some(began));
                 self.pace.sampled();

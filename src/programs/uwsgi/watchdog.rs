@@ -17,7 +17,7 @@ use super::worker::{self, Existence, InFlight, Worker};
 use crate::queue::RequestQueue;
 use crate::supervise::in_flight::describe_oldest;
 use crate::supervise::program::WatchdogFinding;
-use crate::telemetry::pace::{Next, Pace};
+use crate::telemetry::pace::{Due, Pace};
 
 /// uWSGI's master reaps dead workers once a second, and whenever it is asked for its statistics: after a kill,
 /// [`POLLS_AFTER_KILL`] polls at this interval bring the new worker sooner.
@@ -66,7 +66,7 @@ impl Watchdog {
         let mut workers_of = WorkerDeaths::of(pid, self.workers);
         let mut requests = None;
         let started = Instant::now();
-        let (mut began, mut next) = (started, Next::Within(Duration::ZERO));
+        let (mut began, mut next) = (started, Due::Within(Duration::ZERO));
         loop {
             for finding in workers_of.follow(stats.latest().workers(), Instant::now()) {
                 // The supervisor's loop may have ended.
@@ -79,8 +79,8 @@ impl Watchdog {
                     continue;
                 }
                 () = self.pace.pause(began, next) => {}
-                () = queue.until_busy(), if next == Next::Idle => {
-                    next = Next::Usual;
+                () = queue.until_busy(), if next == Due::Idle => {
+                    next = Due::Usual;
                     continue;
                 }
             }
@@ -108,9 +108,9 @@ impl Watchdog {
             let not_serving = worker::none_serves(known).map(|_| POLL_INTERVAL_NOT_SERVING);
             let is_idle = queue.is_quiet() && known.iter().all(Worker::is_idle);
             next = match overdue.next_poll().or(not_serving) {
-                Some(soon) => Next::Within(soon),
-                None if is_idle => Next::Idle,
-                None => Next::Usual,
+                Some(soon) => Due::Within(soon),
+                None if is_idle => Due::Idle,
+                None => Due::Usual,
             };
             let observed = Observation {
                 workers,
