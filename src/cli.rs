@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Write the nginx and uWSGI files that `run` would use
     Render(RenderArgs),
-    /// Show phase, plan, processes and restarts of the running service
+    /// Is the running service well? What runs for the longest time, what has gone wrong
     Status(StatusArgs),
     /// Reload configuration and code of the running service without a failed request; wait for the outcome
     Reload,
@@ -148,9 +148,12 @@ pub(crate) struct StatusArgs {
     /// Print the status as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print the status again whenever it changes, until interrupted
+    /// Show the status again whenever it changes, in place on a terminal, until interrupted
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Everything that is known, however long: children, sandbox, slow requests, events, percentiles
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) all: bool,
 }
 
 /// Arguments of `restart-worker`.

@@ -1,10 +1,12 @@
 //! What asks a running launcher over its control socket: `status`, `healthcheck`, `reload`, `restart-worker`.
 //!
 //! [`Launcher`] finds the socket and sends one request, if `trust` takes its server for a launcher. What is printed of an
-//! answer goes through `harmless`. Each command has a file of its own; `table` is the status as text.
+//! answer goes through `harmless`. Each command has a file of its own. `brief` is the status in little room, `table` and `figures` all of it, `words` has what they share.
 //! What the launcher answers is in [`crate::control`].
 #![forbid(unsafe_code)]
 
+mod brief;
+mod figures;
 mod harmless;
 mod healthcheck;
 mod launcher;
@@ -13,6 +15,7 @@ mod restart_worker;
 mod status;
 mod table;
 mod trust;
+mod words;
 
 pub(crate) use self::healthcheck::healthcheck;
 pub(crate) use self::launcher::Launcher;

@@ -1,5 +1,6 @@
 //! `status`: the running service's status, as text or as the launcher's JSON, once or whenever it changes.
 
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use hyper::Method;
@@ -7,7 +8,7 @@ use hyper::Method;
 use super::harmless;
 use super::launcher::Launcher;
 use super::launcher::TIMEOUT;
-use super::table;
+use super::{brief, table};
 use crate::cli::StatusArgs;
 use crate::console::print;
 use crate::exit::Failure;
@@ -26,11 +27,13 @@ pub(crate) fn status(launcher: &Launcher, args: &StatusArgs) -> Result<(), Failu
         let report: StatusReport = harmless::parse(&body).map_err(unreadable)?;
         let text = if args.json {
             harmless::json(&body).map_err(unreadable)?
-        } else {
+        } else if args.all {
             table::text(&report)
+        } else {
+            brief::text(&report, width())
         };
         if text != before {
-            print(&text)?;
+            print(&in_place(&text, args, before.is_empty()))?;
             before = text;
         }
         if !args.watch {
@@ -38,6 +41,24 @@ pub(crate) fn status(launcher: &Launcher, args: &StatusArgs) -> Result<(), Failu
         }
         std::thread::sleep(WATCH_PAUSE);
     }
+}
+
+/// Columns of the terminal; 80 where stdout is none.
+fn width() -> usize {
+    let size = terminal_size::terminal_size();
+    size.map_or(80, |(terminal_size::Width(columns), _)| {
+        usize::from(columns).max(40)
+    })
+}
+
+/// With `--watch` on a terminal, the text over the one before: from the first line on, each line to its end, and what is
+/// left below (ECMA-48: CUP, EL, ED).
+fn in_place(text: &str, args: &StatusArgs, is_first: bool) -> String {
+    if !args.watch || args.json || !io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    let clear = if is_first { "\x1b[2J" } else { "" };
+    format!("{clear}\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"))
 }
 
 fn ready_or_why_not(report: &StatusReport) -> Result<(), Failure> {

@@ -1,30 +1,31 @@
-//! The status as text for a terminal: one paragraph, a table of the children, one of the workers, log losses, errors.
+//! All of the status as text, for `status --all`: what the service is made of, then `figures`, then what has gone wrong.
 
 use std::fmt::Write as _;
 
+use super::figures;
 use crate::logs::summary_line;
+use crate::status::verdict::{duration, verdict};
 use crate::status::{ChildRole, ChildStatus, LogStatus, StatusReport, WorkerState, WorkerStatus};
 
 /// The whole report; several lines, each ended.
 pub(super) fn text(report: &StatusReport) -> String {
     let mut out = String::new();
-    let ready = if report.ready {
-        "ready"
-    } else {
-        report.phase.as_str()
-    };
+    let verdict = verdict(report);
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{} {}", report.name, verdict.text);
+    for advice in &verdict.advice {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "  {advice}");
+    }
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "{} is {ready}, for {} (generation {})",
-        report.name,
+        "version {}, up {}, generation {}, pid {}",
+        report.version,
         duration(report.uptime_seconds),
-        report.generation
+        report.generation,
+        report.pid
     );
-    if let Some(reason) = &report.reason {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "  {reason}");
-    }
     let plan = &report.plan;
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -98,6 +99,7 @@ pub(super) fn text(report: &StatusReport) -> String {
             ended.join(", ")
         );
     }
+    out.push_str(&figures::text(report));
     if let Some(losses) = log(&report.log) {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "\nlog: {losses}");
@@ -204,22 +206,6 @@ fn workers(report: &StatusReport, out: &mut String) {
             worker.requests,
             serving.join("; ")
         );
-    }
-}
-
-/// A duration in its two largest units.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an uptime is positive, and its fractions are not shown"
-)]
-fn duration(seconds: f64) -> String {
-    let seconds = seconds as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
 

@@ -7,6 +7,7 @@ mod resources;
 #[cfg(test)]
 pub(crate) mod sample;
 mod traffic;
+pub(crate) mod verdict;
 mod workers;
 
 use std::collections::BTreeMap;

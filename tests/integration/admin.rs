@@ -126,8 +126,13 @@ fn each_last_error_is_one_line() {
         line.message().contains("ValueError")
     });
     running
+        .run_command(&["status", "--all"])
+        .assert_says("Exception on /boom [GET]: ValueError: the probe was asked to fail\n")
+        .assert_says("x1 app.stderr ValueError src/main.py:");
+    running
         .run_command(&["status"])
-        .assert_says("Exception on /boom [GET]: ValueError: the probe was asked to fail\n");
+        .assert_says("probe is well: ready for")
+        .assert_says(" GET /boom ValueError: the probe was asked to fail at src/main.py:");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn a_stalled_log_blocks_nothing_and_dropped_lines_are_reported() {
         },
     );
     assert!(log_counter(&stalled, "dropped") > 0, "{stalled}");
-    let text = running.run_command(&["status"]).text();
+    let text = running.run_command(&["status", "--all"]).text();
     assert!(text.contains("stdout has taken nothing for"), "{text}");
     assert!(text.contains("lines dropped"), "{text}");
 
@@ -72,7 +72,7 @@ fn a_stalled_log_blocks_nothing_and_dropped_lines_are_reported() {
     );
     let dropped = log_counter(&flows, "dropped");
     assert_eq!(delivered + dropped, produced, "{flows}");
-    let text = running.run_command(&["status"]).text();
+    let text = running.run_command(&["status", "--all"]).text();
     assert!(
         text.contains(&format!("{dropped} of {produced} lines dropped")),
         "{text}"

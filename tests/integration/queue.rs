@@ -183,7 +183,7 @@ fn those_who_wait_are_counted_and_the_oldest_wait_is_told() {
         !metrics.contains("\nmicroservice_flask_queue_oldest_seconds 0\n"),
         "{metrics}"
     );
-    let table = running.run_command(&["status"]).stdout();
+    let table = running.run_command(&["status", "--all"]).stdout();
     assert!(
         table.contains("3 of up to 1024 requests waiting, the oldest for"),
         "{table}"

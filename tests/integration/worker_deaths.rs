@@ -150,7 +150,7 @@ fn crashes_are_counted_however_fast_they_come() {
     }
     wait_for_exits(&running, &[("crash", 8)]);
     running
-        .run_command(&["status"])
+        .run_command(&["status", "--all"])
         .assert_says("processes that have ended since the start: 8 crash");
     assert_eq!(
         metric(&running, "worker_exits_total{cause=\"crash\"}"),
@@ -267,7 +267,7 @@ fn a_worker_that_leaves_is_no_slot() {
     assert!(running.is_ready());
     assert_eq!(metric(&running, "slots"), ["2"]);
     running
-        .run_command(&["status"])
+        .run_command(&["status", "--all"])
         .assert_says("0 of 3 processes busy, 1 ending");
     for worker in &workers[1..] {
         worker.signal(Signal::SIGHUP);

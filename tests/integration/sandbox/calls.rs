@@ -46,7 +46,7 @@ fn calls_that_no_service_needs_are_refused() {
     let code = format!("result = call({}, 16, 999999999, 0, 0)", libc::SYS_ptrace);
     assert_eq!(run(&running, &code), "ESRCH");
     running
-        .run_command(&["status"])
+        .run_command(&["status", "--all"])
         .assert_says("seccomp off: nginx_config.seccomp is false");
     running.assert_runs();
 }

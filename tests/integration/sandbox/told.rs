@@ -19,7 +19,7 @@ fn status_and_check_show_it() {
     assert!(landlock.starts_with("on (ABI "), "{sandbox}");
     assert_eq!(sandbox["seccomp"], "on");
     running
-        .run_command(&["status"])
+        .run_command(&["status", "--all"])
         .assert_code(0)
         .assert_says(&format!("sandbox: landlock {landlock}; seccomp on"));
     running
