@@ -81,7 +81,7 @@ pub(crate) fn serve(
     } = prepared;
     rights::give_up_capabilities(false).map_err(Failure::system("give up capabilities"))?;
     process::become_subreaper();
-    let logs = log::start(log::format(options, &context), &plan)?;
+    let logs = log::start(log::format(options, &context), log::level(options), &plan)?;
     announce(&context, &plan);
     for error in &runtime.left {
         tracing::warn!(%error, "Cannot remove all of an earlier run.");

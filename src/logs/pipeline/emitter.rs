@@ -19,8 +19,9 @@ pub struct EventEmitter {
 }
 
 impl EventEmitter {
-    pub(super) fn new(shared: Arc<Shared>, format: Format) -> Self {
-        let renderer = Renderer::new(format, Source::Launcher);
+    pub(super) fn new(shared: Arc<Shared>, format: Format, least: Level) -> Self {
+        let mut renderer = Renderer::new(format, Source::Launcher);
+        renderer.set_level(least);
         Self {
             shared,
             renderer: Arc::new(Mutex::new(renderer)),

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::logs::queue::counters::Summary;
-use crate::logs::{AccessFilter, Counters, Format, LogOptions, Logs, OnFull, Source, start};
+use crate::logs::{AccessFilter, Counters, Format, Level, LogOptions, Logs, OnFull, Source, start};
 
 /// Longer than anything that works takes.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ pub(super) const OPTIONS: LogOptions = LogOptions {
 
 /// A log in JSON with [`OPTIONS`].
 pub(super) fn start_with_defaults(out: OwnedFd) -> Logs {
-    start(Format::Json, OPTIONS, out).unwrap()
+    start(Format::Json, Level::Debug, OPTIONS, out).unwrap()
 }
 
 pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

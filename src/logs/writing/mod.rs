@@ -6,11 +6,12 @@
 //! Reading order: [`renderer`] writes the records of one source with what stays the same from line to line; `json` and `text`
 //! are the two formats, `chunk` the parts of a record that is too long for one line. [`escape`] makes unknown bytes harmless,
 //! [`json_scan`] checks JSON of others before it is copied into ours, `stamp` and `number` are time stamps and figures.
-//! `own_record` renders the launcher's own events.
+//! `own_record` renders the launcher's own events, `dates` are the lines with the date in text.
 //!
 //! The bytes are written to stdout in `pipeline`.
 
 pub(crate) mod chunk;
+pub(crate) mod dates;
 pub mod escape;
 pub(crate) mod json;
 pub mod json_scan;
