@@ -47,7 +47,7 @@ fn an_operator_reads_what_became_of_a_request() {
     let expected = format!("{shown} 504 10.00s (4.50s in queue, request timeout) id=6fb0d1d4\n");
     check_text(
         Source::NginxAccess,
-        &waited.replace("\"-\" -", "\"10.0\" -"),
+        &waited.replace("\"-\" -", "\"10.000\" -"),
         &expected,
     );
 }

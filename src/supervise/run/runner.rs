@@ -122,12 +122,21 @@ impl Runner {
             Signal::Stop => self.request_stop(),
             Signal::Child => self.reap(),
             Signal::Reload => self.request_reload(None),
+            Signal::HungUp => self.hung_up(),
             Signal::Report => {
                 let snapshot = self.snapshot();
                 tokio::task::spawn_local(async {
                     announce::status(&snapshot.judged().await.report);
                 });
             }
+        }
+    }
+
+    /// The kernel and a shell may both say that the terminal has gone, and that is not a second request to stop.
+    fn hung_up(&mut self) {
+        if !matches!(self.machine.phase(), Phase::Stopping { .. }) {
+            tracing::info!("The terminal has gone (SIGHUP): the service stops.");
+            self.request_stop();
         }
     }
 
