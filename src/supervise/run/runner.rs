@@ -13,6 +13,7 @@ use super::event::{self, EventSender, LoopEvent, sleep_until};
 use super::reload::{Caller, Reloads};
 use super::report::{CountsByCause, LauncherInfo};
 use super::setup::Setup;
+use super::wait_log::WaitLog;
 use super::worker_account::{self, WorkerAccount};
 use super::{announce, processes, report, snapshot, stop_log};
 use crate::logs::Logs;
@@ -40,7 +41,8 @@ use crate::sys::signals::{Signal, Signals};
 pub(crate) struct Runner {
     pub(super) machine: Machine,
     pub(super) children: ManagedChildren,
-    reloads: Reloads,
+    pub(super) reloads: Reloads,
+    pub(super) wait_log: WaitLog,
     /// The serving generation in a status report.
     info: GenerationInfo,
     programs: ShortPrograms,
@@ -74,6 +76,7 @@ impl Runner {
             machine,
             children,
             reloads: Reloads::new(setup.maker, setup.info.imports_late),
+            wait_log: WaitLog::default(),
             info: setup.info,
             programs: ShortPrograms::beside_children(),
             logs,
@@ -111,10 +114,16 @@ impl Runner {
                 Some(event) = self.events.recv() => self.on_event(event),
                 Some(command) = commands.recv() => self.on_command(command),
                 Some(event) = event::next_of(&mut worker_events) => self.on_worker_event(event),
-                _ = ticks.tick() => self.workers.tick(&self.machine.main_processes(), self.now()),
+                _ = ticks.tick() => self.tick(),
                 () = sleep_until(timer.map(|Uptime(time)| self.started + time)) => self.handle(Event::Timer),
             }
         }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        self.workers.tick(&self.machine.main_processes(), now);
+        self.log_reload_wait();
     }
 
     fn on_signal(&mut self, signal: Signal) {
@@ -129,14 +138,6 @@ impl Runner {
                     announce::status(&snapshot.judged().await.report);
                 });
             }
-        }
-    }
-
-    /// The kernel and a shell may both say that the terminal has gone, and that is not a second request to stop.
-    fn hung_up(&mut self) {
-        if !matches!(self.machine.phase(), Phase::Stopping { .. }) {
-            tracing::info!("The terminal has gone (SIGHUP): the service stops.");
-            self.request_stop();
         }
     }
 
@@ -266,7 +267,11 @@ impl Runner {
 
     fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Spawn(id) => return self.children.spawn(id, &self.logs),
+            Action::Spawn(id) => {
+                // A reload logs itself for what it waits.
+                let is_new = self.machine.child(id).is_some_and(Child::is_new);
+                return self.children.spawn(id, &self.logs, !is_new);
+            }
             Action::Drain(id) => self.drain(id),
             Action::StopGracefully(id, pid) => self.stop_gracefully(id, pid),
             Action::StopFast(id, pid) => self.children.signal_fast(id, pid),

@@ -27,7 +27,7 @@ pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeo
 }
 
 /// The oldest in-flight requests as text; none when there is none, or the application cannot be polled.
-async fn in_flight(application: &dyn Application) -> Option<String> {
+pub(super) async fn in_flight(application: &dyn Application) -> Option<String> {
     let workers = application.workers().await.ok()?;
     describe_oldest(workers.iter().flat_map(|worker| &worker.serving))
 }
