@@ -270,6 +270,6 @@ fn a_terminal_shows_only_our_colours() {
     assert!(time.starts_with("\x1b[2m"), "{time:?}");
     assert_eq!(
         rest,
-        "\x1b[0m \x1b[32mapp err \x1b[0m \x1b[1;31mERROR \x1b[0mERROR:root:\\x1b[2Jx\r\n"
+        "\x1b[0m \x1b[32mapp err \x1b[0m \x1b[1;31mERROR \x1b[0mroot:\\x1b[2Jx\r\n"
     );
 }

@@ -9,7 +9,7 @@ use super::{
     escape::boundary,
     json,
     stamp::Stamp,
-    text,
+    text, text_object,
 };
 use crate::logs::options::Format;
 use crate::logs::queue::batch::Batch;
@@ -197,7 +197,7 @@ impl Renderer {
         match self.format {
             Format::Json => json::object(&self.stamp, head, record, object, out),
             Format::Text { .. } => {
-                let message = text::object(object, record);
+                let message = text_object::message(object, record);
                 let record = Record {
                     message: &message,
                     ..*record

@@ -11,8 +11,6 @@
 //! the whole value is in JSON. Level info is not shown, so that other levels stand out; only nginx's error log shows it,
 //! which no other sign tells from the access log. The dates are lines of [`super::dates`].
 
-use serde_json::Value;
-
 use super::{
     chunk::RecordChunk,
     escape::{self, boundary},
@@ -81,7 +79,13 @@ pub(super) fn record(
     out: &mut Vec<u8>,
 ) {
     begin(stamp, head, out);
-    let mut lines = record.message.split(|&byte| byte == b'\n');
+    let is_first = chunk.as_ref().is_none_or(|chunk| chunk.seq == 0);
+    let message = if is_first {
+        without_level(record)
+    } else {
+        record.message
+    };
+    let mut lines = message.split(|&byte| byte == b'\n');
     escape::text(lines.next().unwrap_or_default(), out);
     short_id(record.origin.request_id.as_bytes(), out);
     if let Some(pid) = record.origin.pid {
@@ -111,57 +115,21 @@ pub(super) fn record(
     out.push(b'\n');
 }
 
-/// A JSON object of the application as a message for people: its message, its other fields as words, and texts of several
-/// lines (a stack, a traceback) as lines. Fields that the record shows anyway are omitted. Text is not the format of busy
-/// services, so this may parse and copy.
-pub(super) fn object(object: &[u8], record: &Record<'_>) -> Vec<u8> {
-    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(object) else {
-        return object.to_owned();
+/// The message without the level that the head shows already: Python's logging begins with `ERROR:root:`.
+fn without_level<'a>(record: &Record<'a>) -> &'a [u8] {
+    let words: &[&[u8]] = match record.level {
+        Level::Debug => &[b"DEBUG:"],
+        // Not shown.
+        Level::Info => &[],
+        Level::Warn => &[b"WARNING:", b"WARN:"],
+        Level::Error => &[b"ERROR:"],
     };
-    let name = ["message", "msg", "event"]
-        .into_iter()
-        .find(|name| fields.get(*name).is_some_and(Value::is_string));
-    let mut first = name
-        .and_then(|name| fields[name].as_str())
-        .unwrap_or_default()
-        .to_owned();
-    let mut blocks = String::new();
-    for (key, value) in &fields {
-        if Some(key.as_str()) == name || is_shown(key, value, record) {
-            continue;
-        }
-        match value {
-            Value::String(text) if text.contains('\n') => {
-                blocks.push('\n');
-                blocks.push_str(text.trim_end());
-            }
-            Value::String(text) if !text.is_empty() && !text.contains(' ') => {
-                first.push_str(&format_args!(" {key}={text}").to_string());
-            }
-            other => first.push_str(&format_args!(" {key}={other}").to_string()),
-        }
-    }
-    first.push_str(&blocks);
-    first.into_bytes()
-}
-
-/// Whether the record shows the same level, request or process already. The application's name of a level that ours do not
-/// have, such as `critical`, is more precise and stays.
-fn is_shown(key: &str, value: &Value, record: &Record<'_>) -> bool {
-    match (key, value) {
-        ("level" | "levelname" | "severity", Value::String(word)) => {
-            word.eq_ignore_ascii_case(record.level.as_str())
-                || (record.level == Level::Warn && word.eq_ignore_ascii_case("warning"))
-        }
-        ("request_id", Value::String(id)) => {
-            // An empty id is no information.
-            id.is_empty() || id == record.origin.request_id
-        }
-        ("pid", Value::Number(pid)) => {
-            record.origin.pid.is_some() && pid.as_u64() == record.origin.pid.map(u64::from)
-        }
-        _ => false,
-    }
+    let rest = words
+        .iter()
+        .find_map(|word| record.message.strip_prefix(*word));
+    rest.map_or(record.message, |rest| {
+        rest.strip_prefix(b" ").unwrap_or(rest)
+    })
 }
 
 /// Appends an access record.
@@ -280,56 +248,24 @@ mod tests {
     use super::*;
     use crate::logs::record::Origin;
 
-    #[track_caller]
-    fn check(level: Level, input: &str, expected: &str) {
-        let record = Record {
-            at: 0,
-            level,
-            message: b"",
-            origin: Origin {
-                request_id: "ab",
-                pid: Some(7),
-                more: false,
-            },
-            detail: Detail::None,
-        };
-        assert_eq!(
-            String::from_utf8(object(input.as_bytes(), &record)).unwrap(),
-            expected
-        );
-    }
-
     #[test]
-    fn objects_of_the_application_become_sentences() {
-        check(
-            Level::Info,
-            r#"{"message":"Too late","path":"/x","age":2.5,"stack":"a\nb\n","note":"two words"}"#,
-            "Too late path=/x age=2.5 note=\"two words\"\na\nb",
-        );
-        check(Level::Info, "[1]", "[1]");
-    }
-
-    #[test]
-    fn what_a_record_shows_is_not_repeated() {
-        check(
-            Level::Error,
-            r#"{"level":"error","message":"x","request_id":"ab","pid":7,"worker":1}"#,
-            "x worker=1",
-        );
-        check(
-            Level::Warn,
-            r#"{"levelname":"WARNING","msg":"x","request_id":""}"#,
-            "x",
-        );
-        check(
-            Level::Error,
-            r#"{"level":"critical","message":"x","request_id":"other","pid":8}"#,
-            "x level=critical request_id=other pid=8",
-        );
-        check(
-            Level::Info,
-            r#"{"level":"error","message":"x","pid":"7"}"#,
-            "x level=error pid=7",
-        );
+    fn a_level_is_shown_once() {
+        for (level, message, expected) in [
+            (Level::Error, "ERROR:root:x", "root:x"),
+            (Level::Error, "ERROR: x", "x"),
+            (Level::Error, "CRITICAL:root:x", "CRITICAL:root:x"),
+            (Level::Warn, "WARNING:root:x", "root:x"),
+            (Level::Info, "INFO:root:x", "INFO:root:x"),
+            (Level::Warn, "ERROR:root:x", "ERROR:root:x"),
+        ] {
+            let record = Record {
+                at: 0,
+                level,
+                message: message.as_bytes(),
+                origin: Origin::default(),
+                detail: Detail::None,
+            };
+            assert_eq!(without_level(&record), expected.as_bytes());
+        }
     }
 }
