@@ -41,8 +41,8 @@ use crate::sys::signals::{Signal, Signals};
 pub(crate) struct Runner {
     pub(super) machine: Machine,
     pub(super) children: ManagedChildren,
-    pub(super) reloads: Reloads,
-    pub(super) wait_log: WaitLog,
+    reloads: Reloads,
+    wait_log: WaitLog,
     /// The serving generation in a status report.
     info: GenerationInfo,
     programs: ShortPrograms,
@@ -123,7 +123,8 @@ impl Runner {
     fn tick(&mut self) {
         let now = self.now();
         self.workers.tick(&self.machine.main_processes(), now);
-        self.log_reload_wait();
+        let step = self.reloads.step();
+        self.wait_log.log(&self.machine, &self.children, step, now);
     }
 
     fn on_signal(&mut self, signal: Signal) {

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::runner::Runner;
+use super::children::ManagedChildren;
 use super::stop_log;
+use crate::supervise::machine::Machine;
 use crate::supervise::machine::child::Child;
 use crate::supervise::machine::identity::{ChildId, ChildLabel, Role};
 use crate::supervise::machine::waiting::ReloadWait;
@@ -18,14 +19,18 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// A wait of this length is no surprise any more: an old generation may take hours.
 const LONG: Duration = Duration::from_secs(60);
 
+/// What an old generation does that has no request left.
+const NO_REQUESTS: &str =
+    "it has no request left, and its processes still run threads or exit handlers";
+
 /// Since when a reload waits, and when that is logged next.
 #[derive(Debug, Default)]
 pub(super) struct WaitLog {
-    wait: Option<Wait>,
+    wait: Option<BegunWait>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Wait {
+struct BegunWait {
     since: Uptime,
     next: Uptime,
     /// The new generation serves.
@@ -40,7 +45,7 @@ impl WaitLog {
             self.wait = None;
             return None;
         };
-        let begun = Wait {
+        let begun = BegunWait {
             since: now,
             next: now.after(FIRST_AFTER),
             switched,
@@ -54,21 +59,25 @@ impl WaitLog {
         wait.next = now.after(if took < LONG { INTERVAL } else { LONG });
         Some(took)
     }
-}
 
-impl Runner {
-    /// To be called every second.
-    pub(super) fn log_reload_wait(&mut self) {
-        let waits_for = self.machine.reload_waits_for();
+    /// To be called every second. `step`: what is being done to make the next generation.
+    pub(super) fn log(
+        &mut self,
+        machine: &Machine,
+        children: &ManagedChildren,
+        step: &str,
+        now: Uptime,
+    ) {
+        let waits_for = machine.reload_waits_for();
         let switched = waits_for
             .as_ref()
             .map(|wait| matches!(wait, ReloadWait::OldGeneration(_)));
-        let Some(took) = self.wait_log.due(switched, self.now()) else {
+        let Some(took) = self.due(switched, now) else {
             return;
         };
         match waits_for {
             None => {}
-            Some(ReloadWait::Making) => waits(took, self.reloads.step()),
+            Some(ReloadWait::Making) => waits(took, step),
             Some(ReloadWait::Start(children)) => {
                 let reasons: Vec<String> = children.iter().map(not_ready).collect();
                 waits(took, &reasons.join("; "));
@@ -76,39 +85,43 @@ impl Runner {
             Some(ReloadWait::OldConnections) => {
                 waits(took, "the old generation still answers clients");
             }
-            Some(ReloadWait::OldGeneration(left)) => self.log_old_generation(&left, took),
+            Some(ReloadWait::OldGeneration(left)) => {
+                log_old_generation(machine, children, &left, took);
+            }
         }
     }
+}
 
-    fn log_old_generation(&self, left: &[ChildId], took: Duration) {
-        let applications: Vec<Rc<dyn Application>> = left
-            .iter()
-            .filter_map(|id| self.children.program(*id).and_then(Program::application))
-            .collect();
-        let label = |id: &ChildId| self.machine.child(*id).map(Child::label);
-        let proxies = left
-            .iter()
-            .filter_map(label)
-            .filter(|label| label.role == Role::Proxy);
-        let answering: Vec<String> = proxies
-            .map(|label| format!("{} still answers clients", label.name))
-            .collect();
-        tokio::task::spawn_local(async move {
-            let mut what = Vec::new();
-            for application in applications {
-                let requests = stop_log::in_flight(application.as_ref()).await;
-                what.push(requests.unwrap_or_else(|| {
-                    "it has no request left, and its processes still run threads or exit handlers".to_owned()
-                }));
-            }
-            what.extend(answering);
-            tracing::info!(
-                seconds = took.as_secs(),
-                "The old generation finishes: {}.",
-                what.join("; ")
-            );
-        });
-    }
+fn log_old_generation(
+    machine: &Machine,
+    children: &ManagedChildren,
+    left: &[ChildId],
+    took: Duration,
+) {
+    let applications: Vec<Rc<dyn Application>> = left
+        .iter()
+        .filter_map(|id| children.program(*id).and_then(Program::application))
+        .collect();
+    let labels = left
+        .iter()
+        .filter_map(|id| machine.child(*id).map(Child::label));
+    let proxies = labels.filter(|label| label.role == Role::Proxy);
+    let answering: Vec<String> = proxies
+        .map(|label| format!("{} still answers clients", label.name))
+        .collect();
+    tokio::task::spawn_local(async move {
+        let mut what = Vec::new();
+        for application in applications {
+            let requests = stop_log::in_flight(application.as_ref()).await;
+            what.push(requests.unwrap_or_else(|| NO_REQUESTS.to_owned()));
+        }
+        what.extend(answering);
+        tracing::info!(
+            seconds = took.as_secs(),
+            "The old generation finishes: {}.",
+            what.join("; ")
+        );
+    });
 }
 
 fn waits(took: Duration, what: &str) {
