@@ -113,7 +113,7 @@ const REFUSALS: [&str; 5] = [
 
 /// The beginnings of what uWSGI writes at each start and stop, in the order of a start; none tells of a problem. A process
 /// that is replaced has one line left, its `Respawned`.
-const ROUTINE: [&str; 50] = [
+const ROUTINE: [&str; 51] = [
     "[uWSGI] getting INI configuration from ",
     "uwsgi socket ",
     "*** Starting uWSGI ",
@@ -160,6 +160,7 @@ const ROUTINE: [&str; 50] = [
     "cache sweeper thread enabled",
     "*** Stats server enabled on ",
     "graceful shutdown triggered...",
+    "SIGINT/SIGTERM received...killing workers...",
     "Gracefully killing worker ",
     "...The work of process ",
     "killing the spooler with pid ",

@@ -223,6 +223,7 @@ fn the_routine_of_a_start_and_a_stop() {
         "spawned the uWSGI spooler on dir /tmp with pid 31981",
         "Fri Nov 27 20:16:03 2026 - graceful shutdown triggered...",
         "killing the spooler with pid 31849",
+        "SIGINT/SIGTERM received...killing workers...",
         "goodbye to uWSGI.",
     ] {
         check(line, Debug, None, None);
