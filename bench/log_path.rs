@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::Duration;
 
+use microservice_flask::internals::logs::record::Level;
 use microservice_flask::internals::logs::{self, AccessFilter, Format, LogOptions, OnFull, Source};
 
 /// Longer than anything that was written takes to arrive.
@@ -18,6 +19,7 @@ fn main() -> io::Result<()> {
     };
     let logs = logs::start(
         Format::Json,
+        Level::Debug,
         options,
         io::stdout().as_fd().try_clone_to_owned()?,
     )?;

@@ -84,6 +84,15 @@ pub(crate) struct ServiceOptions {
         global = true
     )]
     pub(crate) log_format: LogFormat,
+    /// Least level of the log records that are written; those of requests depend on `log_config.access` alone
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "MICROSERVICE_LOG_LEVEL",
+        default_value = "info",
+        global = true
+    )]
+    pub(crate) log_level: LogLevel,
 }
 
 /// The commands, one variant each.
@@ -179,6 +188,19 @@ pub(crate) enum LogFormat {
     Json,
     /// text if stdout is a terminal, else json
     Auto,
+}
+
+/// `--log-level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Everything, the routine of uWSGI's starts and stops included
+    Debug,
+    /// What has happened
+    Info,
+    /// What an operator may have to act on
+    Warn,
+    /// What an operator has to act on
+    Error,
 }
 
 /// An address of `--listen`: a port alone means every IPv4 address.

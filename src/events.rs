@@ -45,12 +45,13 @@ where
 {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         let ours = metadata.target().strip_prefix(TARGET);
-        *metadata.level() <= LevelFilter::INFO
+        // The log counts those that are below its level.
+        *metadata.level() <= LevelFilter::DEBUG
             && ours.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::INFO)
+        Some(LevelFilter::DEBUG)
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -161,12 +162,12 @@ mod tests {
     use std::time::Duration;
 
     use super::{EventLayer, Level, Value};
-    use crate::logs::{self, AccessFilter, Format, LogOptions, OnFull};
+    use crate::logs::{self, AccessFilter, Format, LogOptions, OnFull, Source};
     use serde_json::json;
     use tracing_subscriber::layer::SubscriberExt;
 
-    /// The records that a log has written after `act`.
-    fn records(act: impl FnOnce()) -> Vec<Value> {
+    /// The records that a log has written after `act`, and how many it has left out.
+    fn records(least: Level, act: impl FnOnce()) -> (Vec<Value>, u64) {
         let (read, write) = std::io::pipe().unwrap();
         let options = LogOptions {
             access: AccessFilter::All,
@@ -174,23 +175,25 @@ mod tests {
             buffer: 1 << 20,
         };
         // The pipe's buffer holds these few records, so they need not be read meanwhile.
-        let logs = logs::start(Format::Json, options, write.into()).unwrap();
+        let logs = logs::start(Format::Json, least, options, write.into()).unwrap();
         let emitter = logs.emitter();
         let subscriber = tracing_subscriber::registry().with(EventLayer { emitter });
         tracing::subscriber::with_default(subscriber, act);
-        assert!(logs.finish(Duration::from_secs(20)).complete);
+        let summary = logs.finish(Duration::from_secs(20));
+        assert!(summary.complete);
+        let skipped = summary.counters.of(Source::Launcher).skipped;
         let mut text = String::new();
         File::from(OwnedFd::from(read))
             .read_to_string(&mut text)
             .unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        let written = text.lines();
+        let written = written.map(|line| serde_json::from_str(line).unwrap());
+        (written.collect(), skipped)
     }
 
     #[track_caller]
     fn check(act: impl FnOnce(), expected: &[(Level, &str, Value)]) {
-        let mut seen = records(act);
+        let (mut seen, _) = records(Level::Debug, act);
         for record in &mut seen {
             assert!(record.as_object_mut().unwrap().remove("ts").is_some());
         }
@@ -257,10 +260,28 @@ mod tests {
     }
 
     #[test]
-    fn foreign_and_debug_events_are_ignored() {
+    fn events_below_the_level_are_counted() {
+        let act = || {
+            tracing::trace!("Never.");
+            tracing::debug!("Detail.");
+            tracing::info!("Normal.");
+            tracing::warn!(n = 1, "Look.");
+        };
+        for (least, written, skipped) in [
+            (Level::Debug, 3, 0),
+            (Level::Info, 2, 1),
+            (Level::Warn, 1, 2),
+            (Level::Error, 0, 3),
+        ] {
+            let (seen, left_out) = records(least, act);
+            assert_eq!((seen.len(), left_out), (written, skipped), "{least:?}");
+        }
+    }
+
+    #[test]
+    fn foreign_events_are_ignored() {
         check(
             || {
-                tracing::debug!("Detail.");
                 tracing::error!(target: "hyper", "Foreign.");
                 tracing::error!(target: "microservice_flask_other", "Foreign.");
             },

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 
 use super::findings;
 use super::flask::{self, FlaskCall};
-use crate::cli::{RunArgs, ServiceOptions};
+use crate::cli::{LogLevel, RunArgs, ServiceOptions};
 use crate::config::problem::Findings;
 use crate::console::print_error;
 use crate::context::{self, Context};
@@ -38,17 +38,22 @@ pub(super) fn dev(
     context: &Context,
     args: RunArgs,
 ) -> Result<(), Failure> {
-    let user = user(context)?;
-    let python = python(context, &user)?;
+    let least = options.log_level;
+    let user = user(context, least)?;
+    let python = python(context, &user, least)?;
     let addresses = context::listen(options);
     if addresses.len() > 1 {
-        warn("flask listens on one address: the others are left out in development");
+        say(
+            least,
+            LogLevel::Warn,
+            "flask listens on one address: the others are left out in development",
+        );
     }
     let every = SocketAddr::from(([0, 0, 0, 0], 80));
     let address = addresses.first().copied().unwrap_or(every);
     let call = flask::call(address, args.debugger, args.flask_args);
     let credentials = credentials(&user, address, &call)?;
-    let env = variables(context, &user);
+    let env = variables(context, &user, least);
     let cwd = context.service.root.join("src");
     process::become_subreaper();
     if user.is_other {
@@ -58,7 +63,7 @@ pub(super) fn dev(
         stdio::hand_to(user.user.uid);
     }
     rights::give_up_capabilities(user.is_other).map_err(Failure::system("give up capabilities"))?;
-    warn(&call.announcement(&user.user.name));
+    say(least, LogLevel::Info, &call.announcement(&user.user.name));
     let rules = SandboxRules {
         // The terminal may be that of root's shell. A kernel that does not take the filter has to do without.
         refuses_typing: user.is_other && sandbox::try_seccomp().is_ok(),
@@ -88,12 +93,15 @@ pub(super) fn dev(
     }
 }
 
-fn warn(text: &str) {
-    print_error(&format!("microservice-flask: {text}\n"));
+/// Prints a message of the launcher unless its level is below `least`: development has no log.
+fn say(least: LogLevel, level: LogLevel, text: &str) {
+    if level >= least {
+        print_error(&format!("microservice-flask: {text}\n"));
+    }
 }
 
 /// The user that flask runs as: that of the workers in production.
-fn user(context: &Context) -> Result<FlaskUser, Failure> {
+fn user(context: &Context, least: LogLevel) -> Result<FlaskUser, Failure> {
     let config = &context.config;
     let mut findings = Findings::new(config.file.clone());
     let name = config
@@ -122,13 +130,15 @@ fn user(context: &Context) -> Result<FlaskUser, Failure> {
             ),
         );
     }
-    findings::print(&findings);
+    if findings.has_problems() || least <= LogLevel::Warn {
+        findings::print(&findings);
+    }
     user.filter(|_| !findings.has_problems())
         .ok_or(Failure::Config(Problems(findings)))
 }
 
 /// The Python of the virtual environment that production would use, else the first one on PATH that the user may run.
-fn python(context: &Context, user: &FlaskUser) -> Result<PathBuf, Failure> {
+fn python(context: &Context, user: &FlaskUser, least: LogLevel) -> Result<PathBuf, Failure> {
     // One that is not set is empty.
     let variable = |name: &str| OsString::from(context.env.get(name).cloned().unwrap_or_default());
     let (path, venv) = (variable("PATH"), variable("VIRTUAL_ENV"));
@@ -138,13 +148,14 @@ fn python(context: &Context, user: &FlaskUser) -> Result<PathBuf, Failure> {
         hint: "apt-get install python3-flask".to_owned(),
     })?;
     for (program, denied) in &found.denied {
-        warn(&format!(
+        let text = format!(
             "{} is left out: {} {}; {} is used",
             program.display(),
             user.user.name,
             denied.what(),
             found.program.display()
-        ));
+        );
+        say(least, LogLevel::Warn, &text);
     }
     Ok(found.program)
 }
@@ -171,7 +182,7 @@ fn credentials(
     Ok(Some(credentials.with_low_ports()))
 }
 
-fn variables(context: &Context, user: &FlaskUser) -> Vec<(OsString, OsString)> {
+fn variables(context: &Context, user: &FlaskUser, least: LogLevel) -> Vec<(OsString, OsString)> {
     let mut env = environment::variables(context);
     let mut set = |name: &str, value: OsString| {
         env.retain(|(known, _)| known != name);
@@ -180,7 +191,10 @@ fn variables(context: &Context, user: &FlaskUser) -> Vec<(OsString, OsString)> {
     set("FLASK_APP", "main.py".into());
     match home(context, user) {
         Ok(home) => set("HOME", home.into()),
-        Err(failure) => warn(&format!("HOME stays as it is: {failure}")),
+        Err(failure) => {
+            let text = format!("HOME stays as it is: {failure}");
+            say(least, LogLevel::Warn, &text);
+        }
     }
     for name in ["USER", "LOGNAME"] {
         set(name, user.user.name.clone().into());

@@ -4,11 +4,11 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
-use crate::cli::{LogFormat, ServiceOptions};
+use crate::cli::{LogFormat, LogLevel, ServiceOptions};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::logs::observed::Observer;
-use crate::logs::{self, Format, Logs, Source};
+use crate::logs::{self, Format, Level, Logs, Source};
 use crate::plan::Plan;
 
 /// The format of records: from `--log-format`, else by whether stdout is a terminal. Colours only for a terminal, and
@@ -28,9 +28,20 @@ pub(crate) fn format(options: &ServiceOptions, context: &Context) -> Format {
     }
 }
 
+/// The least level of records that are written, from `--log-level`.
+pub(crate) fn level(options: &ServiceOptions) -> Level {
+    match options.log_level {
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+    }
+}
+
 /// Starts the log, lets `observer` count what passes, and sends the launcher's own events to it.
 pub(crate) fn start(
     format: Format,
+    least: Level,
     plan: &Plan,
     observer: Arc<dyn Observer>,
 ) -> Result<Logs, Failure> {
@@ -39,7 +50,7 @@ pub(crate) fn start(
         .as_fd()
         .try_clone_to_owned()
         .map_err(refused("duplicate stdout"))?;
-    let logs = logs::start(format, plan.log, out).map_err(refused("start the log"))?;
+    let logs = logs::start(format, least, plan.log, out).map_err(refused("start the log"))?;
     logs.set_observer(observer);
     // nginx opens its stdout again by name (/dev/stdout), and so may the application. Neither may open the other's.
     for source in logs::Source::PIPED {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{dev, findings, serve};
-use crate::cli::{RunArgs, ServiceOptions};
+use crate::cli::{LogLevel, RunArgs, ServiceOptions};
 use crate::config::Config;
 use crate::console::print_error;
 use crate::context;
@@ -28,9 +28,12 @@ pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure
     if production {
         return serve::serve(options, context, started, args.production);
     }
-    findings::print(&context.findings);
+    if context.findings.has_problems() || options.log_level <= LogLevel::Warn {
+        findings::print(&context.findings);
+    }
     context.fail_on_problems()?;
     if !args.dev
+        && options.log_level <= LogLevel::Info
         && let Some(why) = development_by_default(&context.config)
     {
         print_error(&format!("microservice-flask: {why}\n"));

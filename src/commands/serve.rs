@@ -88,7 +88,8 @@ pub(crate) fn serve(
     process::become_subreaper();
     let counting = Arc::new(Counting::new(started));
     let observer: Arc<dyn Observer> = Arc::<Counting>::clone(&counting);
-    let logs = log::start(log::format(options, &context), &plan, observer)?;
+    let (format, level) = (log::format(options, &context), log::level(options));
+    let logs = log::start(format, level, &plan, observer)?;
     announce(&context, &plan);
     for error in &runtime.left {
         tracing::warn!(%error, "Cannot remove all of an earlier run.");

@@ -1,6 +1,6 @@
 //! Makes the generation of a reload: reads, validates and plans it, writes its files and tests them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
@@ -29,6 +29,9 @@ use crate::sys::short_programs::ShortPrograms;
 
 const CANNOT_CHANGE_USER: &str = "a reload cannot change a user: log pipes and the application's socket are shared with the generation that serves";
 
+/// The first step of a reload.
+const READING: &str = "the configuration is read";
+
 /// Makes generations with the options of the command line.
 #[derive(Debug)]
 pub(crate) struct Maker {
@@ -53,6 +56,8 @@ pub(crate) struct Maker {
     next_nginx: RefCell<Option<NginxState>>,
     /// The limits of the generation that was made last.
     next_limits: RefCell<LauncherLimits>,
+    /// What is being done, as text for operators.
+    step: Cell<&'static str>,
 }
 
 /// The limits that the launcher itself keeps, whatever generation serves.
@@ -94,20 +99,25 @@ impl Maker {
             nginx: RefCell::new(NginxState::of(plan)?),
             next_nginx: RefCell::default(),
             next_limits: RefCell::new(LauncherLimits::of(plan)),
+            step: Cell::new(READING),
         })
     }
 
     async fn prepare(&self, generation: u32, programs: &ShortPrograms) -> Result<Made, Failure> {
+        self.step.set(READING);
         let mut context = context::load(&self.options)?;
         self.require_same_users(&context)?;
         if !self.production {
             context.require_mode();
         }
+        self.step
+            .set("nginx, uWSGI and Python are asked for their versions");
         let host = Host {
             // As at the start: nginx would be replaced at each reload only because the free space is another.
             disk_free: self.disk_free,
             ..context.host(programs).await?
         };
+        self.step.set("the files of the new generation are written");
         let layout = Layout {
             // The decision where the files are holds for the launcher's life.
             runtime: self.runtime.clone(),
@@ -144,6 +154,7 @@ impl Maker {
             .map(upgrade)
             .collect::<Result<_, _>>()?;
         let open: Vec<_> = clients.iter().map(|socket| socket.as_fd()).collect();
+        self.step.set("nginx -t tests the new configuration");
         if let Some(objections) = config_test::objections(plan, &open, programs).await? {
             return Err(nginx_objects(&objections));
         }
@@ -252,6 +263,10 @@ impl GenerationMaker for Maker {
             let made = self.prepare(generation, &programs).await;
             made.map_err(|failure| not_made(&failure))
         })
+    }
+
+    fn step(&self) -> &'static str {
+        self.step.get()
     }
 
     fn committed(&self) {

@@ -16,6 +16,9 @@ pub(crate) trait GenerationMaker {
     /// that the loop reaps them and no program blocks it.
     fn make(&self, generation: u32, programs: ShortPrograms) -> Answer<'_, Result<Made, NotMade>>;
 
+    /// What it does at the moment, as text for operators.
+    fn step(&self) -> &'static str;
+
     /// Called when the generation that was made last has been committed.
     fn committed(&self);
 }

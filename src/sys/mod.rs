@@ -5,7 +5,7 @@
 //! what the launcher itself may do. [`family`] knows whose a process is, [`reap`] alone waits for it, [`process_stat`]
 //! and [`pidfd`] look at processes that are not the launcher's children, [`left_behind`] ends what the application has
 //! left. [`short_programs`] runs programs to their end, [`runtime`] runs the event loop, [`signals`] turns signals
-//! into their meaning.
+//! into their meaning, `hang_up` that of SIGHUP.
 //!
 //! [`sockets`] binds the listeners, [`socket_file`] opens those of others, [`socket_filter`] stops new connections on
 //! one, `socket_options` sets what the libraries do not know, `sock_diag` and `procfs` read sockets from the kernel,
@@ -24,6 +24,7 @@ pub(crate) mod file_user;
 pub(crate) mod files;
 pub(crate) mod folders;
 pub(crate) mod foreign_sockets;
+mod hang_up;
 pub(crate) mod home_folder;
 pub(crate) mod left_behind;
 pub(crate) mod locale;

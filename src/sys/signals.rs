@@ -4,6 +4,7 @@
 use std::io;
 use std::task::Poll;
 
+use super::hang_up::{self, HangUp, HangUps};
 use nix::sys::signal::{SigSet, Signal as Kernel};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
@@ -12,8 +13,10 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 pub(crate) enum Signal {
     /// TERM, INT or QUIT: graceful stop; each repetition is more urgent.
     Stop,
-    /// HUP: load new configuration and code.
+    /// HUP that somebody has sent: load new configuration and code.
     Reload,
+    /// HUP, because the terminal has gone: graceful stop.
+    HungUp,
     /// USR1: write the status to the log.
     Report,
     /// CHLD: a child or orphan has ended.
@@ -29,7 +32,7 @@ pub(crate) struct Signals {
     term: Stream,
     int: Stream,
     quit: Stream,
-    hup: Stream,
+    hup: HangUps,
     usr1: Stream,
     chld: Stream,
 }
@@ -53,8 +56,13 @@ pub(crate) fn block_until_handled() {
     let _: nix::Result<()> = handled_signals().thread_block();
 }
 
-fn unblock() -> io::Result<()> {
-    Ok(handled_signals().thread_unblock()?)
+/// SIGHUP stays blocked where it is read with its sender.
+fn unblock(with_hang_up: bool) -> io::Result<()> {
+    let mut signals = handled_signals();
+    if !with_hang_up {
+        signals.remove(Kernel::SIGHUP);
+    }
+    Ok(signals.thread_unblock()?)
 }
 
 impl Signals {
@@ -64,11 +72,11 @@ impl Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
-            hup: signal(SignalKind::hangup())?,
+            hup: HangUps::new()?,
             usr1: signal(SignalKind::user_defined1())?,
             chld: signal(SignalKind::child())?,
         };
-        unblock()?;
+        unblock(false)?;
         Ok(signals)
     }
 
@@ -78,7 +86,10 @@ impl Signals {
             _ = self.term.recv() => Signal::Stop,
             _ = self.int.recv() => Signal::Stop,
             _ = self.quit.recv() => Signal::Stop,
-            _ = self.hup.recv() => Signal::Reload,
+            hang_up = self.hup.next() => match hang_up {
+                HangUp::Asked => Signal::Reload,
+                HangUp::TerminalGone => Signal::HungUp,
+            },
             _ = self.usr1.recv() => Signal::Report,
             _ = self.chld.recv() => Signal::Child,
         }
@@ -104,11 +115,12 @@ pub(crate) enum ForwardedEvent {
 impl ForwardedSignals {
     /// Installs the handlers. Needs a running tokio runtime.
     pub(crate) fn new() -> io::Result<Self> {
+        // Under nohup(1), SIGHUP stays ignored.
+        let hang_up = (!hang_up::is_ignored()).then_some(Kernel::SIGHUP);
         let forwarded = [
             Kernel::SIGTERM,
             Kernel::SIGINT,
             Kernel::SIGQUIT,
-            Kernel::SIGHUP,
             Kernel::SIGUSR1,
             Kernel::SIGUSR2,
             Kernel::SIGWINCH,
@@ -116,13 +128,14 @@ impl ForwardedSignals {
         ];
         let streams = forwarded
             .into_iter()
+            .chain(hang_up)
             .map(|kind| signal(SignalKind::from_raw(kind as i32)).map(|stream| (kind, stream)))
             .collect::<io::Result<_>>()?;
         let forwarded = Self {
             streams,
             chld: signal(SignalKind::child())?,
         };
-        unblock()?;
+        unblock(true)?;
         Ok(forwarded)
     }
 

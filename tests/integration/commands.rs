@@ -153,6 +153,7 @@ fn empty_variables_count_as_unset() {
         "LISTEN",
         "ADMIN",
         "LOG_FORMAT",
+        "LOG_LEVEL",
         "DIR",
         "CONFIG",
         "RUNTIME_DIR",

@@ -266,12 +266,22 @@ fn the_text_format_is_readable() {
         line.text.contains("GET /print/1 200")
     });
     assert_eq!(print.json, Value::Null);
-    // 2026-11-23T22:28:01.123Z nginx  GET /report 200 3ms …
+    // 22:28:01.123 nginx    GET /report 200 3ms id=6fb0d1d4
     let words: Vec<_> = access.text.split_whitespace().collect();
-    assert!(words[0].len() == 24 && words[0].ends_with('Z'), "{words:?}");
+    assert_eq!(words[0].len(), 12, "{words:?}");
     assert_eq!(words[1..5], ["nginx", "GET", "/print/1", "200"]);
     assert!(words[5].ends_with("ms"), "{words:?}");
+    assert!(access.text.len() <= 80 && words.len() == 7, "{words:?}");
+    assert!(print.text.contains(words[6]), "{print:?} {access:?}");
     assert_eq!(access.stream, Stream::Stdout);
+    // 2026-11-23 (UTC)
+    let lines = running.log.filter(|line| line.stream == Stream::Stdout);
+    let dates = lines.iter().filter(|line| line.text.ends_with(" (UTC)"));
+    assert!((1..=2).contains(&dates.count()), "{lines:?}");
+    assert!(
+        lines[0].text.starts_with("20") && lines[0].text.len() == 16,
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Request, Response};
 use crate::launcher::Launcher;
+use crate::load::background;
 use crate::running::Running;
 use crate::service::{Service, importing_until_go};
 use crate::wait::until;
@@ -29,10 +30,44 @@ fn an_nginx_test_that_hangs_is_killed() {
         .run_command(&["reload"])
         .assert_code(78)
         .assert_says("nginx -t did not end within 30 s");
+    let waits = "The reload waits: nginx -t tests the new configuration.";
+    assert!(running.log.contains(waits), "{}", running.log.tail(20));
     std::fs::remove_file(service.root().join("nginx/server.d/a.conf")).unwrap();
     service.write_version("2");
     running.run_command(&["reload"]).assert_code(0);
     assert_eq!(running.get_ok("/version").text(), "2");
+}
+
+#[test]
+fn a_reload_says_for_what_it_waits() {
+    let service = Service::with_slots(2).with_prelude(&importing_until_go());
+    service.write("state/go", "");
+    let running = Launcher::new(&service).start_ready();
+    let request = |method: &'static str, path: &str| {
+        let request = Request::new(method, path).header("Connection", "close");
+        request.timeout(Duration::from_secs(60))
+    };
+    let slow = background(running.address, request("GET", "/until/enough?note=held"));
+    service.wait_for_notes("held", 1);
+
+    std::fs::remove_file(service.root().join("state/go")).unwrap();
+    let socket = running.control_socket();
+    let reload = background(socket.as_path(), request("POST", "/reload"));
+    let import =
+        "The reload waits: the application is still being imported (uwsgi of the new generation).";
+    running.log.wait_for_text(import);
+    assert!(!running.log.contains("Not ready yet."));
+    service.write("state/go", "");
+    let answer = reload.join().unwrap().unwrap();
+    assert_answer(&answer, "committed", 0, "reloaded: generation 2 serves");
+
+    let left = running.log.wait_for("what is left", |line| {
+        line.message()
+            .starts_with("The old generation finishes: GET /until/enough (")
+    });
+    assert!(left.json["seconds"].as_u64() >= Some(5), "{left:?}");
+    service.write("state/enough", "");
+    assert_eq!(slow.join().unwrap().unwrap().status, 200);
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn options_that_are_set_twice_or_off() {
 #[test]
 fn workers_that_are_recycled_by_requests() {
     let options = [
-        option("max-requests", 5).says("worker 1 killed successfully"),
+        option("max-requests", 5).says("Respawned uWSGI worker 1"),
         option("min-worker-lifetime", 0),
         option("thunder-lock", true),
     ];

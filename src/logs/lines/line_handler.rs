@@ -62,6 +62,12 @@ impl LineHandler {
         }
     }
 
+    /// Leaves records below `least` out.
+    pub(super) fn set_level(&mut self, least: Level) {
+        self.renderer.set_level(least);
+        self.workers.set_level(least);
+    }
+
     pub(super) fn set_access(&mut self, filter: AccessFilter) {
         self.access = filter;
     }
@@ -173,7 +179,7 @@ impl LineHandler {
             batch.observed.request(record, SLOW);
         }
         match record {
-            Some(record) if !record.is_wanted(self.access) => batch.skipped += 1,
+            Some(record) if !record.is_wanted(self.access) => batch.skip(self.source),
             Some(record) if self.renderer.access(&record, batch) => {}
             Some(_) | None => self.renderer.record(&plain(line, now, Level::Info), batch),
         }

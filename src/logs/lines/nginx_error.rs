@@ -51,6 +51,9 @@ fn logged(line: &[u8]) -> Option<ErrorLine<'_>> {
     let rest = &rest[hash + 1..];
     let colon = rest.iter().take(21).position(|&byte| byte == b':')?;
     let text = rest[colon + 1..].strip_prefix(b" ")?;
+    // Each start has this line.
+    let is_routine = text.starts_with(b"using inherited sockets from ");
+    let level = if is_routine { Level::Debug } else { level };
     rest[..colon]
         .iter()
         .all(u8::is_ascii_digit)

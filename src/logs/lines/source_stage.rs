@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{frame::Framer, line_handler::LineHandler, origin::LineMark};
 use crate::logs::options::{AccessFilter, Format};
 use crate::logs::queue::batch::Batch;
-use crate::logs::record::{Moment, Source};
+use crate::logs::record::{Level, Moment, Source};
 
 /// A line without an end is written after this long.
 pub const UNENDED: Duration = Duration::from_secs(1);
@@ -31,6 +31,13 @@ impl SourceStage {
             fed: Duration::ZERO,
             lines: LineHandler::new(source, format, mark),
         }
+    }
+
+    /// Leaves records below `least` out, but for access records, which have a filter of their own.
+    #[must_use]
+    pub fn from_level(mut self, least: Level) -> Self {
+        self.lines.set_level(least);
+        self
     }
 
     /// Changes which access records are kept from now on.

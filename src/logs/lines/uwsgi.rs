@@ -1,8 +1,9 @@
 //! uWSGI's own messages: their level, and the worker they are about. Pure.
 //!
 //! uWSGI has no levels. The known messages are taken from its source: those that need an operator,
-//! the deaths of processes, the reasons why a start ends, and those of `uwsgi_error()`, which ends
-//! the failure of a system call with `[core/socket.c line 198]`.
+//! the deaths of processes, the reasons why a start ends, those of `uwsgi_error()`, which ends
+//! the failure of a system call with `[core/socket.c line 198]`, and the routine of a start and a stop, which nobody
+//! needs who is not looking for a fault.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -30,7 +31,7 @@ pub struct UwsgiLine {
 /// that is expected later, a pidfile that the first start does not have, a reader of the statistics that has left.
 const KNOWN: [(Level, &[&str]); 3] = [
     (
-        Level::Info,
+        Level::Debug,
         &[
             "events will be triggered as soon as the file is created",
             "\"): No such file or directory [core/daemons.c line ",
@@ -110,6 +111,69 @@ const REFUSALS: [&str; 5] = [
     "you cannot ",
 ];
 
+/// The beginnings of what uWSGI writes at each start and stop, in the order of a start; none tells of a problem. A process
+/// that is replaced has one line left, its `Respawned`.
+const ROUTINE: [&str; 51] = [
+    "[uWSGI] getting INI configuration from ",
+    "uwsgi socket ",
+    "*** Starting uWSGI ",
+    "compiled with version: ",
+    "os: ",
+    "nodename: ",
+    "machine: ",
+    "clock source: ",
+    "pcre jit ",
+    "detected number of CPU cores: ",
+    "current working directory: ",
+    "detected binary path: ",
+    "your processes number limit is ",
+    "your process address space limit is ",
+    "your memory page size is ",
+    "detected max file descriptor number: ",
+    "lock engine: ",
+    "thunder lock: ",
+    "*** Cache \"",
+    "Python version: ",
+    "--- Python VM already initialized ---",
+    "PEP 405 virtualenv detected: ",
+    "Set PythonHome to ",
+    "Python main interpreter initialized at ",
+    "*** Python threads support is disabled.",
+    "python threads support enabled",
+    "chdir() to ",
+    "setgid() to ",
+    "setuid() to ",
+    "your server socket listen backlog is limited to ",
+    "your mercy for graceful operations on workers is ",
+    "mapped ",
+    "*** Operational MODE: ",
+    "*** uWSGI is running in multiple interpreter mode ***",
+    "initialized ",
+    "added ",
+    "WSGI app ",
+    "spawned uWSGI master process ",
+    "spawned uWSGI worker ",
+    "spawned uWSGI mule ",
+    "spawned the uWSGI spooler ",
+    "mem-collector thread started ",
+    "metrics collector thread started",
+    "cache sweeper thread enabled",
+    "*** Stats server enabled on ",
+    "graceful shutdown triggered...",
+    "SIGINT/SIGTERM received...killing workers...",
+    "Gracefully killing worker ",
+    "...The work of process ",
+    "killing the spooler with pid ",
+    "goodbye to uWSGI.",
+];
+
+/// What the lines contain with which uWSGI confirms the end of a process that it has asked to end.
+const ENDED_AS_ASKED: [&[u8]; 3] = [
+    b" buried after ",
+    b" killed successfully (pid: ",
+    b" annihilated",
+];
+
 /// Prepared searches for [`KNOWN`]; preparing takes longer than searching.
 static FINDERS: LazyLock<Vec<(Level, Finder<'static>)>> = LazyLock::new(|| {
     let ready = |(level, parts): (Level, &'static [&str])| {
@@ -134,7 +198,7 @@ const STATISTICS: &[u8] = b" [core/stats.c line ";
 
 fn level(line: &[u8]) -> Level {
     if memmem::find(line, STATISTICS).is_some() {
-        return Level::Info;
+        return Level::Debug;
     }
     let known = FINDERS.iter().find(|(_, part)| part.find(line).is_some());
     if let Some(&(level, _)) = known {
@@ -148,13 +212,27 @@ fn level(line: &[u8]) -> Level {
         return Level::Error;
     }
     if !is_failed_call(line) {
-        Level::Info
+        if is_routine(text) {
+            Level::Debug
+        } else {
+            Level::Info
+        }
     } else if line.ends_with(b"]") {
         Level::Error
     } else {
         // `.. during GET /`: the connection failed, not the server.
         Level::Warn
     }
+}
+
+/// Whether a line without its date is one that each start or stop has.
+fn is_routine(text: &[u8]) -> bool {
+    ROUTINE
+        .iter()
+        .any(|beginning| text.starts_with(beginning.as_bytes()))
+        || ENDED_AS_ASKED
+            .iter()
+            .any(|part| memmem::find(text, part).is_some())
 }
 
 /// The number that follows `word`.

@@ -1,7 +1,7 @@
 //! uWSGI's messages, as its source writes them.
 
 use super::{UwsgiLine, parse, without_query};
-use crate::logs::record::Level::{self, Error, Info, Warn};
+use crate::logs::record::Level::{self, Debug, Error, Info, Warn};
 
 #[track_caller]
 fn check(line: &str, level: Level, worker: Option<u32>, pid: Option<u32>) {
@@ -16,13 +16,13 @@ fn check(line: &str, level: Level, worker: Option<u32>, pid: Option<u32>) {
 fn what_uwsgi_writes() {
     check(
         "*** Starting uWSGI 2.0.31 (64bit) on [Tue Nov 24 16:52:30 2026] ***",
-        Info,
+        Debug,
         None,
         None,
     );
     check(
         "spawned uWSGI worker 1 (pid: 123, cores: 1)",
-        Info,
+        Debug,
         Some(1),
         Some(123),
     );
@@ -52,13 +52,13 @@ fn what_uwsgi_writes() {
     );
     check(
         "...The work of process 5 is done. Seeya!",
-        Info,
+        Debug,
         None,
         Some(5),
     );
     check(
         "Gracefully killing worker 2 (pid: 5)...",
-        Info,
+        Debug,
         Some(2),
         Some(5),
     );
@@ -124,7 +124,7 @@ fn calls_that_failed() {
     );
     check(
         "write(): Broken pipe [core/stats.c line 389]",
-        Info,
+        Debug,
         None,
         None,
     );
@@ -142,7 +142,7 @@ fn calls_that_failed() {
     );
     check(
         "worker 1 killed successfully (pid: 5)",
-        Info,
+        Debug,
         Some(1),
         Some(5),
     );
@@ -182,15 +182,71 @@ fn what_ends_a_start() {
         Some(1),
         None,
     );
+}
+
+/// What 2.0.21 and 2.0.30 have written at starts, reloads and stops that went well.
+#[test]
+fn the_routine_of_a_start_and_a_stop() {
     for line in [
-        "*** uWSGI is running in multiple interpreter mode ***",
+        "[uWSGI] getting INI configuration from /run/x/1/uwsgi/uwsgi.ini",
+        "uwsgi socket 0 inherited UNIX address /run/x/app.sock fd 13",
+        "compiled with version: 12.2.0 on 19 May 2023 13:59:29",
+        "os: Linux-6.18 #1 SMP PREEMPT_DYNAMIC @0",
+        "nodename: host",
+        "machine: x86_64",
+        "clock source: unix",
+        "pcre jit disabled",
+        "detected number of CPU cores: 2",
+        "current working directory: /opt/x/src",
+        "detected binary path: /usr/bin/uwsgi-core",
+        "your processes number limit is 96365",
         "your memory page size is 4096 bytes",
         "detected max file descriptor number: 1024",
+        "lock engine: pthread robust mutexes",
+        "thunder lock: disabled (you can enable it with --thunder-lock)",
+        "*** Cache \"x\" initialized: 0MB (key: 2136 bytes, keys: 21360 bytes, data: 655360 bytes, bitmap: 0 bytes) preallocated ***",
+        "Python version: 3.11.2 (main, Apr 28 2025, 14:11:48) [GCC 12.2.0]",
+        "--- Python VM already initialized ---",
+        "Python main interpreter initialized at 0x7f5c2f560018",
+        "python threads support enabled",
+        "your server socket listen backlog is limited to 1041 connections",
+        "your mercy for graceful operations on workers is 31536000 seconds",
+        "mapped 7063326 bytes (6897 KB) for 17 cores",
+        "*** Operational MODE: preforking+threaded ***",
+        "*** uWSGI is running in multiple interpreter mode ***",
+        "initialized 68 metrics",
         "chdir() to /srv/src",
         "added /run/x to pythonpath.",
+        "metrics collector thread started",
+        "cache sweeper thread enabled",
+        "*** Stats server enabled on /run/x/1/uwsgi/stats.sock fd: 43 ***",
+        "spawned the uWSGI spooler on dir /tmp with pid 31981",
+        "Fri Nov 27 20:16:03 2026 - graceful shutdown triggered...",
+        "killing the spooler with pid 31849",
+        "SIGINT/SIGTERM received...killing workers...",
+        "goodbye to uWSGI.",
     ] {
-        check(line, Info, None, None);
+        check(line, Debug, None, None);
     }
+    let app =
+        "WSGI app 0 (mountpoint='') ready in 1 seconds on interpreter 0x7f pid: 17 (default app)";
+    check(app, Debug, None, Some(17));
+    for line in [
+        "spawned uWSGI master process (pid: 17)",
+        "spawned uWSGI mule 1 (pid: 17)",
+        "mule 1 (pid: 17) annihilated",
+        "spooler (pid: 17) annihilated",
+    ] {
+        check(line, Debug, None, Some(17));
+    }
+    for line in [
+        "worker 3 buried after 0 seconds",
+        "Fri Nov 27 20:15:53 2026 - mem-collector thread started for worker 3",
+    ] {
+        check(line, Debug, Some(3), None);
+    }
+    // An unknown line may tell of anything.
+    check("hello from a plugin", Info, None, None);
 }
 
 #[test]
@@ -200,7 +256,7 @@ fn what_only_looks_like_a_failure() {
         "open(\"/srv/x.pid\"): No such file or directory [core/daemons.c line 161]",
         "write(): Broken pipe [core/stats.c line 389]",
     ] {
-        check(line, Info, None, None);
+        check(line, Debug, None, None);
     }
     let folder =
         "uwsgi_spawn_daemon()/chdir(): No such file or directory [core/daemons.c line 321]";

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 /// The beginnings of uWSGI's lines in a worker.
-const BEGINNINGS: [&str; 29] = [
+const BEGINNINGS: [&str; 30] = [
     // core/uwsgi.c
     "Gracefully killing worker ",
     "...The work of process ",
@@ -23,6 +23,8 @@ const BEGINNINGS: [&str; 29] = [
     "-- unavailable modifier requested: ",
     "unavailable loop engine !!!",
     "mem-collector thread started for worker ",
+    // core/lock.c
+    "[deadlock-detector] ",
     // core/utils.c
     "!!! tried memory allocation of ",
     "unable to load app ",
@@ -129,6 +131,7 @@ mod tests {
                 "Wed Nov 25 03:40:37 2026 - uwsgi_response_write_body_do(): Broken pipe [core/writer.c line 341] during GET /x (10.0.0.1)",
                 "Wed Nov 25 03:40:37 2026 - uwsgi_response_write_body_do() Broken pipe [core/writer.c line 341] ",
                 "uwsgi_response_write_body_do() TIMEOUT !!!",
+                "[deadlock-detector] a process holding a robust mutex died. recovering...",
                 "epoll_wait(): Bad file descriptor [core/event.c line 547]",
                 "open(\"/a\"): No such file or directory [plugins/python/pyloader.c line 1]",
                 "[uwsgi-body-read] Timeout reading 5 bytes. Content-Length: 9 consumed: 0 left: 9",

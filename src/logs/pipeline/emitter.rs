@@ -20,8 +20,9 @@ pub struct EventEmitter {
 }
 
 impl EventEmitter {
-    pub(super) fn new(shared: Arc<Shared>, format: Format) -> Self {
-        let renderer = Renderer::new(format, Source::Launcher);
+    pub(super) fn new(shared: Arc<Shared>, format: Format, least: Level) -> Self {
+        let mut renderer = Renderer::new(format, Source::Launcher);
+        renderer.set_level(least);
         Self {
             shared,
             renderer: Arc::new(Mutex::new(renderer)),
@@ -33,11 +34,13 @@ impl EventEmitter {
     pub fn write(&self, level: Level, message: &str, fields: &[(&str, Value)]) {
         let now = self.shared.clock.now().wall;
         let mut batch = Batch::default();
-        batch.observed.events.push(EventFacts {
-            at: now,
-            level,
-            message: message.to_owned(),
-        });
+        if level >= Level::Info {
+            batch.observed.events.push(EventFacts {
+                at: now,
+                level,
+                message: message.to_owned(),
+            });
+        }
         let mut renderer = self.renderer.lock().unwrap_or_else(PoisonError::into_inner);
         own_record::render(&mut renderer, now, level, message, fields, &mut batch);
         // The lock is held until here, so that records enter the queue in the order of their times.

@@ -57,9 +57,9 @@ pub struct Logs {
     worker_events: Option<mpsc::Receiver<WorkerEvent>>,
 }
 
-/// Starts both threads; `out` is a duplicate of fd 1, whose flags are not changed. Fails when the system refuses a pipe, a
-/// thread or random bytes.
-pub fn start(format: Format, options: LogOptions, out: OwnedFd) -> io::Result<Logs> {
+/// Starts both threads; records below `least` are left out, and `out` is a duplicate of fd 1, whose flags are not changed.
+/// Fails when the system refuses a pipe, a thread or random bytes.
+pub fn start(format: Format, least: Level, options: LogOptions, out: OwnedFd) -> io::Result<Logs> {
     let (workers, worker_events) = mpsc::channel(WORKER_EVENTS);
     let shared = Arc::new(Shared::new(&options, workers));
     let mark = LineMark::new(random()?);
@@ -69,7 +69,7 @@ pub fn start(format: Format, options: LogOptions, out: OwnedFd) -> io::Result<Lo
         let (ours, theirs) = pipe()?;
         sources.push(SourcePipe {
             pipe: ours,
-            stage: SourceStage::new(source, format, mark),
+            stage: SourceStage::new(source, format, mark).from_level(least),
         });
         pipes.push(theirs);
     }
@@ -82,9 +82,9 @@ pub fn start(format: Format, options: LogOptions, out: OwnedFd) -> io::Result<Lo
     })?;
     let reader = thread::Builder::new().name("logs".into()).spawn({
         let shared = Arc::clone(&shared);
-        move || reader::run(&shared, sources, &woken, format)
+        move || reader::run(&shared, sources, &woken, format, least)
     })?;
-    let emitter = EventEmitter::new(Arc::clone(&shared), format);
+    let emitter = EventEmitter::new(Arc::clone(&shared), format, least);
     Ok(Logs {
         shared,
         emitter,

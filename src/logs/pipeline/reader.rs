@@ -49,7 +49,13 @@ pub(super) struct SourcePipe {
 
 /// Reads until the handle starts draining, then until nothing more comes. `wake` becomes readable when draining starts, and
 /// is closed when the handle is dropped.
-pub(super) fn run(shared: &Shared, mut pipes: Vec<SourcePipe>, wake: &OwnedFd, format: Format) {
+pub(super) fn run(
+    shared: &Shared,
+    mut pipes: Vec<SourcePipe>,
+    wake: &OwnedFd,
+    format: Format,
+    least: Level,
+) {
     let mut reader = Reader {
         shared,
         chunk: vec![0; CHUNK],
@@ -85,7 +91,7 @@ pub(super) fn run(shared: &Shared, mut pipes: Vec<SourcePipe>, wake: &OwnedFd, f
             reader.pause(wake);
         }
     }
-    reader.finish(&mut pipes, format);
+    reader.finish(&mut pipes, format, least);
     shared.queue.close(drained);
 }
 
@@ -185,7 +191,7 @@ impl Reader<'_> {
     }
 
     /// Writes the lines and records that have no end, the account of the whole run, and the final record.
-    fn finish(&mut self, pipes: &mut [SourcePipe], format: Format) {
+    fn finish(&mut self, pipes: &mut [SourcePipe], format: Format, least: Level) {
         let now = self.shared.clock.now();
         for source in pipes {
             source.stage.flush(now, &mut self.batch);
@@ -212,6 +218,7 @@ impl Reader<'_> {
         }
         if let Some(FinalRecord { level, message }) = self.shared.queue.take_final_record() {
             let mut renderer = Renderer::new(format, Source::Launcher);
+            renderer.set_level(least);
             own_record::render(
                 &mut renderer,
                 now.wall,

@@ -88,6 +88,8 @@ impl StdoutWriter {
                     | Errno::EBADF
                     | Errno::EINVAL,
                 ) => break,
+                // A terminal that has gone does not come back.
+                Err(Errno::EIO) if self.kind == StdoutKind::Stream => break,
                 // A full disk may have room again, and nothing is dropped until the queue is full.
                 Err(_) => {
                     if self.stopped_within(pause) {

@@ -6,6 +6,7 @@ use crate::logs::queue::batch::Batch;
 use crate::logs::queue::counters::RecordCount;
 use crate::logs::queue::dropped::DroppedRecords;
 use crate::logs::record::{Level, Source};
+use crate::logs::writing::dates::{DateLines, DatedPart};
 use crate::logs::writing::own_record;
 use crate::logs::writing::renderer::Renderer;
 use crate::logs::writing::stamp::Stamp;
@@ -13,22 +14,56 @@ use crate::logs::writing::stamp::Stamp;
 /// Writes until there will be no more records.
 pub(super) fn run(shared: &Shared, stdout: &StdoutWriter, format: Format) {
     let mut renderer = Renderer::new(format, Source::Launcher);
+    let mut output = Output {
+        stdout,
+        dates: DateLines::of(format),
+    };
     while let Some(NextWrite { dropped, batch }) = shared.queue.next() {
-        let reported = dropped.is_none_or(|dropped| report(shared, stdout, &mut renderer, dropped));
+        let reported =
+            dropped.is_none_or(|dropped| report(shared, &mut output, &mut renderer, dropped));
         if !reported && batch.count() == 0 {
             // The end, and the notice cannot be written.
             break;
         }
-        let written = stdout.write(batch.bytes());
+        let written = output.write(&batch);
         shared.queue.settle(batch, written, shared.clock.now().wall);
     }
     shared.queue.finish_writing(shared.clock.now().wall);
 }
 
+/// stdout, and the dates between the records of the text format.
+struct Output<'a> {
+    stdout: &'a StdoutWriter,
+    dates: Option<DateLines>,
+}
+
+impl Output<'_> {
+    /// Returns how many bytes of the batch were written.
+    fn write(&mut self, batch: &Batch) -> usize {
+        let Some(dates) = &mut self.dates else {
+            return self.stdout.write(batch.bytes());
+        };
+        let mut written = 0;
+        for DatedPart { date, records } in dates.parts(batch) {
+            if self.stdout.write(date.as_bytes()) < date.len() {
+                dates.forget();
+                break;
+            }
+            let count = self.stdout.write(records);
+            written += count;
+            if count < records.len() {
+                dates.forget();
+                break;
+            }
+        }
+        written
+    }
+}
+
 /// Writes a notice where records are missing; false when it could not be written.
 fn report(
     shared: &Shared,
-    stdout: &StdoutWriter,
+    output: &mut Output<'_>,
     renderer: &mut Renderer,
     dropped: DroppedRecords,
 ) -> bool {
@@ -53,7 +88,7 @@ fn report(
     let mut batch = Batch::default();
     own_record::render(renderer, now, Level::Warn, &message, &fields, &mut batch);
     shared.queue.admit(&batch);
-    let written = stdout.write(batch.bytes());
+    let written = output.write(&batch);
     let reported = written == batch.bytes().len();
     if !reported {
         shared.queue.restore_dropped(dropped);

@@ -18,6 +18,8 @@ pub struct RecordEnd {
     pub end: usize,
     /// The stream that the record came from.
     pub source: Source,
+    /// The number of its day, from 1970-01-01 on.
+    pub day: u32,
     /// A chunk of a record that was too long for one line.
     pub partial: bool,
 }
@@ -29,8 +31,8 @@ pub struct Batch {
     ends: Vec<RecordEnd>,
     /// How many records at the start were removed.
     gone: usize,
-    /// Access records that were read and not kept.
-    pub skipped: u64,
+    /// Records that were read and not kept, by [`Source::index`].
+    pub skipped: [u64; Source::ALL.len()],
     /// Requests that the product itself has refused, kept or not, by [`ShedCause::index`].
     pub shed: [u64; ShedCause::ALL.len()],
     /// What the lines say about workers of the application.
@@ -48,10 +50,11 @@ impl Batch {
     }
 
     /// Ends the record that was written since the last call.
-    pub fn seal(&mut self, source: Source, partial: bool) {
+    pub fn seal(&mut self, source: Source, day: u32, partial: bool) {
         self.ends.push(RecordEnd {
             end: self.bytes.len(),
             source,
+            day,
             partial,
         });
     }
@@ -65,6 +68,11 @@ impl Batch {
     /// How many bytes were written since the last record.
     pub fn unsealed(&self) -> usize {
         self.bytes.len() - self.ends.last().map_or(0, |last| last.end)
+    }
+
+    /// Counts a record that is not kept.
+    pub fn skip(&mut self, source: Source) {
+        self.skipped[source.index()] += 1;
     }
 
     /// Records an error for `status`; only the last ones are kept.
@@ -97,7 +105,7 @@ impl Batch {
 
     /// Whether there is nothing to count, not even a skipped record.
     pub fn is_empty(&self) -> bool {
-        self.count() == 0 && self.skipped == 0
+        self.count() == 0 && self.skipped == [0; Source::ALL.len()]
     }
 
     /// Removes the first record; returns its length and end.
@@ -123,7 +131,7 @@ impl Batch {
         self.bytes.shrink_to(LARGEST);
         self.ends.clear();
         self.gone = 0;
-        self.skipped = 0;
+        self.skipped = [0; Source::ALL.len()];
         self.shed = [0; ShedCause::ALL.len()];
         self.workers.clear();
         self.errors.clear();

@@ -50,7 +50,8 @@ pub struct Tally {
     pub dropped: RecordCount,
     /// In the queue or being written.
     pub buffered: RecordCount,
-    /// Access records of health checks and those that the filter excluded; not among the produced.
+    /// Access records of health checks and those that the filter excluded, and records below the level of the log; not among
+    /// the produced.
     pub skipped: u64,
     /// How many of the produced are chunks of longer records.
     pub partial: u64,

@@ -97,7 +97,9 @@ impl RecordQueue {
             tally.buffered.add(len);
             tally.partial += u64::from(record.partial);
         }
-        self.tallies[Source::NginxAccess.index()].skipped += batch.skipped;
+        for (tally, more) in self.tallies.iter_mut().zip(batch.skipped) {
+            tally.skipped += more;
+        }
         for (sum, more) in self.shed.iter_mut().zip(batch.shed) {
             *sum += more;
         }
@@ -185,7 +187,7 @@ mod tests {
         let mut batch = Batch::default();
         for &(size, source) in sizes {
             batch.buffer().extend(std::iter::repeat_n(b'x', size));
-            batch.seal(Source::ALL[source], false);
+            batch.seal(Source::ALL[source], 0, false);
         }
         batch
     }

@@ -265,16 +265,21 @@ fn a_stdout_that_others_made_non_blocking_takes_everything() {
 fn a_terminal_shows_only_our_colours() {
     let terminal = nix::pty::openpty(None, None).unwrap();
     let format = Format::Text { colour: true };
-    let logs = start(format, OPTIONS, terminal.slave).unwrap();
+    let logs = start(format, Level::Debug, OPTIONS, terminal.slave).unwrap();
     writeln!(writer(&logs, Source::AppStderr), "ERROR:root:\x1b[2Jx").unwrap();
     assert!(logs.finish(DEADLINE).complete);
     let mut bytes = [0; 4096];
     let count = File::from(terminal.master).read(&mut bytes).unwrap();
     let text = std::str::from_utf8(&bytes[..count]).unwrap();
-    let (time, rest) = text.split_once('Z').unwrap();
-    assert!(time.starts_with("\x1b[2m20"), "{time:?}");
+    let (date, rest) = text.split_once("\r\n").unwrap();
+    assert!(
+        date.starts_with("\x1b[2m20") && date.ends_with(" (UTC)\x1b[0m"),
+        "{date:?}"
+    );
+    let (time, rest) = rest.split_at("\x1b[2m22:13:20.123".len());
+    assert!(time.starts_with("\x1b[2m"), "{time:?}");
     assert_eq!(
         rest,
-        "\x1b[0m \x1b[32mapp!    \x1b[0m \x1b[1;31mERROR \x1b[0mERROR:root:\\x1b[2Jx\r\n"
+        "\x1b[0m \x1b[32mapp err \x1b[0m \x1b[1;31mERROR \x1b[0mroot:\\x1b[2Jx\r\n"
     );
 }

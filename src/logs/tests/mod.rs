@@ -3,6 +3,7 @@
 
 mod hostile;
 mod live;
+mod operator;
 mod running;
 mod stages;
 mod stalled;

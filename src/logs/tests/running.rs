@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::logs::queue::counters::Counters;
 use crate::logs::queue::counters::Summary;
-use crate::logs::{AccessFilter, Format, LogOptions, Logs, OnFull, Source, start};
+use crate::logs::{AccessFilter, Format, Level, LogOptions, Logs, OnFull, Source, start};
 
 /// Longer than anything that works takes.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -24,7 +24,7 @@ pub(super) const OPTIONS: LogOptions = LogOptions {
 
 /// A log in JSON with [`OPTIONS`].
 pub(super) fn start_with_defaults(out: OwnedFd) -> Logs {
-    start(Format::Json, OPTIONS, out).unwrap()
+    start(Format::Json, Level::Debug, OPTIONS, out).unwrap()
 }
 
 pub(super) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

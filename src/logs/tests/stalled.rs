@@ -23,7 +23,7 @@ fn a_stdout_that_is_not_read_blocks_no_writer() {
         buffer: 256 << 10,
         ..OPTIONS
     };
-    let logs = start(Format::Json, options, end).unwrap();
+    let logs = start(Format::Json, Level::Debug, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let mut nginx = writer(&logs, Source::NginxError);
     for number in 0..LINES {
@@ -90,7 +90,7 @@ fn block_drops_nothing_and_the_launcher_never_waits() {
         buffer: 64 << 10,
         ..OPTIONS
     };
-    let logs = start(Format::Json, options, end).unwrap();
+    let logs = start(Format::Json, Level::Debug, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let writing = std::thread::spawn(move || {
         for number in 0..LINES {
@@ -130,7 +130,7 @@ fn blocked_children_are_released_at_the_end() {
         buffer: 64 << 10,
         ..OPTIONS
     };
-    let logs = start(Format::Json, options, end).unwrap();
+    let logs = start(Format::Json, Level::Debug, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let writing = std::thread::spawn(move || {
         let line = [&[b'x'; 99][..], b"\n"].concat();
@@ -157,7 +157,7 @@ fn blocked_children_that_are_being_stopped_wait_no_more_and_lose_nothing() {
         buffer: 64 << 10,
         ..OPTIONS
     };
-    let logs = start(Format::Json, options, end).unwrap();
+    let logs = start(Format::Json, Level::Debug, options, end).unwrap();
     let mut app = writer(&logs, Source::AppStdout);
     let writing = std::thread::spawn(move || {
         for number in 0..LINES {

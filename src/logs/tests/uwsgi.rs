@@ -19,7 +19,7 @@ fn uwsgi_messages() {
         Source::Uwsgi,
         "spawned uWSGI worker 1 (pid: 123, cores: 1)\n",
         &[
-            json!({"level": "info", "message": "spawned uWSGI worker 1 (pid: 123, cores: 1)",
+            json!({"level": "debug", "message": "spawned uWSGI worker 1 (pid: 123, cores: 1)",
             "pid": 123, "worker": 1}),
         ],
     );
@@ -98,7 +98,7 @@ fn uwsgi_is_distinguished_from_the_application() {
         seen,
         [
             ("app.stderr", "info", Some(7), ending),
-            ("uwsgi", "info", Some(7), ending),
+            ("uwsgi", "debug", Some(7), ending),
             ("app.stderr", "info", None, frame),
             ("app.stderr", "info", Some(7), "hello"),
             ("app.stderr", "info", None, "from a program"),

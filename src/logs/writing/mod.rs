@@ -4,13 +4,15 @@
 //! a terminal, and it is at most [`renderer::LINE_MAX`] bytes long. A longer record becomes several lines.
 //!
 //! Reading order: [`renderer`] writes the records of one source with what stays the same from line to line; `json` and `text`
-//! are the two formats, `chunk` the parts of a record that is too long for one line. [`escape`] makes unknown bytes harmless,
-//! [`json_scan`] checks JSON of others before it is copied into ours, `stamp` and `number` are time stamps and figures.
-//! `own_record` renders the launcher's own events.
+//! are the two formats (`text_object` for the application's own JSON, `dates` for the lines with the date in text), `chunk`
+//! the parts of a record that is too long for one line. [`escape`] makes unknown bytes harmless, [`json_scan`] checks JSON
+//! of others before it is copied into ours, `stamp` and `number` are time stamps and figures. `own_record` renders the
+//! launcher's own events.
 //!
 //! The bytes are written to stdout in `pipeline`.
 
 pub(crate) mod chunk;
+pub(crate) mod dates;
 pub mod escape;
 pub(crate) mod json;
 pub mod json_scan;
@@ -19,3 +21,4 @@ pub(crate) mod own_record;
 pub mod renderer;
 pub(crate) mod stamp;
 pub(crate) mod text;
+mod text_object;

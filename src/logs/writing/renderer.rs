@@ -9,13 +9,13 @@ use super::{
     escape::boundary,
     json,
     stamp::Stamp,
-    text,
+    text, text_object,
 };
 use crate::logs::options::Format;
 use crate::logs::queue::batch::Batch;
 use crate::logs::queue::error_kinds::{self, LoggedError};
 use crate::logs::queue::recent_errors::RecentError;
-use crate::logs::record::{AccessRecord, Level, Record, Source};
+use crate::logs::record::{AccessRecord, Detail, Level, Origin, Record, Source};
 
 /// The longest line in bytes, with its line end. Container engines split longer lines, and a part of
 /// a JSON object is not valid JSON.
@@ -33,6 +33,8 @@ pub struct Renderer {
     /// Distinguishes the renderers in the ids of chunks.
     number: usize,
     stamp: Stamp,
+    /// Records below this level are left out.
+    least: Level,
     /// The text between the time and the message, by level.
     heads: [String; 4],
     /// How many records were written in chunks so far.
@@ -50,6 +52,7 @@ impl Renderer {
             format,
             source,
             number: source.index(),
+            least: Level::Debug,
             stamp: Stamp::new(),
             heads: [Level::Debug, Level::Info, Level::Warn, Level::Error].map(head),
             chunked: 0,
@@ -64,12 +67,28 @@ impl Renderer {
         }
     }
 
+    /// Leaves records below `least` out from now on, and counts them as skipped. Access records have a filter of their own.
+    pub(crate) fn set_level(&mut self, least: Level) {
+        self.least = least;
+    }
+
+    fn is_below(&self, level: Level, batch: &mut Batch) -> bool {
+        let below = level < self.least;
+        if below {
+            batch.skip(self.source);
+        }
+        below
+    }
+
     /// Writes a record, in chunks if it is too long for one line.
     pub fn record(&mut self, record: &Record<'_>, batch: &mut Batch) {
+        if self.is_below(record.level, batch) {
+            return;
+        }
         self.note_error(record, None, batch);
         self.write(record, None, batch);
         if batch.unsealed() <= LINE_MAX {
-            batch.seal(self.source, false);
+            batch.seal(self.source, self.stamp.day(), false);
         } else {
             batch.undo();
             let mut chunks = self.begin_chunks(record.at);
@@ -95,6 +114,13 @@ impl Renderer {
         last: bool,
         batch: &mut Batch,
     ) {
+        if record.level < self.least {
+            // The record is counted once, at its end.
+            if last {
+                batch.skip(self.source);
+            }
+            return;
+        }
         let mut rest = record.message;
         loop {
             let mut size = boundary(rest, LINE_MAX);
@@ -116,7 +142,7 @@ impl Renderer {
                 let less = over.min(size / 8);
                 size = boundary(rest, size - less);
             }
-            batch.seal(self.source, true);
+            batch.seal(self.source, self.stamp.day(), true);
             series.next += 1;
             rest = &rest[size..];
             if rest.is_empty() {
@@ -130,6 +156,16 @@ impl Renderer {
         let (head, out) = (&self.heads[record.level as usize], batch.buffer());
         match self.format {
             Format::Json => json::record(&self.stamp, head, record, chunk, out),
+            Format::Text { .. } if self.source == Source::Uwsgi => {
+                // Both were read from the message.
+                let (origin, detail) = (Origin::default(), Detail::None);
+                let record = Record {
+                    origin,
+                    detail,
+                    ..*record
+                };
+                text::record(&self.stamp, head, &record, chunk, out);
+            }
             Format::Text { .. } => text::record(&self.stamp, head, record, chunk, out),
         }
     }
@@ -154,12 +190,15 @@ impl Renderer {
     /// Writes a JSON object of the application, whose `message` is JSON without its quotes; false
     /// when it is too long for one line and nothing was written.
     pub fn object(&mut self, record: &Record<'_>, object: &[u8], batch: &mut Batch) -> bool {
+        if self.is_below(record.level, batch) {
+            return true;
+        }
         self.stamp.set(record.at);
         let (head, out) = (&self.heads[record.level as usize], batch.buffer());
         match self.format {
             Format::Json => json::object(&self.stamp, head, record, object, out),
             Format::Text { .. } => {
-                let message = text::object(object, record);
+                let message = text_object::message(object, record);
                 let record = Record {
                     message: &message,
                     ..*record
@@ -177,7 +216,7 @@ impl Renderer {
     fn seal_if_short(&self, batch: &mut Batch) -> bool {
         let short = batch.unsealed() <= LINE_MAX;
         if short {
-            batch.seal(self.source, false);
+            batch.seal(self.source, self.stamp.day(), false);
         } else {
             batch.undo();
         }

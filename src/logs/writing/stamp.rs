@@ -5,11 +5,14 @@ use std::io::Write;
 /// The last second that is shown, in the year 9999: later years would not fit the text.
 const LAST_SECOND: u64 = 253_402_207_199;
 
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
+
 /// A time stamp as text, `2026-11-23T22:28:01.123456Z`; cheap to change within a second.
 #[derive(Debug, Clone)]
 pub(crate) struct Stamp {
     micros: u64,
     second: u64,
+    day: u32,
     text: [u8; Self::LEN],
 }
 
@@ -22,6 +25,7 @@ impl Stamp {
         Self {
             micros: 0,
             second: 0,
+            day: 0,
             text: *b"1970-01-01T00:00:00.000000Z",
         }
     }
@@ -35,6 +39,7 @@ impl Stamp {
         let second = (micros / 1_000_000).min(LAST_SECOND);
         if second != self.second {
             self.second = second;
+            self.day = u32::try_from(second / SECONDS_OF_A_DAY).unwrap_or_default();
             self.write_second();
         }
         let mut rest = micros % 1_000_000;
@@ -59,9 +64,21 @@ impl Stamp {
         &self.text
     }
 
-    /// Up to the milliseconds and without the `Z`, as in text.
-    pub(crate) fn millis(&self) -> &[u8] {
-        &self.text[..23]
+    /// The time of the day up to the milliseconds, as in text.
+    pub(crate) fn clock(&self) -> &[u8] {
+        &self.text[11..23]
+    }
+
+    /// The number of the day, from 1970-01-01 on.
+    pub(crate) fn day(&self) -> u32 {
+        self.day
+    }
+
+    /// The date of such a day, `2026-11-23`.
+    pub(crate) fn date(day: u32) -> String {
+        let mut stamp = Self::new();
+        stamp.set(u64::from(day) * SECONDS_OF_A_DAY * 1_000_000);
+        String::from_utf8_lossy(&stamp.text[..10]).into_owned()
     }
 }
 
@@ -95,6 +112,20 @@ mod tests {
         check(951_827_696_789_000, "2000-02-29T12:34:56.789000Z");
         check(1_732_486_400_123_456, "2024-11-24T22:13:20.123456Z");
         check(1_732_486_400_123_457, "2024-11-24T22:13:20.123457Z");
+    }
+
+    #[test]
+    fn days_have_numbers() {
+        let mut stamp = Stamp::new();
+        for (micros, day, date, clock) in [
+            (86_399_999_999, 0, "1970-01-01", "23:59:59.999"),
+            (86_400_000_000, 1, "1970-01-02", "00:00:00.000"),
+            (1_732_486_400_123_456, 20_051, "2024-11-24", "22:13:20.123"),
+        ] {
+            stamp.set(micros);
+            assert_eq!((stamp.day(), Stamp::date(day).as_str()), (day, date));
+            assert_eq!(stamp.clock(), clock.as_bytes());
+        }
     }
 
     #[test]

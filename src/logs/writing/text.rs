@@ -1,19 +1,20 @@
 //! Records as text, for people. Pure.
 //!
 //! ```text
-//! 2026-11-23T22:28:01.123Z nginx    GET /report 200 3ms 10.0.0.1 rid=ab12
-//! 2026-11-23T22:28:01.124Z app!     ERROR [..] ERROR in app: Exception on /report [GET] rid=ab12 pid=17
+//! 2026-11-23 (UTC)
+//! 22:28:01.123 nginx    GET /report 200 1.25s (800ms in queue) id=6fb0d1d4
+//! 22:28:01.124 app err  ERROR [..] ERROR in app: Exception on /report [GET] id=6fb0d1d4 pid=17
 //!     Traceback (most recent call last):
 //! ```
 //!
-//! A `!` marks the error stream of a program. Level info is not shown, so that other levels stand
-//! out.
-
-use serde_json::Value;
+//! A line about an ordinary request fits a terminal of 80 columns: of a long value there is what tells it from others, and
+//! the whole value is in JSON. Level info is not shown, so that other levels stand out; only nginx's error log shows it,
+//! which no other sign tells from the access log. The dates are lines of [`super::dates`].
 
 use super::{
     chunk::RecordChunk,
-    escape, json_scan,
+    escape::{self, boundary},
+    json_scan,
     number::{decimal, duration},
     stamp::Stamp,
 };
@@ -29,15 +30,20 @@ const RED: &str = "\x1b[1;31m";
 /// Begins each further line of a record.
 const INDENT: &[u8] = b"    ";
 
+/// So many bytes of a request's id are shown.
+const SHORT_ID: usize = 8;
+
+/// From this time on in milliseconds, the wait for a slot explains why a request was slow.
+const NOTABLE_WAIT: u64 = 100;
+
 /// The column that shows the source, and its colour.
 const fn column(source: Source) -> (&'static str, &'static str) {
     match source {
         Source::Launcher => ("launcher", "\x1b[34m"),
-        Source::NginxAccess => ("nginx", CYAN),
-        Source::NginxError => ("nginx!", CYAN),
+        Source::NginxAccess | Source::NginxError => ("nginx", CYAN),
         Source::Uwsgi => ("uwsgi", "\x1b[35m"),
         Source::AppStdout => ("app", GREEN),
-        Source::AppStderr => ("app!", GREEN),
+        Source::AppStderr => ("app err", GREEN),
     }
 }
 
@@ -45,6 +51,7 @@ const fn column(source: Source) -> (&'static str, &'static str) {
 pub(super) fn head(source: Source, level: Level, colour: bool) -> String {
     let (name, hue) = column(source);
     let (word, alarm) = match level {
+        Level::Info if source == Source::NginxError => ("INFO ", ""),
         Level::Info => ("", ""),
         Level::Debug => ("DEBUG ", DIM),
         Level::Warn => ("WARN ", YELLOW),
@@ -57,9 +64,9 @@ pub(super) fn head(source: Source, level: Level, colour: bool) -> String {
         word
     };
     match (colour, word) {
-        (false, _) => format!("Z {name:<8} {word}"),
-        (true, "") => format!("Z{RESET} {hue}{name:<8}{RESET} "),
-        (true, _) => format!("Z{RESET} {hue}{name:<8}{RESET} {alarm}{word}{RESET}"),
+        (false, _) => format!(" {name:<8} {word}"),
+        (true, "") => format!("{RESET} {hue}{name:<8}{RESET} "),
+        (true, _) => format!("{RESET} {hue}{name:<8}{RESET} {alarm}{word}{RESET}"),
     }
 }
 
@@ -72,16 +79,21 @@ pub(super) fn record(
     out: &mut Vec<u8>,
 ) {
     begin(stamp, head, out);
-    let mut lines = record.message.split(|&byte| byte == b'\n');
+    let is_first = chunk.as_ref().is_none_or(|chunk| chunk.seq == 0);
+    let message = if is_first {
+        without_level(record)
+    } else {
+        record.message
+    };
+    let mut lines = message.split(|&byte| byte == b'\n');
     escape::text(lines.next().unwrap_or_default(), out);
-    if !record.origin.request_id.is_empty() {
-        word(b"rid=", record.origin.request_id.as_bytes(), out);
-    }
+    short_id(record.origin.request_id.as_bytes(), out);
     if let Some(pid) = record.origin.pid {
         number(b"pid=", u64::from(pid), out);
     }
     match record.detail {
         Detail::None | Detail::Fields([]) => {}
+        Detail::Severity(severity) if severity == record.level.as_str() => {}
         Detail::Severity(severity) => word(b"severity=", severity.as_bytes(), out),
         Detail::Worker(worker) => number(b"worker=", u64::from(worker), out),
         Detail::Fields(fields) => fields_as_words(fields, out),
@@ -103,57 +115,21 @@ pub(super) fn record(
     out.push(b'\n');
 }
 
-/// A JSON object of the application as a message for people: its message, its other fields as words, and texts of several
-/// lines (a stack, a traceback) as lines. Fields that the record shows anyway are omitted. Text is not the format of busy
-/// services, so this may parse and copy.
-pub(super) fn object(object: &[u8], record: &Record<'_>) -> Vec<u8> {
-    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(object) else {
-        return object.to_owned();
+/// The message without the level that the head shows already: Python's logging begins with `ERROR:root:`.
+fn without_level<'a>(record: &Record<'a>) -> &'a [u8] {
+    let words: &[&[u8]] = match record.level {
+        Level::Debug => &[b"DEBUG:"],
+        // Not shown.
+        Level::Info => &[],
+        Level::Warn => &[b"WARNING:", b"WARN:"],
+        Level::Error => &[b"ERROR:"],
     };
-    let name = ["message", "msg", "event"]
-        .into_iter()
-        .find(|name| fields.get(*name).is_some_and(Value::is_string));
-    let mut first = name
-        .and_then(|name| fields[name].as_str())
-        .unwrap_or_default()
-        .to_owned();
-    let mut blocks = String::new();
-    for (key, value) in &fields {
-        if Some(key.as_str()) == name || is_shown(key, value, record) {
-            continue;
-        }
-        match value {
-            Value::String(text) if text.contains('\n') => {
-                blocks.push('\n');
-                blocks.push_str(text.trim_end());
-            }
-            Value::String(text) if !text.is_empty() && !text.contains(' ') => {
-                first.push_str(&format_args!(" {key}={text}").to_string());
-            }
-            other => first.push_str(&format_args!(" {key}={other}").to_string()),
-        }
-    }
-    first.push_str(&blocks);
-    first.into_bytes()
-}
-
-/// Whether the record shows the same level, request or process already. The application's name of a level that ours do not
-/// have, such as `critical`, is more precise and stays.
-fn is_shown(key: &str, value: &Value, record: &Record<'_>) -> bool {
-    match (key, value) {
-        ("level" | "levelname" | "severity", Value::String(word)) => {
-            word.eq_ignore_ascii_case(record.level.as_str())
-                || (record.level == Level::Warn && word.eq_ignore_ascii_case("warning"))
-        }
-        ("request_id", Value::String(id)) => {
-            // An empty id is no information.
-            id.is_empty() || id == record.origin.request_id
-        }
-        ("pid", Value::Number(pid)) => {
-            record.origin.pid.is_some() && pid.as_u64() == record.origin.pid.map(u64::from)
-        }
-        _ => false,
-    }
+    let rest = words
+        .iter()
+        .find_map(|word| record.message.strip_prefix(*word));
+    rest.map_or(record.message, |rest| {
+        rest.strip_prefix(b" ").unwrap_or(rest)
+    })
 }
 
 /// Appends an access record.
@@ -165,29 +141,57 @@ pub(super) fn access(
     out: &mut Vec<u8>,
 ) {
     begin(stamp, head, out);
-    for name in [record.method, record.path] {
-        escape::text(if name.is_empty() { b"-" } else { name }, out);
-        out.push(b' ');
+    if record.method.is_empty() && record.path.is_empty() {
+        out.extend_from_slice(b"(unreadable request) ");
+    } else {
+        for name in [record.method, record.path] {
+            escape::text(if name.is_empty() { b"-" } else { name }, out);
+            out.push(b' ');
+        }
     }
     if colour {
         out.extend_from_slice(hue(record.status).as_bytes());
     }
-    decimal(u64::from(record.status), out);
+    match record.status {
+        0 => out.extend_from_slice(b"no answer"),
+        status => decimal(u64::from(status), out),
+    }
     if colour {
         out.extend_from_slice(RESET.as_bytes());
     }
     out.push(b' ');
     duration(record.duration, out);
-    if !record.remote_addr.is_empty() {
-        word(b"", record.remote_addr, out);
-    }
-    if !record.request_id.is_empty() {
-        word(b"rid=", record.request_id, out);
+    remarks(record, out);
+    short_id(record.request_id, out);
+    out.push(b'\n');
+}
+
+/// Why a request took long, or was not answered by the application, in parentheses.
+fn remarks(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
+    let wait = record.queue.filter(|wait| *wait >= NOTABLE_WAIT);
+    if let Some(wait) = wait {
+        out.extend_from_slice(b" (");
+        duration(wait, out);
+        out.extend_from_slice(b" in queue");
     }
     if !record.reason.is_empty() {
-        word(b"reason=", record.reason, out);
+        out.extend_from_slice(if wait.is_some() { b", " } else { b" (" });
+        let words = record.reason.iter();
+        let words: Vec<u8> = words
+            .map(|&byte| if byte == b'_' { b' ' } else { byte })
+            .collect();
+        escape::text(&words, out);
     }
-    out.push(b'\n');
+    if wait.is_some() || !record.reason.is_empty() {
+        out.push(b')');
+    }
+}
+
+/// The beginning of a request's id, by which its records are found; nothing where there is none.
+fn short_id(id: &[u8], out: &mut Vec<u8>) {
+    if !id.is_empty() {
+        word(b"id=", &id[..boundary(id, SHORT_ID)], out);
+    }
 }
 
 const fn hue(status: u16) -> &'static str {
@@ -201,10 +205,10 @@ const fn hue(status: u16) -> &'static str {
 
 fn begin(stamp: &Stamp, head: &str, out: &mut Vec<u8>) {
     // With colour the head ends the dimming that begins here; a head with colour is recognised by its first escape.
-    if head.starts_with("Z\x1b") {
+    if head.starts_with(RESET) {
         out.extend_from_slice(DIM.as_bytes());
     }
-    out.extend_from_slice(stamp.millis());
+    out.extend_from_slice(stamp.clock());
     out.extend_from_slice(head.as_bytes());
 }
 
@@ -220,10 +224,13 @@ fn number(name: &[u8], value: u64, out: &mut Vec<u8>) {
     decimal(value, out);
 }
 
-/// `"key":"value","other":1` as `key="value" other=1`.
+/// `"key":"value","other":1` as `key="value" other=1`. Empty texts are no information.
 fn fields_as_words(fields: &[u8], out: &mut Vec<u8>) {
     let object = [b"{", fields, b"}"].concat();
     json_scan::object(&object, |key, value| {
+        if json_scan::string(value).is_some_and(<[u8]>::is_empty) {
+            return;
+        }
         out.push(b' ');
         escape::text(key, out);
         out.push(b'=');
@@ -241,56 +248,24 @@ mod tests {
     use super::*;
     use crate::logs::record::Origin;
 
-    #[track_caller]
-    fn check(level: Level, input: &str, expected: &str) {
-        let record = Record {
-            at: 0,
-            level,
-            message: b"",
-            origin: Origin {
-                request_id: "ab",
-                pid: Some(7),
-                more: false,
-            },
-            detail: Detail::None,
-        };
-        assert_eq!(
-            String::from_utf8(object(input.as_bytes(), &record)).unwrap(),
-            expected
-        );
-    }
-
     #[test]
-    fn objects_of_the_application_become_sentences() {
-        check(
-            Level::Info,
-            r#"{"message":"Too late","path":"/x","age":2.5,"stack":"a\nb\n","note":"two words"}"#,
-            "Too late path=/x age=2.5 note=\"two words\"\na\nb",
-        );
-        check(Level::Info, "[1]", "[1]");
-    }
-
-    #[test]
-    fn what_a_record_shows_is_not_repeated() {
-        check(
-            Level::Error,
-            r#"{"level":"error","message":"x","request_id":"ab","pid":7,"worker":1}"#,
-            "x worker=1",
-        );
-        check(
-            Level::Warn,
-            r#"{"levelname":"WARNING","msg":"x","request_id":""}"#,
-            "x",
-        );
-        check(
-            Level::Error,
-            r#"{"level":"critical","message":"x","request_id":"other","pid":8}"#,
-            "x level=critical request_id=other pid=8",
-        );
-        check(
-            Level::Info,
-            r#"{"level":"error","message":"x","pid":"7"}"#,
-            "x level=error pid=7",
-        );
+    fn a_level_is_shown_once() {
+        for (level, message, expected) in [
+            (Level::Error, "ERROR:root:x", "root:x"),
+            (Level::Error, "ERROR: x", "x"),
+            (Level::Error, "CRITICAL:root:x", "CRITICAL:root:x"),
+            (Level::Warn, "WARNING:root:x", "root:x"),
+            (Level::Info, "INFO:root:x", "INFO:root:x"),
+            (Level::Warn, "ERROR:root:x", "ERROR:root:x"),
+        ] {
+            let record = Record {
+                at: 0,
+                level,
+                message: message.as_bytes(),
+                origin: Origin::default(),
+                detail: Detail::None,
+            };
+            assert_eq!(without_level(&record), expected.as_bytes());
+        }
     }
 }

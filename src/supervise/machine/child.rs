@@ -184,7 +184,7 @@ impl Child {
     }
 
     /// Whether it belongs to a generation that is not committed.
-    pub(super) fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         matches!(self.purpose, Purpose::Canary | Purpose::Candidate { .. })
     }
 

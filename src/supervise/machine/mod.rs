@@ -29,7 +29,7 @@
 //! ```
 //!
 //! In reading order: [`event`], [`action`] and [`outcome`] are input and output; [`identity`], [`state`], [`child`] and
-//! `children` are the data; `start`, `crash` (with `backoff`), `survivors`, `stop` and `reload` are the methods.
+//! `children` are the data; `start`, `crash` (with `backoff`), `survivors`, `stop` and `reload` are the methods, [`waiting`] is for what a reload waits.
 #![forbid(unsafe_code)]
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -49,6 +49,7 @@ mod stragglers;
 mod survivors;
 #[cfg(test)]
 mod tests;
+pub(crate) mod waiting;
 
 use std::time::Duration;
 

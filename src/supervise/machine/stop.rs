@@ -61,12 +61,16 @@ impl Machine {
             Phase::Starting { .. } | Phase::Serving => {}
         }
         let requested = outcome == Outcome::Stopped;
+        // After a start that has failed, no request is under way.
+        let has_served = self.phase == Phase::Serving;
         self.phase = Phase::Stopping {
             deadline: self.now.after(self.stop_timeout),
             outcome,
             urgency: Urgency::Graceful,
         };
-        self.act(Action::Announce(Notice::Stopping(Urgency::Graceful)));
+        if requested || has_served {
+            self.act(Action::Announce(Notice::Stopping(Urgency::Graceful)));
+        }
         self.roll_back(Rollback::Stopping);
         let never_served = self
             .children

@@ -71,7 +71,8 @@ impl ManagedChildren {
     }
 
     /// Starts a child and its readiness poll. Returns the event for the machine; none when the child is unknown.
-    pub(super) fn spawn(&mut self, id: ChildId, logs: &Logs) -> Option<Event> {
+    /// `log_wait`: whether the log says why it is not ready for long.
+    pub(super) fn spawn(&mut self, id: ChildId, logs: &Logs, log_wait: bool) -> Option<Event> {
         let plan = &self.by_id.get(&id)?.plan;
         let pid = match launch(plan, logs) {
             Ok(pid) => pid,
@@ -81,7 +82,8 @@ impl ManagedChildren {
             }
         };
         tracing::info!(child = plan.name, pid = pid.as_raw(), "Started.");
-        let (name, program, events) = (plan.name, plan.program.clone(), self.events.clone());
+        let name = log_wait.then_some(plan.name);
+        let (program, events) = (plan.program.clone(), self.events.clone());
         self.set_task(id, async move {
             readiness::poll_until_ready(name, program.supervised(), async |reason| {
                 events.machine(Event::NotReady(id, pid, reason)).await;

@@ -7,9 +7,10 @@ use crate::supervise::program::{NotReady, Supervised};
 /// A reason that has not changed for this long is logged, once.
 const LOG_AFTER: Duration = Duration::from_secs(5);
 
-/// Completes when the child is ready. `report` is called with each new reason for which it is not.
+/// Completes when the child is ready. `report` is called with each new reason for which it is not; with `name`, a reason
+/// that stays is logged.
 pub(super) async fn poll_until_ready(
-    name: &str,
+    name: Option<&str>,
     program: &dyn Supervised,
     report: impl AsyncFn(String),
 ) {
@@ -24,7 +25,10 @@ pub(super) async fn poll_until_ready(
         if reason != current {
             report(reason.clone()).await;
             (current, since, logged) = (reason, Instant::now(), false);
-        } else if !logged && since.elapsed() >= LOG_AFTER {
+        } else if let Some(name) = name
+            && !logged
+            && since.elapsed() >= LOG_AFTER
+        {
             tracing::info!(child = name, why = current, "Not ready yet.");
             logged = true;
         }

@@ -105,6 +105,11 @@ impl Reloads {
         });
     }
 
+    /// What is being done to make the generation, as text for operators.
+    pub(super) fn step(&self) -> &'static str {
+        self.maker.step()
+    }
+
     pub(super) fn keep(&mut self, settings: Settings) {
         self.settings = Some(settings);
     }

@@ -14,6 +14,7 @@ use super::reload::{Caller, Reloads};
 use super::reload_history::AskedBy;
 use super::report::LauncherInfo;
 use super::setup::Setup;
+use super::wait_log::WaitLog;
 use super::worker_account::{self, WorkerAccount};
 use super::{announce, processes, stop_log};
 use crate::logs::Logs;
@@ -42,6 +43,7 @@ pub(crate) struct Runner {
     pub(super) machine: Machine,
     pub(super) children: ManagedChildren,
     pub(super) reloads: Reloads,
+    wait_log: WaitLog,
     /// The serving generation in a status report.
     pub(super) info: GenerationInfo,
     programs: ShortPrograms,
@@ -77,6 +79,7 @@ impl Runner {
             machine,
             children,
             reloads: Reloads::new(setup.maker, setup.info.imports_late),
+            wait_log: WaitLog::default(),
             info: setup.info,
             programs: ShortPrograms::beside_children(),
             logs,
@@ -117,7 +120,7 @@ impl Runner {
                 Some(event) = event::next_of(&mut worker_events) => self.on_worker_event(event),
                 _ = ticks.tick() => {
                     // Nothing of it is told.
-                    self.workers.tick(&self.machine.main_processes(), self.now());
+                    self.tick();
                     continue;
                 }
                 () = sleep_until(timer.map(|Uptime(time)| self.started + time)) => self.handle(Event::Timer),
@@ -126,11 +129,19 @@ impl Runner {
         }
     }
 
+    fn tick(&mut self) {
+        let now = self.now();
+        self.workers.tick(&self.machine.main_processes(), now);
+        let step = self.reloads.step();
+        self.wait_log.log(&self.machine, &self.children, step, now);
+    }
+
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::Stop => self.request_stop(),
             Signal::Child => self.reap(),
             Signal::Reload => self.request_reload(AskedBy::Signal, None),
+            Signal::HungUp => self.hung_up(),
             Signal::Report => {
                 announce::status(&self.snapshot().report);
             }
@@ -262,7 +273,11 @@ impl Runner {
 
     fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Spawn(id) => return self.children.spawn(id, &self.logs),
+            Action::Spawn(id) => {
+                // A reload logs itself for what it waits.
+                let is_new = self.machine.child(id).is_some_and(Child::is_new);
+                return self.children.spawn(id, &self.logs, !is_new);
+            }
             Action::Drain(id) => self.drain(id),
             Action::StopGracefully(id, pid) => self.stop_gracefully(id, pid),
             Action::StopFast(id, pid) => self.children.signal_fast(id, pid),

@@ -27,7 +27,7 @@ pub(super) async fn log_during_stop(application: Rc<dyn Application>, stop_timeo
 }
 
 /// The oldest in-flight requests as text; none when there is none, or nothing is known of them.
-fn in_flight(application: &dyn Application) -> Option<String> {
+pub(super) fn in_flight(application: &dyn Application) -> Option<String> {
     let workers = application.workers();
     describe_oldest(workers.iter().flat_map(|worker| &worker.serving))
 }

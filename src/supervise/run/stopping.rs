@@ -9,6 +9,14 @@ use crate::supervise::machine::state::{ChildState, Phase};
 use crate::supervise::program::Program;
 
 impl Runner {
+    /// The kernel and a shell may both say that the terminal has gone, and that is not a second request to stop.
+    pub(super) fn hung_up(&mut self) {
+        if !matches!(self.machine.phase(), Phase::Stopping { .. }) {
+            tracing::info!("The terminal has gone (SIGHUP): the service stops.");
+            self.request_stop();
+        }
+    }
+
     /// Makes a child finish its requests while its successor serves.
     pub(super) fn retire(&mut self, id: ChildId, pid: Pid) {
         let Some(child) = self.machine.child(id) else {

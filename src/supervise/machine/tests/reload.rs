@@ -1,6 +1,7 @@
 //! Reloads.
 
 use super::*;
+use crate::supervise::machine::waiting::ReloadWait;
 
 const NEW_APP: ChildId = ChildId(2);
 const NEW_PROXY: ChildId = ChildId(3);
@@ -45,6 +46,37 @@ fn the_old_generation_finishes_once_the_new_one_is_ready() {
     let gone = deeds(service.on(Event::Exited(pid(10), Exit::Signal(9)), at(65_310)));
     assert_eq!(gone, [Action::Forget(APP)]);
     assert!(service.is_ready());
+}
+
+#[test]
+fn a_reload_says_for_what_it_waits() {
+    let mut service = serving();
+    let waits = Machine::reload_waits_for;
+    assert_eq!(waits(&service), None);
+    service.on(Event::ReloadRequested, at(1000));
+    assert_eq!(waits(&service), None);
+    service.on(Event::Timer, at(1050));
+    assert_eq!(waits(&service), Some(ReloadWait::Making));
+
+    let mut service = reloading();
+    let reason = "2 of 4 processes accept requests".to_owned();
+    service.on(Event::NotReady(NEW_APP, pid(11), reason.clone()), at(1100));
+    let start = ReloadWait::Start(vec![(APP_LABEL, Some(reason))]);
+    assert_eq!(waits(&service), Some(start));
+    service.on(Event::Ready(NEW_APP, pid(11)), at(1300));
+    assert_eq!(waits(&service), Some(ReloadWait::OldConnections));
+    service.on(Event::Timer, at(1800));
+    let left = |children: &[ChildId]| Some(ReloadWait::OldGeneration(children.to_vec()));
+    assert_eq!(waits(&service), left(&[APP, PROXY]));
+    service.on(Event::Timer, at(1900));
+    service.on(Event::Exited(pid(20), Exit::Code(0)), at(1950));
+    assert_eq!(waits(&service), left(&[APP]));
+    service.on(Event::Exited(pid(10), Exit::Code(0)), at(2000));
+    assert_eq!(waits(&service), None);
+
+    let mut service = reloading();
+    service.on(Event::StopRequested, at(1100));
+    assert_eq!(waits(&service), None);
 }
 
 #[test]
