@@ -41,6 +41,7 @@ struct LongLine {
     chunks: ChunkSeries,
     level: Level,
     request_id: String,
+    trace_id: String,
     pid: Option<u32>,
 }
 
@@ -294,12 +295,14 @@ impl LineHandler {
                 chunks: renderer.begin_chunks(now.wall),
                 level: python::level(text).unwrap_or(Level::Info),
                 request_id: origin.request_id.to_owned(),
+                trace_id: origin.trace_id.to_owned(),
                 pid: origin.pid,
             });
         }
         if let Some(long) = &mut self.long {
             let origin = Origin {
                 request_id: &long.request_id,
+                trace_id: &long.trace_id,
                 pid: long.pid,
                 more: false,
             };
