@@ -83,7 +83,7 @@ class Line:
     def __init__(self, raw):
         match = _HEAD.match(raw)
         self.id = match and match[1].decode()
-        self.trace = match and (match[2] or (match[1].decode() if b"/;" in match[0] else None))
+        self.trace = match and (match[2] or (match[1] if b"/;" in match[0] else b"")).decode()
         self.pid = int(match[3]) if match else None
         self.more = bool(match and match[4])
         self.text = raw[match.end() if match else 0 :].decode("utf-8", "replace")

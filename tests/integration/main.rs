@@ -92,6 +92,7 @@ mod socketio;
 mod startup;
 mod static_files;
 mod timeouts;
+mod traces;
 mod trust;
 mod uwsgi_options;
 mod uwsgi_processes;
