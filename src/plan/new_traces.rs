@@ -42,6 +42,10 @@ impl NewTraces {
     }
 
     /// Whether all of them are.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks it so whether to leave the field out"
+    )]
     pub(crate) fn are_all(&self) -> bool {
         *self == Self::ALL
     }

@@ -7,4 +7,5 @@ mod running;
 mod stages;
 mod stalled;
 mod through;
+mod traces;
 mod uwsgi;
