@@ -74,7 +74,8 @@ class NoGuard:
 
 def server(application, guard, errors):
     """What uWSGI calls for each request, and iterates. `errors` is the stream wsgi.errors."""
-    own, set_origin, flush, nobody = environs.own, records.streams.origin.set, records.streams.flush, records.streams.NOBODY
+    streams = records.streams
+    own, set_origin, flush, nobody = environs.own, streams.origin.set, streams.flush, streams.NOBODY
 
     def serve(raw, start):
         environ = own(raw)
