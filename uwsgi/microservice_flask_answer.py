@@ -74,12 +74,13 @@ class NoGuard:
 
 def server(application, guard, errors):
     """What uWSGI calls for each request, and iterates. `errors` is the stream wsgi.errors."""
-    own, set_request_id, flush = environs.own, records.streams.request_id.set, records.streams.flush
+    streams = records.streams
+    own, set_origin, flush, nobody = environs.own, streams.origin.set, streams.flush, streams.NOBODY
 
     def serve(raw, start):
         environ = own(raw)
         environ["wsgi.errors"] = errors
-        set_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        set_origin((environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT", "")))
         answer = Answer(guard, environ, start)
         page = ()
         try:
@@ -124,7 +125,7 @@ def server(application, guard, errors):
         finally:
             answer.finish()
             flush()
-            set_request_id("")
+            set_origin(nobody)
 
     return serve
 
@@ -320,7 +321,7 @@ class Answer:
     def timed_out(self, timeout, age, stack):
         """Logs that the deadline has passed. With threads the watcher calls it on behalf of the thread."""
         fields = records.about(self.environ)
-        records.streams.request_id.set(fields["request_id"])
+        records.streams.origin.set(records.streams.origin_of(self.environ))
         records.record(
             "error",
             "Request timed out after %.1f s: %s %s%s"

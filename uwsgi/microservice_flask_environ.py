@@ -59,6 +59,9 @@ def own(raw):
         # Not from nginx: the launcher's health check, or an operator who asks the socket.
         environ.pop(_PASSED, None)
         environ["REMOTE_ADDR"] = "127.0.0.1"
+        # A client's, if the service's own configuration of nginx has passed the request without proxy.conf.
+        environ.pop("HTTP_TRACEPARENT", None)
+        environ.pop("HTTP_TRACESTATE", None)
     # "1", or "0" and the headers that the service's own configuration of nginx keeps.
     if trusted != "1":
         identity.drop(environ, trusted[1:])

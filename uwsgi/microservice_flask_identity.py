@@ -1,8 +1,9 @@
 """Which headers only a proxy may send. Written by microservice-flask: changes are lost.
 
 Proxies tell the application in headers who asks, from where, and for which URL. An application that believes such a
-header believes it from anybody who can reach it, so only senders in `trusted_proxies` pass them on. Tracing and
-request ids are not here, nor credentials that the application checks itself: Authorization, X-Auth-Token, X-Api-Key.
+header believes it from anybody who can reach it, so only senders in `trusted_proxies` pass them on. W3C's trace and
+request ids are not here, which nginx judges (nginx/nginx.conf), nor credentials that the application checks itself:
+Authorization, X-Auth-Token, X-Api-Key.
 """
 
 # A star stands for any end. docs/configuration.md has the same list.

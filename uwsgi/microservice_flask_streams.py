@@ -1,10 +1,10 @@
 """The application's stdout and stderr. Written by microservice-flask: changes are lost.
 
-Each line is prefixed with a head that tells the launcher which request and which process wrote it (src/logs/origin.rs
-defines the grammar):
+Each line is prefixed with a head that tells the launcher which request and which process wrote it
+(src/logs/lines/origin.rs defines the grammar):
 
-    RS nonce ; request_id ; pid ; text            the line is a record, or the last line of one
-    RS nonce ; request_id ; pid + ; text          more lines of the same record follow
+    RS nonce ; request_id / trace_id ; pid ; text       the line is a record, or the last line of one
+    RS nonce ; request_id / trace_id ; pid + ; text     more lines of the same record follow
 
 The nonce authenticates a head. It is secret: programs that the application starts do not get it, and text that the
 application logs cannot contain it.
@@ -29,9 +29,13 @@ _PIPE_BUF = 4096
 # A longer pending line is written before it ends.
 _PENDING_MAX = 65536
 
-# The id of the current request. Threads and tasks that copy the context inherit it.
-request_id = contextvars.ContextVar("microservice_flask_request_id", default="")
+# Outside of requests.
+NOBODY = ("", "")
+# X-Request-ID and traceparent of the current request. Threads and tasks that copy the context inherit them.
+origin = contextvars.ContextVar("microservice_flask_origin", default=NOBODY)
 _valid_id = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
+# nginx has judged it (nginx/nginx.conf): here, only what cannot stand in a head is none.
+_valid_traceparent = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?").fullmatch
 
 # The pid in a worker, 0 in the master. The master's lines have no head, because they belong to no request.
 _worker = 0
@@ -41,6 +45,20 @@ _streams = []
 def valid_request_id(identifier):
     """The request id if it consists only of characters that never need escaping, else an empty string."""
     return identifier if _valid_id(identifier) else ""
+
+
+def origin_of(environ):
+    """What `origin` is during a request."""
+    return str(environ.get("HTTP_X_REQUEST_ID", "")), str(environ.get("HTTP_TRACEPARENT", ""))
+
+
+def _ids(identifier, traceparent):
+    """Both ids as a head has them: a trace without an id of its own has that of the request."""
+    identifier = valid_request_id(identifier)
+    traceparent = _valid_traceparent(traceparent)
+    if traceparent is None:
+        return identifier
+    return identifier + "/" + (traceparent[1] if traceparent[1] != identifier else "")
 
 
 def in_worker():
@@ -169,10 +187,10 @@ class TextStream(io.TextIOBase):
         _write(self._descriptor, b"\n".join(whole) + b"\n")
 
     def _heads(self, output):
-        identifier = request_id.get()
-        if output.head_of != (identifier, _worker):
-            output.head_of = (identifier, _worker)
-            fields = (_mark, valid_request_id(identifier).encode(), _worker)
+        current = origin.get()
+        if output.head_of != (current, _worker):
+            output.head_of = (current, _worker)
+            fields = (_mark, _ids(*current).encode(), _worker)
             output.head = b"%b%b;%d;" % fields
             output.more = b"%b%b;%d+;" % fields
         return output.head, output.more

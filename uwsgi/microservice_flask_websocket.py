@@ -15,7 +15,7 @@ import threading
 import time
 
 import uwsgi
-from microservice_flask_records import about, record
+from microservice_flask_records import about, record, streams
 
 # Seconds without a byte in either direction, then the connection is closed. Not set: no limit.
 IDLE_LIMIT = float(os.environ.pop("MICROSERVICE_WEBSOCKET_IDLE", "") or "inf")
@@ -178,6 +178,7 @@ class Connection(socket.socket):
         if not timeout or now < self._ended + timeout + _HARD_END:
             return
         fields = about(self._answer.environ)
+        streams.origin.set(streams.origin_of(self._answer.environ))
         record(
             "error",
             "The WebSocket %s has been closed for %d s and its request could not be interrupted; its worker is killed."

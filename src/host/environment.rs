@@ -51,7 +51,7 @@ const LOCALE: [&str; 3] = ["LC_ALL", "LC_CTYPE", "LANG"];
 /// Single variables that are of interest.
 const WATCHED: [&str; 3] = ["VIRTUAL_ENV", "HOME", "NGINX"];
 /// Beginnings of names that are of interest.
-const PREFIXES: [&str; 3] = [UWSGI, "FLASK_", "PYTHON"];
+const PREFIXES: [&str; 4] = [UWSGI, "FLASK_", "PYTHON", "OTEL_TRACES_SAMPLER"];
 
 /// uWSGI takes each variable that begins so as an option (`parse_sys_envs` in its core/utils.c).
 const UWSGI: &str = "UWSGI_";

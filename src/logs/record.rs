@@ -104,6 +104,8 @@ pub struct Record<'a> {
 pub struct Origin<'a> {
     /// Letters, digits and `._-`, so it needs no escape anywhere; empty when there is none.
     pub request_id: &'a str,
+    /// W3C's trace id, 32 digits of lower-case hex; empty when there is none.
+    pub trace_id: &'a str,
     /// The process, when it is known.
     pub pid: Option<u32>,
     /// More lines of the same record follow.

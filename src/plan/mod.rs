@@ -2,7 +2,7 @@
 //!
 //! [`plan`] decides, [`sizing`] calculates numbers of processes and connections, [`disk_buffer`] divides the disk
 //! space, [`timeouts`] derives the deadlines, [`encoding`] decides how text is encoded, [`environment`] warns of
-//! variables, [`venv`] decides where packages come from, [`sandbox`] what may be written, [`users`] as whom the
+//! variables, [`new_traces`] reads one, [`venv`] decides where packages come from, [`sandbox`] what may be written, [`users`] as whom the
 //! programs run, [`layout`] defines the paths, [`explain`] describes the plan for people. Nothing here accesses the
 //! file system, the clock or the environment.
 #![forbid(unsafe_code)]
@@ -16,6 +16,7 @@ mod explain_limits;
 mod explain_process;
 mod explain_sandbox;
 pub mod layout;
+pub(crate) mod new_traces;
 pub(crate) mod sandbox;
 pub(crate) mod sizing;
 mod snippets;
@@ -36,6 +37,7 @@ use self::client_limit::ClientLimit;
 use self::disk_buffer::DiskBuffer;
 use self::encoding::TextEncoding;
 use self::layout::Layout;
+use self::new_traces::NewTraces;
 use self::sandbox::SandboxPlan;
 use self::timeouts::Timeouts;
 use crate::config::Config;
@@ -123,6 +125,9 @@ pub struct Plan {
     pub statics: Vec<StaticFolder>,
     /// Networks whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which traces that begin here are recorded.
+    #[serde(skip_serializing_if = "NewTraces::are_all")]
+    pub new_traces: NewTraces,
     /// Whether nginx compresses text responses.
     pub gzip: bool,
     /// The service's snippets for nginx's server block.
@@ -241,6 +246,7 @@ pub fn plan(input: PlanInput, config: &Config, host: &Host, findings: &mut Findi
         health_check_path: config.health_check_path.clone(),
         statics: statics(config, host, &input.root, findings),
         trusted_proxies: config.trusted_proxies.clone(),
+        new_traces: NewTraces::of(&host.environment),
         gzip: config.gzip,
         server_snippets: host.folder.server_snippets.clone(),
         http_snippets: host.folder.http_snippets.clone(),

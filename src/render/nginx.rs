@@ -8,6 +8,7 @@ use askama::Template;
 use super::quote;
 use crate::plan::client_limit::ClientLimit;
 use crate::plan::disk_buffer::{BodyClass, DiskBuffer};
+use crate::plan::new_traces::NewTraces;
 use crate::plan::{Plan, StaticFolder};
 
 /// Seconds beyond the longer of stop timeout and read timeout, after which a draining nginx closes its remaining
@@ -34,6 +35,8 @@ pub(super) struct NginxConf {
     proxy_conf: String,
     health_check_path: Option<String>,
     trusted_proxies: Vec<String>,
+    /// The shares of `split_clients`; empty when all are recorded.
+    new_traces: String,
     max_body_size: u64,
     temp: PathBuf,
     max_temp_file_size: u64,
@@ -115,6 +118,7 @@ impl NginxConf {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            new_traces: shares(plan.new_traces),
             max_body_size: plan.max_body_size,
             temp: layout.nginx_temp(),
             max_temp_file_size: plan.disk.response,
@@ -162,6 +166,14 @@ fn clients_view(plan: &Plan) -> Option<ClientsView> {
         // With less, nginx would refuse everybody once it is full.
         zone_kib: (connections * CLIENT_STATE / 1024).max(64),
     })
+}
+
+fn shares(recorded: NewTraces) -> String {
+    match recorded.hundredths() {
+        _ if recorded.are_all() => String::new(),
+        0 => "* 00;".to_owned(),
+        share => format!("{}.{:02}% 01; * 00;", share / 100, share % 100),
+    }
 }
 
 fn body_views(disk: &DiskBuffer) -> Vec<BodyView> {

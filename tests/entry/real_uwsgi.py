@@ -21,7 +21,7 @@ _OPTIONS = """\
 --disable-logging --module=microservice_flask_entry:application
 """.split()
 NONCE = "nonce-of-a-test_"
-_HEAD = re.compile(rb"\x1e" + NONCE.encode() + rb";([A-Za-z0-9._-]{0,128});(\d{1,10})(\+?);")
+_HEAD = re.compile(rb"\x1e" + NONCE.encode() + rb";([A-Za-z0-9._-]{0,128})(?:/([0-9a-f]{32})?)?;(\d{1,10})(\+?);")
 
 
 def wait_for(what, condition, seconds=10):
@@ -83,8 +83,9 @@ class Line:
     def __init__(self, raw):
         match = _HEAD.match(raw)
         self.id = match and match[1].decode()
-        self.pid = int(match[2]) if match else None
-        self.more = bool(match and match[3])
+        self.trace = match and (match[2] or (match[1] if b"/;" in match[0] else b"")).decode()
+        self.pid = int(match[3]) if match else None
+        self.more = bool(match and match[4])
         self.text = raw[match.end() if match else 0 :].decode("utf-8", "replace")
 
     @property

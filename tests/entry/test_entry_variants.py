@@ -9,6 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from real_uwsgi import Uwsgi, wait_for  # noqa: E402
 from test_entry import APP, tearing_down  # noqa: E402
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
 
 class Threads(unittest.TestCase):
     @classmethod
@@ -18,7 +20,7 @@ class Threads(unittest.TestCase):
     def test_only_the_guilty_thread_is_hit(self):
         pid = self.service.get("/pid").body
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            guilty = pool.submit(self.service.get, "/naps", "guilty")
+            guilty = pool.submit(self.service.get, "/naps", "guilty", traceparent="00-%s-00f067aa0ba902b7-01" % TRACE)
             spinning = pool.submit(self.service.get, "/spin", "spinning")
             neighbours = [pool.submit(self.service.get, "/nap", "n%d" % n, query="0.4") for n in range(6)]
             for future in guilty, spinning:
@@ -26,7 +28,10 @@ class Threads(unittest.TestCase):
                 self.assertLess(future.result().seconds, 3)
             self.assertEqual({future.result().body for future in neighbours}, {pid})
         for id, inside in ("guilty", "time.sleep(0.02)"), ("spinning", "while True"):
-            record = self.service.line("err", id=id, text="Request timed out").json
+            line = self.service.line("err", id=id, text="Request timed out")
+            # The watcher's thread writes it on behalf of the request.
+            self.assertEqual(line.trace, TRACE if id == "guilty" else "")
+            record = line.json
             self.assertEqual(record["request_id"], id)
             self.assertIn(inside, record["stack"])
         # The worker and its other threads are not affected.

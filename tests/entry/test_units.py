@@ -36,9 +36,29 @@ class Streams(Pipe):
     def test_an_id_that_is_none(self):
         head, _ = self.worker("")
         for id in "a b", "x;1;", "a\n", "ä", "a" * 129, "\x1e":
-            streams.request_id.set(id)
+            streams.origin.set((id, ""))
             print("a", file=self.stream)
             self.assertEqual(self.written(), head + b"a\n")
+
+    def test_traces(self):
+        trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        named = "00-%s-00f067aa0ba902b7-01" % trace
+        for id, traceparent, ids in [
+            ("a", named, "a/" + trace),
+            (trace, named, trace + "/"),
+            (trace, "", trace),
+            ("", named, "/" + trace),
+            ("a;1;", named, "/" + trace),
+            ("a", named.replace("00-", "fe-", 1) + "-more", "a/" + trace),
+            ("a", named.upper(), "a"),
+            ("a", named + ";1;", "a"),
+            ("a", named + "\n", "a"),
+            ("a", "203.0.113.9", "a"),
+        ]:
+            head, _ = self.worker(ids)
+            streams.origin.set((id, traceparent))
+            print("x", file=self.stream)
+            self.assertEqual(self.written(), head + b"x\n")
 
     def test_writes_fit_a_pipe(self):
         self.worker("id")

@@ -51,8 +51,9 @@ class Environ(unittest.TestCase):
 
     def test_a_request_past_nginx(self):
         for passed in None, "too few":
-            environ = self.own(passed)
+            environ = self.own(passed, HTTP_TRACEPARENT="posed", HTTP_TRACESTATE="posed")
             self.assertEqual((environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]), ("127.0.0.1", "http"))
+            self.assertTrue(environ.keys().isdisjoint(["HTTP_TRACEPARENT", "HTTP_TRACESTATE"]))
 
     def test_forwarded_headers_of_strangers_are_dropped(self):
         forwarded = {name: "evil" for name in environs._FORWARDED}

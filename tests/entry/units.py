@@ -23,7 +23,7 @@ class Pipe(unittest.TestCase):
     def clean(self):
         streams._streams.remove(self.stream)
         streams._worker = 0
-        streams.request_id.set("")
+        streams.origin.set(streams.NOBODY)
         os.close(self.reader)
         os.close(self.writer)
 
@@ -35,6 +35,6 @@ class Pipe(unittest.TestCase):
 
     def worker(self, id=""):
         streams.in_worker()
-        streams.request_id.set(id)
+        streams.origin.set((id, ""))
         streams._mark = b"\x1enonce;"
         return b"\x1enonce;%b;%d;" % (id.encode(), os.getpid()), b"\x1enonce;%b;%d+;" % (id.encode(), os.getpid())

@@ -32,7 +32,7 @@ const IDENTITY: &str = "X-Real-IP X-Forwarded-For X-Forwarded-Host X-Forwarded-P
 
 /// Headers that clients send, with names that are similar to some of those.
 const ORDINARY: &str = "Authorization Origin Referer User-Agent Accept Accept-Language Cache-Control From Via DNT \
-    Sec-Fetch-Site Sec-CH-UA Traceparent Tracestate X-B3-TraceId X-Amzn-Trace-Id X-Cloud-Trace-Context X-Api-Key \
+    Sec-Fetch-Site Sec-CH-UA X-B3-TraceId X-Amzn-Trace-Id X-Cloud-Trace-Context X-Api-Key \
     X-Auth-Token X-Auth-Key X-Access-Token X-CSRF-Token X-Requested-With X-HTTP-Method-Override X-Client-Version \
     X-Client-Data X-Client-Id X-User X-Username X-User-ID X-User-Agent X-User-Timezone X-Amz-Date X-Goog-Api-Key X-Hub-Signature-256 Stripe-Signature \
     Idempotency-Key Last-Event-ID Prefer X-Session-Id X-Tenant If-None-Match Remote Proxies X-Realm X-Sslug";

@@ -94,6 +94,7 @@ mod startup;
 mod static_files;
 mod terminal;
 mod timeouts;
+mod traces;
 mod trust;
 mod uwsgi_options;
 mod uwsgi_processes;

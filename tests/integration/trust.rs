@@ -62,6 +62,8 @@ const NAMES: &[&str] = &[
     "X-Http-Method-Override",
     "Forwarded",
     "Proxy",
+    "Traceparent",
+    "Tracestate",
     "Content-Lengths",
 ];
 
@@ -76,6 +78,7 @@ const DROPPED: &[&str] = &[
     "HTTP_X_FORWARDED_PROTOCOL",
     "HTTP_FORWARDED",
     "HTTP_PROXY",
+    "HTTP_TRACESTATE",
 ];
 
 /// Headers with these names are the protocol's own: an invalid value makes another request or none.
@@ -135,7 +138,12 @@ fn changed(plain: &Map<String, Value>, posed: &Map<String, Value>) -> Vec<String
     let mut wrong = Vec::new();
     for (key, value) in plain {
         // These differ from request to request.
-        let varies = ["REMOTE_PORT", "HTTP_X_REQUEST_ID", "HTTP_X_REQUEST_START"];
+        let varies = [
+            "REMOTE_PORT",
+            "HTTP_X_REQUEST_ID",
+            "HTTP_X_REQUEST_START",
+            "HTTP_TRACEPARENT",
+        ];
         let posed = posed.get(key).cloned().unwrap_or_default();
         if varies.contains(&key.as_str()) {
             if posed.to_string().contains(POSED) || posed.is_null() {

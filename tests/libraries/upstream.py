@@ -12,6 +12,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 spans, events = [], []
+# Of each span: the number, its trace, its parent.
+traces = []
 
 
 def read_spans(body):
@@ -21,7 +23,10 @@ def read_spans(body):
     for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
         for scope in resource.scope_spans:
             for span in scope.spans:
-                spans.extend(entry.value.int_value for entry in span.attributes if entry.key == "order.number")
+                for entry in span.attributes:
+                    if entry.key == "order.number":
+                        spans.append(entry.value.int_value)
+                        traces.append((entry.value.int_value, span.trace_id.hex(), span.parent_span_id.hex()))
 
 
 def read_envelope(body):
@@ -41,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/received":
-            self.answer(json.dumps({"spans": spans, "events": events}))
+            self.answer(json.dumps({"spans": spans, "traces": traces, "events": events}))
         else:
             self.answer(self.path.rpartition("/")[2])
 

@@ -41,9 +41,9 @@ impl Crashes {
         };
         let crashed = CandidateLine {
             origin: Origin {
-                request_id: "",
                 pid: Some(pid),
                 more,
+                ..Origin::default()
             },
             level: Some(Level::Error),
             ..line

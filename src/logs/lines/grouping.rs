@@ -62,6 +62,7 @@ struct OpenGroup {
     touched: Duration,
     level: Option<Level>,
     request_id: String,
+    trace_id: String,
     pid: Option<u32>,
     text: Vec<u8>,
     lines: usize,
@@ -112,6 +113,7 @@ impl RecordGroups {
             touched: line.up,
             level,
             request_id: line.origin.request_id.to_owned(),
+            trace_id: line.origin.trace_id.to_owned(),
             pid: line.origin.pid,
             text: line.text.to_vec(),
             lines: 1,
@@ -166,7 +168,9 @@ fn opens(line: CandidateLine<'_>) -> Option<(Extent, Option<Level>)> {
 
 impl OpenGroup {
     fn joins(&self, line: CandidateLine<'_>) -> Option<Extent> {
-        if self.request_id != line.origin.request_id {
+        let of_another =
+            self.request_id != line.origin.request_id || self.trace_id != line.origin.trace_id;
+        if of_another {
             return None;
         }
         match self.extent {
@@ -233,6 +237,7 @@ impl OpenGroup {
             level: self.level,
             origin: Origin {
                 request_id: &self.request_id,
+                trace_id: &self.trace_id,
                 pid: self.pid,
                 more: false,
             },

@@ -10,6 +10,7 @@ use super::{
     origin::LineMark,
     python,
     repeats::Repeats,
+    simple::{plain, write_joined},
     uwsgi, uwsgi_worker, worker_events,
 };
 use crate::logs::options::{AccessFilter, Format};
@@ -44,6 +45,7 @@ struct LongLine {
     chunks: ChunkSeries,
     level: Level,
     request_id: String,
+    trace_id: String,
     pid: Option<u32>,
 }
 
@@ -307,12 +309,14 @@ impl LineHandler {
                 chunks: renderer.begin_chunks(now.wall),
                 level: python::level(text).unwrap_or(Level::Info),
                 request_id: origin.request_id.to_owned(),
+                trace_id: origin.trace_id.to_owned(),
                 pid: origin.pid,
             });
         }
         if let Some(long) = &mut self.long {
             let origin = Origin {
                 request_id: &long.request_id,
+                trace_id: &long.trace_id,
                 pid: long.pid,
                 more: false,
             };
@@ -327,26 +331,5 @@ impl LineHandler {
                 batch,
             );
         }
-    }
-}
-
-fn write_joined(renderer: &mut Renderer, joined: JoinedRecord<'_>, batch: &mut Batch) {
-    let record = Record {
-        at: joined.at,
-        level: joined.level.unwrap_or(Level::Info),
-        message: joined.text,
-        origin: joined.origin,
-        detail: Detail::None,
-    };
-    renderer.record(&record, batch);
-}
-
-fn plain(message: &[u8], now: Moment, level: Level) -> Record<'_> {
-    Record {
-        at: now.wall,
-        level,
-        message,
-        origin: Origin::default(),
-        detail: Detail::None,
     }
 }

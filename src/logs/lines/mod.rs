@@ -27,6 +27,7 @@ pub mod nginx_error;
 pub mod origin;
 pub mod python;
 mod repeats;
+mod simple;
 pub mod source_stage;
 pub(crate) mod summary_line;
 pub(crate) mod traceback;

@@ -3,11 +3,12 @@
 //! The entry module writes a short head before each line of the application:
 //!
 //! ```text
-//! RS nonce ; request_id ; pid ; text            the line is a record, or the last line of one
-//! RS nonce ; request_id ; pid + ; text          more lines of the same record follow
+//! RS nonce ; request_id / trace_id ; pid ; text       the line is a record, or the last line of one
+//! RS nonce ; request_id / trace_id ; pid + ; text     more lines of the same record follow
 //! ```
 //!
-//! RS is the byte 0x1E, `request_id` may be empty. `+` is on all lines but the last of what was
+//! RS is the byte 0x1E, `request_id` may be empty. A line without a trace has no slash; nothing after the slash stands for
+//! a trace id that is the request id, as it is unless the client has named either. `+` is on all lines but the last of what was
 //! written in one call, so a record of several lines is recognised without a guess or a wait.
 //!
 //! An application often logs what a client sent. So only a head with the right nonce is accepted.
@@ -25,6 +26,12 @@ const RS: u8 = 0x1e;
 
 /// The longest request id in bytes that is accepted.
 const ID_MAX: usize = 128;
+
+/// Digits of a trace id.
+const TRACE_ID: usize = 32;
+
+/// The longest request id and trace id with what is between them.
+const IDS_MAX: usize = ID_MAX + 1 + TRACE_ID;
 
 /// The characters of a nonce, 6 bits each.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -83,14 +90,9 @@ impl LineMark {
 }
 
 fn parse(head: &[u8]) -> Option<(Origin<'_>, &[u8])> {
-    let id_end = memchr::memchr(b';', head.get(..=ID_MAX).unwrap_or(head))?;
-    let (id, rest) = (&head[..id_end], &head[id_end + 1..]);
-    if !id
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
-    {
-        return None;
-    }
+    let id_end = memchr::memchr(b';', head.get(..=IDS_MAX).unwrap_or(head))?;
+    let (ids, rest) = (&head[..id_end], &head[id_end + 1..]);
+    let (request_id, trace_id) = ids_of(std::str::from_utf8(ids).ok()?)?;
     // Ten digits hold every pid, then perhaps `+`, then `;`.
     let pid_end = memchr::memchr(b';', rest.get(..12).unwrap_or(rest))?;
     let (digits, more) = match &rest[..pid_end] {
@@ -98,11 +100,28 @@ fn parse(head: &[u8]) -> Option<(Origin<'_>, &[u8])> {
         digits => (digits, false),
     };
     let origin = Origin {
-        request_id: std::str::from_utf8(id).ok()?,
+        request_id,
+        trace_id,
         pid: Some(number(digits)?),
         more,
     };
     Some((origin, &rest[pid_end + 1..]))
+}
+
+/// Request id and trace id.
+fn ids_of(ids: &str) -> Option<(&str, &str)> {
+    let (request_id, trace_id) = match ids.split_once('/') {
+        None => (ids, ""),
+        Some((request_id, "")) => (request_id, request_id),
+        Some(both) => both,
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let valid = request_id.len() <= ID_MAX
+        && request_id.bytes().all(is_plain)
+        && (!ids.contains('/') || trace_id.len() == TRACE_ID)
+        && trace_id.bytes().all(is_hex);
+    valid.then_some((request_id, trace_id))
 }
 
 /// A decimal number: digits only, at least one, no sign.
@@ -127,10 +146,13 @@ mod tests {
         text.replace('@', &format!("\x1e{};", LineMark::new(RANDOM).nonce()))
     }
 
+    /// `id` has the trace id behind a space.
     #[track_caller]
     fn check(line: &str, id: &str, pid: Option<u32>, more: bool, text: &str) {
+        let (request_id, trace_id) = id.split_once(' ').unwrap_or((id, ""));
         let origin = Origin {
-            request_id: id,
+            request_id,
+            trace_id,
             pid,
             more,
         };
@@ -150,6 +172,43 @@ mod tests {
         );
         check("@;17;", "", Some(17), false, "");
         check("@ab;4294967295+;first", "ab", Some(u32::MAX), true, "first");
+    }
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn a_trace_is_named_or_the_request() {
+        for (ids, id) in [
+            (TRACE.to_owned(), TRACE.to_owned()),
+            (format!("{TRACE}/"), format!("{TRACE} {TRACE}")),
+            (format!("ab/{TRACE}"), format!("ab {TRACE}")),
+            (format!("/{TRACE}"), format!(" {TRACE}")),
+        ] {
+            check(&format!("@{ids};17;x/y"), &id, Some(17), false, "x/y");
+        }
+        let longest = "a".repeat(128);
+        let id = format!("{longest} {TRACE}");
+        check(
+            &format!("@{longest}/{TRACE};17+;x"),
+            &id,
+            Some(17),
+            true,
+            "x",
+        );
+        for ids in [
+            "/".to_owned(),
+            "ab/".to_owned(),
+            format!("{}/", TRACE.to_uppercase()),
+            format!("ab/{}", &TRACE[1..]),
+            format!("ab/{TRACE}0"),
+            format!("ab/{}", TRACE.to_uppercase()),
+            format!("ab//{TRACE}"),
+            format!("ab/{TRACE}/"),
+            format!("{longest}a/{TRACE}"),
+        ] {
+            let line = format!("@{ids};17;x");
+            check(&line, "", None, false, &line);
+        }
     }
 
     #[test]

@@ -8,4 +8,5 @@ mod running;
 mod stages;
 mod stalled;
 mod through;
+mod traces;
 mod uwsgi;

@@ -119,6 +119,11 @@ fn origin(origin: &Origin<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(origin.request_id.as_bytes());
         out.push(b'"');
     }
+    if !origin.trace_id.is_empty() {
+        out.extend_from_slice(b",\"trace_id\":\"");
+        out.extend_from_slice(origin.trace_id.as_bytes());
+        out.push(b'"');
+    }
     if let Some(pid) = origin.pid {
         out.extend_from_slice(b",\"pid\":");
         decimal(u64::from(pid), out);

@@ -71,7 +71,7 @@ mod tests {
             origin: Origin {
                 request_id: "ab",
                 pid: Some(7),
-                more: false,
+                ..Origin::default()
             },
             detail: Detail::None,
         };

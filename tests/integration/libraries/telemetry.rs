@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::life::{Trial, as_numbers, assert_arrived};
 use super::servers::Server;
+use crate::http::Request;
 use crate::service::world_accessible_folder;
 use crate::wait::until;
 
@@ -45,14 +48,24 @@ fn prometheus_sums_up_all_workers_that_have_been() {
     life.assert_quiet(&[]);
 }
 
-/// The exporter's thread is started again in each worker, by OpenTelemetry itself.
+/// The exporter's thread is started again in each worker, by OpenTelemetry itself. Its sampler is the default one, which
+/// follows the flags of the traceparent.
 #[test]
-fn opentelemetry_loses_no_span() {
+fn opentelemetry_loses_no_span_and_its_traces_are_those_of_the_log() {
     let collector = Server::upstream("opentelemetry");
     let url = format!("http://127.0.0.1:{}", collector.port);
     let service = Trial::new("opentelemetry").env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
     let mut life = service.start();
     life.live();
+    let (number, trace, parent) = (
+        1_000_000,
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "00f067aa0ba902b7",
+    );
+    let named = Request::get(format!("/check?number={number}"))
+        .header("traceparent", format!("00-{trace}-{parent}-01"))
+        .header("Connection", "close");
+    life.running.send_ok(&named);
     let last = life.numbers().last().copied();
     until(Duration::from_secs(20), "a batch from a worker", || {
         as_numbers(&collector.received("spans"))
@@ -63,6 +76,18 @@ fn opentelemetry_loses_no_span() {
     let spans = collector.received("spans");
     assert_arrived(&life.numbers(), as_numbers(&spans));
     life.assert_quiet(&[]);
+    let logged = life.running.log.filter(|line| line.is_from("nginx.access"));
+    let logged: BTreeSet<_> = logged.iter().map(|line| line.str("trace_id")).collect();
+    let traces = collector.received("traces");
+    assert!(
+        traces.contains(&json!([number, trace, parent])),
+        "{traces:?}"
+    );
+    for span in traces {
+        assert!(logged.contains(span[1].as_str().unwrap()), "{span}");
+        let is_named = span[0] == number;
+        assert_eq!(span[2], if is_named { parent } else { "0000000000000001" });
+    }
 }
 
 #[test]
