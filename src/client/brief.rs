@@ -93,7 +93,7 @@ fn traffic(report: &StatusReport) -> String {
         (client, server) => format!("   4xx {client}  5xx {server}"),
     };
     format!(
-        "last minute {:.1}/s{errors}   p50 {}  p99 {} (queue {}, app {})",
+        "1 min {:.1}/s{errors}   p50 {}  p99 {} (queue {}, app {})",
         minute.per_second,
         latency(minute.duration.p50),
         latency(minute.duration.p99),
@@ -179,16 +179,19 @@ fn notes(report: &StatusReport) -> Vec<String> {
     let mut notes = Vec::new();
     for group in report.errors.iter().rev().take(GROUPS) {
         let id: String = group.request_id.chars().take(ID).collect();
-        let text = match (group.place.as_str(), group.message.as_str()) {
-            ("", message) => message.to_owned(),
-            (place, "") => format!("{} at {place}", group.kind),
-            (place, message) => format!("{}: {message} at {place}", group.kind),
+        // Without an exception, the kind is the message.
+        let what = match (group.kind.contains(' '), group.message.as_str()) {
+            (true, message) => message.to_owned(),
+            (false, "") => group.kind.clone(),
+            (false, message) => format!("{}: {message}", group.kind),
+        };
+        let text = match group.place.as_str() {
+            "" => what,
+            place => format!("{what} at {place}"),
         };
         let (request, last) = (&group.request, time_of_day(&group.last));
-        notes.push(format!(
-            "error x{} last {last} {id} {request} {text}",
-            group.count
-        ));
+        let count = format!("error x{} last {last}", group.count);
+        notes.push(words(&[&count, &id, request, &text]));
     }
     if report.errors.is_empty()
         && let Some(error) = report.last_errors.last()
@@ -248,6 +251,16 @@ fn notes(report: &StatusReport) -> Vec<String> {
             .map(|warning| format!("warning: {warning}")),
     );
     notes
+}
+
+/// With one space between them; empty ones are left out.
+fn words(words: &[&str]) -> String {
+    let words: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
 }
 
 fn named(counts: &std::collections::BTreeMap<String, u64>, before: &str) -> Vec<String> {

@@ -46,7 +46,7 @@ pub(crate) fn verdict(report: &StatusReport) -> Verdict {
         advice.insert(0, hint);
         return Verdict {
             level: VerdictLevel::Trouble,
-            text: format!("has a problem: {text}; {busy} of {slots} slots busy"),
+            text: format!("has a problem: {text}"),
             advice,
         };
     }
@@ -126,7 +126,7 @@ fn troubles(report: &StatusReport) -> Vec<(String, String)> {
     {
         let (failed, all) = (minute.server_errors, minute.requests);
         let text = format!("{failed} of {all} requests of the last minute got 5xx");
-        let hint = "the errors below name their places";
+        let hint = "below: refused, timed out, and errors with their places";
         found.push((text, hint.to_owned()));
     }
     if let Some(last) = report
@@ -146,7 +146,9 @@ fn advice_for(report: &StatusReport, all_busy: bool) -> Vec<String> {
     let mut advice = Vec::new();
     let old = oldest_request(report).filter(|request| request.seconds >= OLD);
     if all_busy && old.is_some() {
-        advice.push("the oldest requests below keep the others waiting: their Python stacks say where they hang".to_owned());
+        advice.push(
+            "the oldest requests below keep the others waiting; restart-worker ends one".to_owned(),
+        );
     } else if all_busy && report.waiting.unwrap_or(0) > 0 {
         advice.push("requests come faster than they are served: more slots (wsgi_worker_threads_count), or more replicas".to_owned());
     }
