@@ -92,6 +92,7 @@ mod slow_senders;
 mod socketio;
 mod startup;
 mod static_files;
+mod telemetry;
 mod terminal;
 mod timeouts;
 mod traces;

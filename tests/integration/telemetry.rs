@@ -1,0 +1,249 @@
+//! What the launcher knows of a running service: one report, the same figures in every view, each count exact.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::http::{Request, get};
+use crate::launcher::Launcher;
+use crate::load::{background, parallel};
+use crate::running::Running;
+use crate::service::Service;
+use crate::wait::until;
+
+const SOON: Duration = Duration::from_secs(20);
+/// Requests of each client.
+const EACH: usize = 250;
+
+/// The value of a metric without or with labels.
+fn metric(running: &Running, name: &str) -> Option<f64> {
+    let text = running.ask_admin("/metrics").unwrap().text();
+    let name = format!("microservice_flask_{name} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&name))?;
+    value.parse().ok()
+}
+
+#[track_caller]
+fn assert_metric(running: &Running, name: &str, expected: f64) {
+    let value = metric(running, name);
+    let is_it = value.is_some_and(|value| (value - expected).abs() < 1e-9);
+    assert!(is_it, "{name} is {value:?}, not {expected}");
+}
+
+fn by_socket(running: &Running) -> Value {
+    get(running.control_socket().as_path(), "/status")
+        .unwrap()
+        .json()
+}
+
+fn requests_in(status: &Value) -> usize {
+    let workers = status["workers"].as_array().unwrap();
+    let serving = workers
+        .iter()
+        .map(|worker| worker["serving"].as_array().unwrap().len());
+    serving.sum()
+}
+
+#[test]
+fn all_views_show_the_same_while_requests_hang_and_others_wait() {
+    let section = json!({"wsgi_worker_threads_count": 2, "health_check_path": "/version"});
+    let service = Service::new().nginx_config(&section);
+    let running = Launcher::new(&service).start_ready();
+    let hang = |name: &str| {
+        let request = Request::get(format!("/until/go?note={name}")).header("X-Request-ID", name);
+        let client = background(running.address, request.timeout(Duration::from_secs(100)));
+        service.wait_for_notes(name, 1);
+        client
+    };
+    let _hung = [hang("first"), hang("second")];
+    let waiting: Vec<_> = (0..7)
+        .map(|_| {
+            let request = Request::get("/pid").timeout(Duration::from_secs(100));
+            background(running.address, request)
+        })
+        .collect();
+    let status = until(SOON, "two are served and seven wait", || {
+        let status = by_socket(&running);
+        (status["waiting"] == 7 && requests_in(&status) == 2).then_some(status)
+    });
+    assert_eq!(status["phase"], "ready", "{status}");
+    let by_port = running.ask_admin("/status").unwrap().json();
+    assert_eq!((&by_port["waiting"], requests_in(&by_port)), (&json!(7), 2));
+    for (name, expected) in [
+        ("slots", 2.0),
+        ("slots_busy", 2.0),
+        ("requests_waiting", 7.0),
+        ("clients_writing", 9.0),
+        ("ready", 1.0),
+    ] {
+        assert_metric(&running, name, expected);
+    }
+    assert!(metric(&running, "queue_oldest_seconds").is_some_and(|seconds| seconds > 0.0));
+    let text = running.run_command(&["status"]).assert_code(0).stdout();
+    assert!(
+        text.contains("probe is busy: all 2 slots are taken, 7 wait, the oldest for"),
+        "{text}"
+    );
+    assert!(text.contains("2/2 busy   queue 7 (oldest"), "{text}");
+    for request in ["GET /until/go  first", "GET /until/go  second"] {
+        assert!(text.contains(request), "{text}");
+    }
+
+    // No probe waits for what hangs.
+    for path in ["/livez", "/readyz", "/healthcheck"] {
+        let answer = running.ask_admin(path).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+    service.write("state/go", "");
+    for client in waiting {
+        assert_eq!(client.join().unwrap().unwrap().status, 200);
+    }
+    // Nine clients, and no health check among them.
+    until(SOON, "all answers are counted", || {
+        (metric(
+            &running,
+            "http_requests_total{method=\"GET\",status=\"200\"}",
+        ) == Some(9.0))
+        .then_some(())
+    });
+    for histogram in ["http_request_duration", "queue_wait", "app_duration"] {
+        assert_metric(&running, &format!("{histogram}_seconds_count"), 9.0);
+    }
+}
+
+#[test]
+fn each_end_and_each_refusal_stands_by_its_cause_in_every_view() {
+    let section = json!({"wsgi_worker_threads_count": 2, "request_timeout": 2, "queue_size": 1});
+    let service = Service::new().nginx_config(&section);
+    let running = Launcher::new(&service).start_ready();
+    // Each of these fails on purpose.
+    let status_of = |path: &str| running.get(path).unwrap().status;
+    assert_eq!(status_of("/boom"), 500);
+    assert_eq!(status_of("/boom"), 500);
+    assert_eq!(
+        running.send(&Request::post("/segv", "")).unwrap().status,
+        502
+    );
+    let answers = parallel(6, |_| status_of("/hang"));
+    let count = |status| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((count(503), count(504)), (3, 3), "{answers:?}");
+    running.run_command(&["reload"]).assert_code(0);
+    service.write("src/main.py", "broken syntax(");
+    running.run_command(&["reload"]).assert_code(75);
+
+    let status = until(SOON, "everything is counted", || {
+        let status = by_socket(&running);
+        let done = status["worker_exits"]["timeout"] == 3 && status["traffic"]["requests"] == 9;
+        done.then_some(status)
+    });
+    assert_eq!(status["worker_exits"]["crash"], 1, "{status}");
+    assert_eq!(status["shed"]["queue_full"], 3, "{status}");
+    assert_eq!(status["traffic"]["timeouts"], 3, "{status}");
+    assert_eq!(status["traffic"]["answers"]["GET 503"], 3, "{status}");
+    assert_eq!(
+        status["traffic"]["since_start"]["server_errors"], 9,
+        "{status}"
+    );
+    let errors = status["errors"].as_array().unwrap();
+    let boom = errors
+        .iter()
+        .find(|group| group["kind"] == "ValueError")
+        .unwrap();
+    assert_eq!(
+        (&boom["count"], &boom["request"]),
+        (&json!(2), &json!("GET /boom"))
+    );
+    assert!(
+        boom["place"].as_str().unwrap().starts_with("src/main.py:"),
+        "{boom}"
+    );
+    let reloads = &status["reloads"];
+    assert_eq!(
+        (
+            &reloads["outcomes"]["committed"],
+            &reloads["outcomes"]["rolled_back"]
+        ),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(reloads["last"]["asked_by"], "the command reload");
+    let generations: Vec<&Value> = status["generations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["number"])
+        .collect();
+    assert_eq!(generations, [1, 2]);
+    let slow = status["slow_requests"].as_array().unwrap();
+    assert_eq!(
+        slow.iter()
+            .filter(|request| request["path"] == "/hang")
+            .count(),
+        3,
+        "{slow:?}"
+    );
+
+    for (name, expected) in [
+        ("worker_exits_total{cause=\"crash\"}", 1.0),
+        ("worker_exits_total{cause=\"timeout\"}", 3.0),
+        ("requests_shed_total{cause=\"queue_full\"}", 3.0),
+        ("request_timeouts_total", 3.0),
+        ("reloads_total{outcome=\"rolled_back\"}", 1.0),
+        ("reload_last_success", 0.0),
+        ("http_requests_total{method=\"GET\",status=\"504\"}", 3.0),
+    ] {
+        assert_metric(&running, name, expected);
+    }
+    let text = running.run_command(&["status", "--all"]).stdout();
+    for part in [
+        "probe has a problem: ",
+        "refused since the start: 3 queue_full",
+        "processes that have ended since the start: 1 crash, ",
+        "x2 app.stderr ValueError src/main.py:",
+        "rolled back, by the command reload",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+}
+
+#[test]
+fn counters_are_exact_while_workers_die_and_reloads_come() {
+    let running = Launcher::new(&Service::with_slots(4)).start_ready();
+    let answers = parallel(5, |client| {
+        if client == 4 {
+            for _ in 0..2 {
+                running.run_command(&["reload"]).assert_code(0);
+                let worker = until(SOON, "a worker", || {
+                    running.uwsgi_workers().into_iter().next()
+                });
+                worker.signal(Signal::SIGKILL);
+            }
+            return Vec::new();
+        }
+        (0..EACH)
+            .map(|_| running.get("/version").unwrap().status)
+            .collect()
+    });
+    let answers: Vec<u16> = answers.into_iter().flatten().collect();
+    let all = u64::try_from(answers.len()).unwrap();
+    assert_eq!(
+        answers.iter().filter(|status| **status == 200).count(),
+        4 * EACH
+    );
+    let status = until(SOON, "all are counted", || {
+        let status = by_socket(&running);
+        (status["traffic"]["requests"].as_u64() >= Some(all)).then_some(status)
+    });
+    assert_eq!(
+        status["traffic"]["answers"],
+        json!({"GET 200": all}),
+        "{status}"
+    );
+    assert_eq!(status["traffic"]["duration"]["count"], all);
+    let buckets = status["traffic"]["duration"]["buckets"].as_array().unwrap();
+    assert_eq!(
+        buckets.last().unwrap()[1],
+        all,
+        "none took a minute: {buckets:?}"
+    );
+}
