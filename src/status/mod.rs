@@ -119,6 +119,49 @@ pub(crate) struct StatusReport {
     pub(crate) left_out: Option<String>,
 }
 
+impl StatusReport {
+    /// A report of which nothing is known.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            name: String::new(),
+            version: String::new(),
+            phase: ServicePhase::Starting,
+            phase_seconds: 0.0,
+            ts: String::new(),
+            ready: false,
+            reason: None,
+            pid: 0,
+            started_at: String::new(),
+            uptime_seconds: 0.0,
+            generation: 0,
+            config_file: None,
+            listen: Vec::new(),
+            plan: PlanSummary::default(),
+            sandbox: SandboxStatus::default(),
+            children: Vec::new(),
+            workers: Vec::new(),
+            waiting: None,
+            oldest_wait_seconds: None,
+            clients: None,
+            shed: BTreeMap::new(),
+            restarts: 0,
+            worker_exits: BTreeMap::new(),
+            warnings: Vec::new(),
+            traffic: TrafficStatus::default(),
+            slow_requests: Vec::new(),
+            errors: Vec::new(),
+            events: Vec::new(),
+            reloads: ReloadsStatus::default(),
+            generations: Vec::new(),
+            resources: ResourceStatus::default(),
+            last_errors: Vec::new(),
+            log: LogStatus::default(),
+            details: true,
+            left_out: None,
+        }
+    }
+}
+
 /// Launchers that know no outlines answer with everything.
 fn whole() -> bool {
     true
@@ -169,7 +212,7 @@ impl ServicePhase {
 }
 
 /// Figures of the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PlanSummary {
     /// Requests that can be served at the same time: processes × threads.
     pub(crate) slots: u32,

@@ -1,0 +1,69 @@
+//! The control socket in development, by which `healthcheck` and `status` find the launcher.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::control_socket;
+use crate::context::Context;
+use crate::control::development::DevelopmentSite;
+use crate::exit::Failure;
+use crate::generation::runtime_folder::{self, Claimed};
+use crate::host::user::User;
+use crate::http::server;
+
+/// The socket and what is answered there.
+pub(super) struct DevControl {
+    pub(super) site: Rc<DevelopmentSite>,
+    socket: Option<(UnixListener, Claimed)>,
+    /// Why there is no socket.
+    pub(super) missing: Option<Failure>,
+}
+
+/// Takes the runtime folder and binds the socket. Development works without: several services may run side by side.
+pub(super) fn prepare(
+    context: &Context,
+    user: Option<&User>,
+    address: Option<SocketAddr>,
+    started: Instant,
+) -> DevControl {
+    let bound = runtime_folder::claim_for_development(context, user).and_then(|claimed| {
+        let listener = control_socket::bind(context)?;
+        Ok((listener, claimed))
+    });
+    let (socket, missing) = match bound {
+        Ok(bound) => (Some(bound), None),
+        Err(why) => (None, Some(why)),
+    };
+    let site = DevelopmentSite {
+        name: context.service.name.clone(),
+        config_file: context.config.file.clone(),
+        address,
+        started,
+        started_at: jiff::Timestamp::now().to_string(),
+        flask: Cell::new(None),
+        is_stopping: Cell::new(false),
+    };
+    DevControl {
+        site: Rc::new(site),
+        socket,
+        missing,
+    }
+}
+
+impl DevControl {
+    /// Answers from now on, in a task. Needs a `LocalSet`. The runtime folder is held until the result is dropped.
+    pub(super) fn start(self) -> Option<Claimed> {
+        let (listener, claimed) = self.socket?;
+        // Without the event loop's help nobody can be answered; flask runs all the same.
+        let listener = tokio::net::UnixListener::from_std(listener).ok()?;
+        let site = self.site;
+        tokio::task::spawn_local(server::serve(listener, move |request| {
+            let (site, request) = (Rc::clone(&site), request.into_parts().0);
+            async move { site.answer(&request).await }
+        }));
+        Some(claimed)
+    }
+}
