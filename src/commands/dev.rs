@@ -7,7 +7,6 @@
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -61,14 +60,8 @@ pub(super) fn dev(
     let listens = call.port.map(|port| SocketAddr::new(address.ip(), port));
     let other = user.is_other.then_some(&user.user);
     let control = dev_control::prepare(context, other, listens, started);
-    if let Some(why) = &control.missing {
-        say(
-            least,
-            LogLevel::Warn,
-            &format!(
-                "no control socket, so that healthcheck and status do not find this launcher: {why}"
-            ),
-        );
+    if let Some(warning) = control.warning() {
+        say(least, LogLevel::Warn, &warning);
     }
     process::become_subreaper();
     if user.is_other {
@@ -260,9 +253,7 @@ async fn supervise(
     })?;
     let terminal = Terminal::if_foreground();
     let flask = process::spawn(spawn)?;
-    let site = Rc::clone(&control.site);
-    site.flask.set(Some(flask));
-    let _claimed = control.start();
+    let (site, _claimed) = control.start(flask);
     if let Some(terminal) = &terminal {
         terminal.set_foreground(flask);
     }

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::time::Instant;
 
+use nix::unistd::Pid;
+
 use super::control_socket;
 use crate::context::Context;
 use crate::control::development::DevelopmentSite;
@@ -16,10 +18,10 @@ use crate::http::server;
 
 /// The socket and what is answered there.
 pub(super) struct DevControl {
-    pub(super) site: Rc<DevelopmentSite>,
+    site: Rc<DevelopmentSite>,
     socket: Option<(UnixListener, Claimed)>,
     /// Why there is no socket.
-    pub(super) missing: Option<Failure>,
+    missing: Option<Failure>,
 }
 
 /// Takes the runtime folder and binds the socket. Development works without: several services may run side by side.
@@ -54,16 +56,29 @@ pub(super) fn prepare(
 }
 
 impl DevControl {
-    /// Answers from now on, in a task. Needs a `LocalSet`. The runtime folder is held until the result is dropped.
-    pub(super) fn start(self) -> Option<Claimed> {
-        let (listener, claimed) = self.socket?;
-        // Without the event loop's help nobody can be answered; flask runs all the same.
-        let listener = tokio::net::UnixListener::from_std(listener).ok()?;
+    /// Why there is no socket, as text for operators.
+    pub(super) fn warning(&self) -> Option<String> {
+        let why = self.missing.as_ref()?;
+        Some(format!(
+            "no control socket, so that healthcheck and status do not find this launcher: {why}"
+        ))
+    }
+
+    /// Answers from now on, in a task. Needs a `LocalSet`. The runtime folder is held until the second value is dropped.
+    pub(super) fn start(self, flask: Pid) -> (Rc<DevelopmentSite>, Option<Claimed>) {
         let site = self.site;
-        tokio::task::spawn_local(server::serve(listener, move |request| {
-            let (site, request) = (Rc::clone(&site), request.into_parts().0);
-            async move { site.answer(&request).await }
-        }));
-        Some(claimed)
+        site.flask.set(Some(flask));
+        let Some((listener, claimed)) = self.socket else {
+            return (site, None);
+        };
+        // Without the event loop's help nobody can be answered; flask runs all the same.
+        if let Ok(listener) = tokio::net::UnixListener::from_std(listener) {
+            let answering = Rc::clone(&site);
+            tokio::task::spawn_local(server::serve(listener, move |request| {
+                let (site, request) = (Rc::clone(&answering), request.into_parts().0);
+                async move { site.answer(&request).await }
+            }));
+        }
+        (site, Some(claimed))
     }
 }

@@ -7,6 +7,7 @@ mod resources;
 #[cfg(test)]
 pub(crate) mod sample;
 mod traffic;
+mod unknown;
 pub(crate) mod verdict;
 mod workers;
 
@@ -117,49 +118,6 @@ pub(crate) struct StatusReport {
     /// What is left out, and where it is; none when nothing is.
     #[serde(default)]
     pub(crate) left_out: Option<String>,
-}
-
-impl StatusReport {
-    /// A report of which nothing is known.
-    pub(crate) fn unknown() -> Self {
-        Self {
-            name: String::new(),
-            version: String::new(),
-            phase: ServicePhase::Starting,
-            phase_seconds: 0.0,
-            ts: String::new(),
-            ready: false,
-            reason: None,
-            pid: 0,
-            started_at: String::new(),
-            uptime_seconds: 0.0,
-            generation: 0,
-            config_file: None,
-            listen: Vec::new(),
-            plan: PlanSummary::default(),
-            sandbox: SandboxStatus::default(),
-            children: Vec::new(),
-            workers: Vec::new(),
-            waiting: None,
-            oldest_wait_seconds: None,
-            clients: None,
-            shed: BTreeMap::new(),
-            restarts: 0,
-            worker_exits: BTreeMap::new(),
-            warnings: Vec::new(),
-            traffic: TrafficStatus::default(),
-            slow_requests: Vec::new(),
-            errors: Vec::new(),
-            events: Vec::new(),
-            reloads: ReloadsStatus::default(),
-            generations: Vec::new(),
-            resources: ResourceStatus::default(),
-            last_errors: Vec::new(),
-            log: LogStatus::default(),
-            details: true,
-            left_out: None,
-        }
-    }
 }
 
 /// Launchers that know no outlines answer with everything.
