@@ -33,4 +33,14 @@ impl ReloadOutcome {
         Self::Refused,
         Self::Invalid,
     ];
+
+    /// The word in JSON and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::RolledBack => "rolled_back",
+            Self::Refused => "refused",
+            Self::Invalid => "invalid",
+        }
+    }
 }

@@ -177,6 +177,19 @@ fn row(worker: &WorkerStatus, request: &RequestStatus, width: usize) -> String {
 /// What has gone wrong, or has happened; only what there is.
 fn notes(report: &StatusReport) -> Vec<String> {
     let mut notes = Vec::new();
+    if let Some(oldest) = report
+        .finishing
+        .iter()
+        .max_by_key(|request| request.seconds)
+    {
+        notes.push(format!(
+            "old generation: {} under way, the oldest {} {} for {}",
+            count(report.finishing.len() as u64, "request"),
+            oldest.kind(),
+            oldest.path,
+            age(oldest.seconds)
+        ));
+    }
     for group in report.errors.iter().rev().take(GROUPS) {
         let id: String = group.request_id.chars().take(ID).collect();
         // Without an exception, the kind is the message.
@@ -234,7 +247,8 @@ fn notes(report: &StatusReport) -> Vec<String> {
         ));
     }
     let memory = &report.resources;
-    if let (Some(limit), Some(used)) = (memory.memory_limit_bytes, memory.memory_usage_bytes) {
+    if let (Some(limit), Some(used)) = (memory.memory_limit_bytes, memory.memory_working_set_bytes)
+    {
         let kills = match memory.oom_kills {
             0 => String::new(),
             kills => format!(", {} for memory", count(kills, "kill")),

@@ -65,6 +65,7 @@ fn only_what_there_is_has_a_line() {
     report.log = crate::status::LogStatus::default();
     report.resources = crate::status::ResourceStatus::default();
     report.children.clear();
+    report.finishing.clear();
     assert_eq!(
         text(&report, 80),
         "rum is well: ready for 1 s, 0 of 16 slots busy\n\
@@ -75,8 +76,10 @@ fn only_what_there_is_has_a_line() {
     report.shed.insert("queue_full".to_owned(), 8);
     report.worker_exits.insert("crash".to_owned(), 1);
     report.errors = sample::report().errors;
+    report.finishing = sample::report().finishing;
     let text = text(&report, 200);
     for line in [
+        "old generation: 1 request under way, the oldest GET /users/secret for 1 s\n",
         "error x3 last 09:00:00 secret-i GET /secret RuntimeError: secret at src/secret.py:3 in boom\n",
         "requests since the start: refused queue_full 8, timed out 2\n",
         "ended workers since the start: crash 1\n",

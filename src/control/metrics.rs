@@ -12,7 +12,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::metric_writer::MetricWriter;
-use crate::status::{ChildRole, ProcessFigures, StatusReport, WorkerStatus};
+use crate::status::verdict;
+use crate::status::{ChildRole, ProcessFigures, StatusReport};
 
 /// What all names begin with.
 const PREFIX: &str = "microservice_flask";
@@ -141,13 +142,9 @@ impl MetricWriter<'_> {
 
     fn queue(&mut self, report: &StatusReport) -> fmt::Result {
         let help = "Requests that can be served at the same time; a process that is dead, ending or stopped serves none.";
-        self.gauge("slots", help, None, Some(u64::from(slots(report))))?;
+        self.gauge("slots", help, None, Some(verdict::slots(report) as u64))?;
         let help = "Requests in the application.";
-        let busy: usize = report
-            .workers
-            .iter()
-            .map(|worker| worker.serving.len())
-            .sum();
+        let busy = verdict::busy(report);
         self.gauge("slots_busy", help, None, Some(busy as u64))?;
         let help = "Requests that wait for a slot.";
         self.gauge(
@@ -256,16 +253,6 @@ impl MetricWriter<'_> {
         let stalled = log.stalled_seconds.unwrap_or_default();
         self.gauge("log_stalled", help, Some(&Unit::Seconds), Some(stalled))
     }
-}
-
-/// The slots of the processes that have some.
-fn slots(report: &StatusReport) -> u32 {
-    let without = |worker: &&WorkerStatus| !worker.state.has_slots();
-    let without = report.workers.iter().filter(without).count();
-    let lost = u32::try_from(without).map_or(u32::MAX, |without| {
-        without.saturating_mul(report.plan.threads)
-    });
-    report.plan.slots.saturating_sub(lost)
 }
 
 fn seconds_since_1970(rfc_3339: &str) -> Option<f64> {

@@ -31,6 +31,7 @@ pub(super) fn report(mut report: StatusReport, health_path: Option<&str>) -> Sta
     for worker in &mut report.workers {
         worker.serving.iter_mut().for_each(anonymous);
     }
+    report.finishing.iter_mut().for_each(anonymous);
     report.details = false;
     report.left_out = Some(LEFT_OUT.to_owned());
     report

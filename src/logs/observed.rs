@@ -56,7 +56,7 @@ impl Observed {
     }
 }
 
-/// The methods that are counted one by one; a client can make up others (design: "bounded labels").
+/// The methods that are counted one by one; a client can make up others, and each would be a series of its own.
 pub(crate) const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other",
 ];

@@ -66,6 +66,9 @@ pub(crate) struct StatusReport {
     /// Processes of the application.
     #[serde(default)]
     pub(crate) workers: Vec<WorkerStatus>,
+    /// Requests that old generations still have, after a reload.
+    #[serde(default)]
+    pub(crate) finishing: Vec<RequestStatus>,
     /// Requests that wait for a free slot. None: the system does not tell.
     #[serde(default)]
     pub(crate) waiting: Option<u32>,

@@ -10,6 +10,9 @@ pub(crate) struct ResourceStatus {
     pub(crate) memory_limit_bytes: Option<u64>,
     /// What is used now, files in the page cache included.
     pub(crate) memory_usage_bytes: Option<u64>,
+    /// The part of it that cannot be taken back without loss: without files that were not used lately.
+    #[serde(default)]
+    pub(crate) memory_working_set_bytes: Option<u64>,
     /// Processes that the kernel has killed for memory since the launcher started.
     pub(crate) oom_kills: u64,
     /// For how long processes have had to wait since the launcher started, because the group had used up its CPU time.

@@ -44,6 +44,7 @@ pub(crate) fn report() -> StatusReport {
             idle: 7,
         }),
         shed: [("queue_full".to_owned(), 8)].into(),
+        finishing: workers()[0].serving.clone(),
         workers: workers(),
         restarts: 5,
         worker_exits: [("crash".to_owned(), 9)].into(),
@@ -64,6 +65,7 @@ pub(crate) fn report() -> StatusReport {
         resources: ResourceStatus {
             memory_limit_bytes: Some(1 << 30),
             memory_usage_bytes: Some(1 << 29),
+            memory_working_set_bytes: Some(1 << 28),
             oom_kills: 1,
             cpu_throttled_seconds: Some(0.5),
             launcher: figures(),

@@ -28,6 +28,7 @@ impl StatusReport {
             sandbox: SandboxStatus::default(),
             children: Vec::new(),
             workers: Vec::new(),
+            finishing: Vec::new(),
             waiting: None,
             oldest_wait_seconds: None,
             clients: None,

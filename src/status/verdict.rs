@@ -108,7 +108,7 @@ fn down(report: &StatusReport) -> Verdict {
 fn troubles(report: &StatusReport) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let memory = &report.resources;
-    if let (Some(limit), Some(used)) = (memory.memory_limit_bytes, memory.memory_usage_bytes)
+    if let (Some(limit), Some(used)) = (memory.memory_limit_bytes, memory.memory_working_set_bytes)
         && share(used, limit) >= SCARCE
     {
         let text = format!("{:.0} % of the memory is used", share(used, limit) * 100.0);

@@ -82,7 +82,12 @@ fn a_service_with_a_problem() {
     report.log.stalled_seconds = Some(61.0);
     let text = "has a problem: stdout has taken no log line for 1 min 1 s";
     check(&report, trouble, text, "reads the log");
-    report.resources.memory_usage_bytes = Some(1020 << 20);
+    report.resources.memory_usage_bytes = Some(1 << 30);
+    assert!(
+        verdict(&report).text.contains("stdout"),
+        "files are no lack of memory"
+    );
+    report.resources.memory_working_set_bytes = Some(1020 << 20);
     let text = "has a problem: 100 % of the memory is used";
     check(&report, trouble, text, "raise the limit");
     let mut few = service(&[1, 2]);

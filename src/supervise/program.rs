@@ -38,6 +38,9 @@ pub(crate) trait Application: Supervised {
     /// the service stops.
     fn retire(&self) -> io::Result<()>;
 
+    /// Asks it what its workers do, as its watchdog does: for the time in which it retires and has none.
+    fn look(&self) -> Answer<'_, ()>;
+
     /// Waits until no request is in its workers, also when the clients of these have left. The limit is the caller's.
     fn finished(&self) -> Answer<'_, ()>;
 

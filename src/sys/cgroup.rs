@@ -14,6 +14,11 @@ pub(crate) struct GroupMemory {
     /// The most that was used in the group with this limit, in bytes; where the kernel does not keep that, what is used
     /// now.
     pub(crate) used: Option<u64>,
+    /// What is used in that group now, in bytes; without a limit, in the group itself.
+    pub(crate) now: Option<u64>,
+    /// The part of it that cannot be taken back without loss: all but the files that were not used lately. The kernel fills
+    /// a group with files up to its limit, which is no lack of memory.
+    pub(crate) working_set: Option<u64>,
 }
 
 /// How many processes of a group the kernel has killed for memory, whichever limit they had reached. With cgroup v2, that
@@ -31,6 +36,8 @@ struct Files {
     limit: &'static str,
     peak: &'static str,
     current: &'static str,
+    /// In memory.stat.
+    droppable: &'static str,
     kills: &'static str,
 }
 
@@ -40,6 +47,7 @@ const VERSIONS: [Files; 2] = [
         limit: "memory.max",
         peak: "memory.peak",
         current: "memory.current",
+        droppable: "inactive_file ",
         kills: "memory.events",
     },
     Files {
@@ -47,6 +55,7 @@ const VERSIONS: [Files; 2] = [
         limit: "memory.limit_in_bytes",
         peak: "memory.max_usage_in_bytes",
         current: "memory.usage_in_bytes",
+        droppable: "total_inactive_file ",
         kills: "memory.oom_control",
     },
 ];
@@ -91,24 +100,23 @@ pub(crate) fn memory(root: &Path, process: &str) -> GroupMemory {
         for folder in folders(&groups, files.controller) {
             let number = |name: &str| bytes(&read(root, &folder.join(name))?);
             let limit = number(files.limit);
-            if limit.is_some_and(|limit| found.limit.is_none_or(|strictest| limit < strictest)) {
+            let is_stricter =
+                limit.is_some_and(|limit| found.limit.is_none_or(|strictest| limit < strictest));
+            let now = number(files.current);
+            if is_stricter || (found.limit.is_none() && found.now.is_none()) {
+                let stat = read(root, &folder.join("memory.stat")).unwrap_or_default();
+                let mut lines = stat.lines();
+                let files_in = lines.find_map(|line| bytes(line.strip_prefix(files.droppable)?));
                 found = GroupMemory {
                     limit,
-                    used: number(files.peak).or_else(|| number(files.current)),
+                    used: limit.and(number(files.peak).or(now)),
+                    now,
+                    working_set: now.map(|now| now.saturating_sub(files_in.unwrap_or(0))),
                 };
             }
         }
     }
     found
-}
-
-/// What the group of `process` uses now, in bytes.
-pub(crate) fn memory_now(root: &Path, process: &str) -> Option<u64> {
-    let groups = groups(root, process);
-    VERSIONS.iter().find_map(|files| {
-        let mut folders = folders(&groups, files.controller).into_iter();
-        folders.find_map(|folder| bytes(&read(root, &folder.join(files.current))?))
-    })
 }
 
 /// For how long the processes in the group of `process` have waited because it had used up its CPU time (cpu.stat:
@@ -236,6 +244,42 @@ mod tests {
             ),
         ];
         check(&files, (Some(268_435_456), Some(268_435_000)), Some(5));
+    }
+
+    #[test]
+    fn files_that_can_be_dropped_are_no_lack_of_memory() {
+        let of = |files: &[(&str, &str)]| {
+            let found = memory(host(files).path(), "7");
+            (found.limit, found.now, found.working_set)
+        };
+        let v2 = [
+            ("proc/7/cgroup", "0::/pod/c1\n"),
+            ("sys/fs/cgroup/pod/c1/memory.max", "max\n"),
+            ("sys/fs/cgroup/pod/c1/memory.current", "300\n"),
+            (
+                "sys/fs/cgroup/pod/c1/memory.stat",
+                "anon 9\ninactive_file 100\n",
+            ),
+            ("sys/fs/cgroup/pod/memory.max", "500\n"),
+            ("sys/fs/cgroup/pod/memory.current", "499\n"),
+            (
+                "sys/fs/cgroup/pod/memory.stat",
+                "inactive_anon 7\ninactive_file 400\n",
+            ),
+        ];
+        // The use is that of the group with the limit.
+        assert_eq!(of(&v2), (Some(500), Some(499), Some(99)));
+        assert_eq!(of(&v2[..4]), (None, Some(300), Some(200)));
+        let v1 = [
+            ("proc/7/cgroup", "4:memory:/c1\n"),
+            ("sys/fs/cgroup/memory/c1/memory.limit_in_bytes", "500\n"),
+            ("sys/fs/cgroup/memory/c1/memory.usage_in_bytes", "450\n"),
+            (
+                "sys/fs/cgroup/memory/c1/memory.stat",
+                "inactive_file 1\ntotal_inactive_file 50\n",
+            ),
+        ];
+        assert_eq!(of(&v1), (Some(500), Some(450), Some(400)));
     }
 
     #[test]

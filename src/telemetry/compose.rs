@@ -7,7 +7,7 @@ use crate::logs::queue::counters::Counters;
 use crate::logs::queue::recent_errors::RecentError;
 use crate::logs::record::ShedCause;
 use crate::status::{
-    ClientConnections, ErrorGroup, ErrorRecord, EventStatus, LogStatus, QueueStatus,
+    ClientConnections, ErrorGroup, ErrorRecord, EventStatus, LogStatus, QueueStatus, RequestStatus,
     ResourceStatus, ServicePhase, SlowRequestStatus, StatusReport, TrafficStatus, WorkerStatus,
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Parts {
     /// The present time (RFC 3339).
     pub(super) ts: String,
     pub(super) workers: Vec<WorkerStatus>,
+    /// Requests of old generations.
+    pub(super) finishing: Vec<RequestStatus>,
     /// Why no process of the application takes requests.
     pub(super) not_serving: Option<String>,
     pub(super) warnings: Vec<String>,
@@ -60,6 +62,7 @@ pub(super) fn compose(mut report: StatusReport, parts: Parts) -> StatusReport {
     }
     let mut exits = parts.exits_by_worker;
     report.workers = parts.workers;
+    report.finishing = parts.finishing;
     for worker in &mut report.workers {
         worker.exits = exits.remove(&worker.id).unwrap_or_default();
     }

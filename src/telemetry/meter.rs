@@ -98,7 +98,8 @@ impl Meter {
         let launcher = self.group.launcher;
         self.group = ResourceStatus {
             memory_limit_bytes: memory.limit,
-            memory_usage_bytes: cgroup::memory_now(root, "self"),
+            memory_usage_bytes: memory.now,
+            memory_working_set_bytes: memory.working_set,
             oom_kills: kills.saturating_sub(self.kills_before),
             cpu_throttled_seconds: throttled
                 .map(|time| time.saturating_sub(self.throttled_before).as_secs_f64()),

@@ -125,10 +125,13 @@ impl Sampler {
         for worker in &mut workers {
             worker.process = self.meter.complete(worker.pid, worker.process);
         }
+        let retiring = snapshot.retiring.iter();
+        let old_workers = retiring.flat_map(|application| application.workers());
         Parts {
             since: self.started.elapsed().saturating_sub(snapshot.at.0),
             ts: jiff::Timestamp::now().to_string(),
             workers,
+            finishing: old_workers.flat_map(|worker| worker.serving).collect(),
             not_serving: self.not_serving.clone(),
             warnings: application.map_or_else(Vec::new, Application::warnings),
             queue: application.and_then(Application::queue),

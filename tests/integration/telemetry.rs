@@ -247,3 +247,52 @@ fn counters_are_exact_while_workers_die_and_reloads_come() {
         "none took a minute: {buckets:?}"
     );
 }
+
+#[test]
+fn a_reload_tells_what_the_old_generation_still_does_and_who_asked() {
+    let service = Service::with_slots(2);
+    let running = Launcher::new(&service).start_ready();
+    let request = Request::get("/until/go?note=old").timeout(Duration::from_secs(100));
+    let client = background(running.address, request);
+    service.wait_for_notes("old", 1);
+    running.signal(Signal::SIGHUP);
+    let status = until(SOON, "the reload is over", || {
+        let status = by_socket(&running);
+        status["reloads"]["last"].is_object().then_some(status)
+    });
+    assert_eq!(
+        status["reloads"]["last"]["asked_by"], "a signal (HUP)",
+        "{status}"
+    );
+    until(SOON, "the old generation's request is told", || {
+        let status = by_socket(&running);
+        let told = status["finishing"][0]["path"] == "/until/go";
+        (told && status["generation"] == 2 && requests_in(&status) == 0).then_some(())
+    });
+    running
+        .run_command(&["status"])
+        .assert_says("old generation: 1 request under way, the oldest GET /until/go for ");
+    service.write("state/go", "");
+    assert_eq!(client.join().unwrap().unwrap().status, 200);
+    until(SOON, "nothing of it is told any more", || {
+        (by_socket(&running)["finishing"] == json!([])).then_some(())
+    });
+}
+
+#[test]
+fn a_main_process_that_is_gone_has_no_workers_in_the_report() {
+    let running = Launcher::new(&Service::with_slots(2)).start_ready();
+    running.uwsgi_master().signal(Signal::SIGKILL);
+    let second = until(SOON, "another main process", || {
+        let status = by_socket(&running);
+        let is_new = status["ready"] == true && status["restarts"] == 1;
+        is_new.then(|| running.uwsgi_master())
+    });
+    // After a second crash the next start waits for half a second.
+    second.signal(Signal::SIGKILL);
+    until(SOON, "none is told", || {
+        let status = by_socket(&running);
+        let gone = status["ready"] == false && status["workers"] == json!([]);
+        gone.then_some(())
+    });
+}

@@ -116,11 +116,17 @@ impl Application for UwsgiApplication {
         file_user::as_owner_of(&self.watchdog.folder, || write_to_fifo(&self.fifo, FINISH))
     }
 
+    fn look(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            // Without an answer, what the kernel says of the last one counts.
+            let _: io::Result<Vec<Worker>> = stats::read(&self.stats).await;
+        })
+    }
+
     fn finished(&self) -> Answer<'_, ()> {
         Box::pin(async {
             loop {
-                // The kernel still knows whose process is alive when uWSGI does not answer.
-                let _: io::Result<Vec<Worker>> = stats::read(&self.stats).await;
+                self.look().await;
                 let latest = self.stats.latest();
                 if latest
                     .workers()
@@ -143,11 +149,11 @@ impl Application for UwsgiApplication {
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
-        self.stats.latest().statuses()
+        self.stats.present().statuses()
     }
 
     fn serves(&self) -> Result<(), String> {
-        let latest = self.stats.latest();
+        let latest = self.stats.present();
         let none = worker::none_serves(latest.workers());
         none.filter(|_| !latest.workers().is_empty())
             .map_or(Ok(()), Err)

@@ -61,6 +61,17 @@ impl Socket {
         self.latest.borrow().clone()
     }
 
+    /// The last answer, without workers if the process that gave it has ended since: its successor is not there yet, or
+    /// still imports the application.
+    pub(super) fn present(&self) -> Reading {
+        let mut latest = self.latest();
+        let master = process_stat::read(latest.statistics.master);
+        if master.is_none_or(|master| process_stat::has_ended(master.state)) {
+            latest.statistics.workers.clear();
+        }
+        latest
+    }
+
     /// Asks the kernel about the processes of the last answer: what it says counts when uWSGI is silent. No worker is left
     /// when the process that gave the answer is not a child of the launcher any more.
     pub(super) fn ask_kernel(&self) {
@@ -143,6 +154,22 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(max_bytes(17) < 3 * 1024 * 1024);
         assert_eq!(max_bytes(u32::MAX), MAX_BYTES);
+    }
+
+    #[test]
+    fn a_main_process_that_has_ended_has_no_workers() {
+        let worker = r#"{"id":1,"pid":7,"accepting":1}"#;
+        let workers_of = |master: u32| {
+            let text = format!(r#"{{"pid":{master},"workers":[{worker}]}}"#);
+            let socket = Socket::new(PathBuf::new(), 1);
+            let statistics = stats_json::parse(text.into_bytes()).unwrap();
+            socket.latest.borrow_mut().update(statistics);
+            socket.present().workers().len()
+        };
+        assert_eq!(workers_of(std::process::id()), 1);
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        assert_eq!(workers_of(ended.id()), 0);
     }
 
     #[test]

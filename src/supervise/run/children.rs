@@ -13,6 +13,7 @@ use super::{drain, readiness, survivors, watchdog};
 use crate::logs::Logs;
 use crate::supervise::child::ChildPlan;
 use crate::supervise::machine::Machine;
+use crate::supervise::machine::child::Purpose;
 use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::state::ChildState;
@@ -220,10 +221,13 @@ impl ManagedChildren {
         let Some(plan) = self.plan(id) else {
             return;
         };
-        let Program::Application(application) = &plan.program else {
+        let Some(application) = plan.program.application() else {
             return process::signal(pid, plan.graceful_signal);
         };
-        let Err(error) = application.retire() else {
+        let retired = application.retire();
+        // In place of its watchdog.
+        self.set_task(id, drain::look(application));
+        let (Err(error), Some(plan)) = (retired, self.plan(id)) else {
             return;
         };
         if has_been_ready {
@@ -279,13 +283,16 @@ impl ManagedChildren {
             "the loop and the machine have different children"
         );
         for (id, managed) in &mut self.by_id {
-            let has_task = machine.child(*id).is_some_and(|child| {
-                matches!(
-                    child.state(),
-                    ChildState::Starting { .. }
-                        | ChildState::Running { .. }
-                        | ChildState::Draining { .. }
-                )
+            let is_application = matches!(managed.plan.program, Program::Application(_));
+            let has_task = machine.child(*id).is_some_and(|child| match child.state() {
+                ChildState::Starting { .. }
+                | ChildState::Running { .. }
+                | ChildState::Draining { .. } => true,
+                // It is looked at as long as it retires.
+                ChildState::Stopping { .. } => {
+                    is_application && matches!(child.purpose(), Purpose::Retiring { .. })
+                }
+                _ => false,
             });
             if !has_task && let Some(task) = managed.task.take() {
                 task.abort();

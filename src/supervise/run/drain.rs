@@ -1,6 +1,9 @@
 //! Drains a child before its stop signal. The client connections of a proxy are closed, and new ones are refused; an
 //! application finishes its requests, those whose clients have left and what runs after a response included.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use nix::unistd::Pid;
 
 use super::event::{EventSender, LoopEvent};
@@ -8,8 +11,11 @@ use crate::supervise::child::ChildPlan;
 use crate::supervise::machine::event::Event;
 use crate::supervise::machine::identity::ChildId;
 use crate::supervise::machine::reload::LAST_CONNECTIONS;
-use crate::supervise::program::Program;
+use crate::supervise::program::{Application, Program};
 use crate::sys::socket_filter;
+
+/// Interval between two looks at an application that retires.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Makes a proxy close each connection after the next response, and an application take no further request.
 pub(super) fn begin(plan: &ChildPlan) {
@@ -35,6 +41,16 @@ pub(super) fn end_open_connections(plan: &ChildPlan) {
         && let Err(error) = application.end_open_connections()
     {
         tracing::warn!(child = plan.name, %error, "Cannot tell the application to close its WebSockets: the stop waits for them until its time is up.");
+    }
+}
+
+/// Looks at an application that retires, until the task is aborted: the status tells which requests it still has, and nobody
+/// may take its WebSockets for slow clients.
+pub(super) async fn look(application: Rc<dyn Application>) {
+    loop {
+        application.look().await;
+        // The interval between two looks. A uWSGI that finishes may not answer, and says so each time.
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -163,7 +163,11 @@ mod tests {
 
     #[test]
     fn limit_and_use_in_words() {
-        let memory = |limit, used| GroupMemory { limit, used };
+        let memory = |limit, used| GroupMemory {
+            limit,
+            used,
+            ..GroupMemory::default()
+        };
         assert_eq!(
             describe(&memory(Some(64 << 20), Some(63 << 20))),
             "the control group may use 64 MiB, and has used 63 MiB"

@@ -82,7 +82,7 @@ impl ReloadHistory {
     /// What is known of the reloads; every outcome is named.
     pub(super) fn status(&self) -> ReloadsStatus {
         let count = |outcome: ReloadOutcome| {
-            let name = name(outcome);
+            let name = outcome.as_str();
             (
                 name.to_owned(),
                 self.counts.get(name).copied().unwrap_or_default(),
@@ -99,24 +99,14 @@ impl ReloadHistory {
     }
 
     fn count(&mut self, answer: &ReloadAnswer, by: AskedBy, seconds: f64) {
-        *self.counts.entry(name(answer.outcome)).or_default() += 1;
+        *self.counts.entry(answer.outcome.as_str()).or_default() += 1;
         self.last = Some(LastReload {
-            outcome: name(answer.outcome).to_owned(),
+            outcome: answer.outcome.as_str().to_owned(),
             asked_by: by.as_str().to_owned(),
             ts: jiff::Timestamp::now().to_string(),
             seconds,
             text: answer.text.clone(),
         });
-    }
-}
-
-/// The label of the metric.
-fn name(outcome: ReloadOutcome) -> &'static str {
-    match outcome {
-        ReloadOutcome::Committed => "committed",
-        ReloadOutcome::RolledBack => "rolled_back",
-        ReloadOutcome::Refused => "refused",
-        ReloadOutcome::Invalid => "invalid",
     }
 }
 
