@@ -1,7 +1,5 @@
 //! Answers with the headers that each of them has. Pure.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
@@ -9,6 +7,7 @@ use hyper::header::{
 use serde::Serialize;
 
 use crate::http::Response;
+use crate::http::body::ResponseBody;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
@@ -39,8 +38,12 @@ pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
 }
 
 /// An answer of any type, which nobody may keep.
-pub(super) fn response(status: StatusCode, kind: &'static str, body: String) -> Response {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+pub(super) fn response(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<ResponseBody>,
+) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

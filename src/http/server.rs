@@ -1,7 +1,8 @@
 //! The launcher's HTTP server. Every wait has a timeout and every resource a limit, so that no client can block it.
 //!
 //! When the connection limit is reached, connections with idle clients are closed: clients that have not sent a complete
-//! request, or do not read their response. A new client waits only for the idle timeout.
+//! request, or do not read their response. A new client waits only for the idle timeout. Clients to which events are sent
+//! are not idle; how many there may be, those decide who send them.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -19,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+use tokio_io_timeout::TimeoutStream;
 
 use super::Response;
 
@@ -28,6 +30,8 @@ const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole connection. A reload may take minutes, so this only ends connections that hang for ever.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
+/// For a client that reads nothing of what was sent to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit of the request line and headers.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// For sending the request or reading the response while other clients wait for a connection. An ordinary client has
@@ -176,10 +180,16 @@ where
         let response = handler(request);
         async move {
             let response = response.await;
-            client.start();
+            if !response.body().goes_on() {
+                client.start();
+            }
             Ok::<_, Infallible>(response)
         }
     });
+    let mut stream = Box::pin(TimeoutStream::new(stream));
+    stream
+        .as_mut()
+        .set_write_timeout_pinned(Some(WRITE_TIMEOUT));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -208,8 +218,6 @@ async fn handle_accept_error(error: &io::Error) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http_body_util::Full;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
     use tokio::sync::Notify;
@@ -239,7 +247,7 @@ mod tests {
         let handler = move |request: Request<Incoming>| {
             let (begun, go) = (Rc::clone(&has_begun), Rc::clone(&may_go));
             async move {
-                let body = match request.uri().path() {
+                let body: String = match request.uri().path() {
                     "/slow" => {
                         begun.notify_one();
                         go.notified().await;
@@ -248,7 +256,7 @@ mod tests {
                     "/large" => "x".repeat(4 * 1024 * 1024),
                     _ => "quick".into(),
                 };
-                Response::new(Full::new(Bytes::from(body)))
+                Response::new(body.into())
             }
         };
         let local = tokio::task::LocalSet::new();
