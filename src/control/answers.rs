@@ -2,7 +2,8 @@
 
 use hyper::StatusCode;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use serde::Serialize;
 
@@ -18,6 +19,16 @@ pub(super) fn not_allowed(allowed: &'static str) -> Response {
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// For a client for which there is no room beside the others.
+pub(super) fn too_many(why: &str) -> Response {
+    let body = format!("{why}; ask again\n");
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, &body);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

@@ -14,14 +14,18 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 pub(crate) enum ResponseBody {
     /// All of it.
     Whole(Full<Bytes>),
-    /// What is sent now and then, until the other side of this receiver is dropped. The permit is given back at the end.
-    Events(mpsc::Receiver<Bytes>, OwnedSemaphorePermit),
+    /// What is sent now and then, until the other side of this receiver is dropped.
+    Events {
+        events: mpsc::Receiver<Bytes>,
+        /// Given back at the end.
+        _permit: OwnedSemaphorePermit,
+    },
 }
 
 impl ResponseBody {
     /// Whether it goes on for a long time, in which nothing is expected of the client but to read.
     pub(super) fn goes_on(&self) -> bool {
-        matches!(self, Self::Events(..))
+        matches!(self, Self::Events { .. })
     }
 }
 
@@ -41,7 +45,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(whole) => Pin::new(whole).poll_frame(context),
-            Self::Events(events, _) => events
+            Self::Events { events, .. } => events
                 .poll_recv(context)
                 .map(|event| event.map(|event| Ok(Frame::data(event)))),
         }
@@ -50,14 +54,14 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(whole) => whole.is_end_stream(),
-            Self::Events(..) => false,
+            Self::Events { .. } => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(whole) => whole.size_hint(),
-            Self::Events(..) => SizeHint::default(),
+            Self::Events { .. } => SizeHint::default(),
         }
     }
 }

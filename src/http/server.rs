@@ -220,9 +220,10 @@ async fn handle_accept_error(error: &io::Error) {
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, mpsc};
 
     use super::*;
+    use crate::http::body::ResponseBody;
 
     /// A client that sends the text and does not read yet.
     async fn client(socket: &std::path::Path, text: &str) -> UnixStream {
@@ -244,9 +245,18 @@ mod tests {
         let listener = UnixListener::bind(&socket).unwrap();
         let (begun, go) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
         let (has_begun, may_go) = (Rc::clone(&begun), Rc::clone(&go));
+        let (events, of_server) = mpsc::channel(1);
+        let of_server = Rc::new(Cell::new(Some(of_server)));
+        let permit = Arc::new(Semaphore::new(1));
         let handler = move |request: Request<Incoming>| {
             let (begun, go) = (Rc::clone(&has_begun), Rc::clone(&may_go));
+            let permit = Arc::clone(&permit);
+            let events = (request.uri().path() == "/events").then(|| of_server.take());
             async move {
+                if let Some(events) = events.flatten() {
+                    let _permit = permit.try_acquire_owned().unwrap();
+                    return Response::new(ResponseBody::Events { events, _permit });
+                }
                 let body: String = match request.uri().path() {
                     "/slow" => {
                         begun.notify_one();
@@ -264,6 +274,8 @@ mod tests {
         let clients = async {
             let slow = client(&socket, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
             begun.notified().await;
+            let watcher = client(&socket, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            events.send("first".into()).await.unwrap();
             let mut others = Vec::new();
             for _ in 0..MAX_CONNECTIONS {
                 others.push(client(&socket, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await);
@@ -273,6 +285,13 @@ mod tests {
                 let probe = client(&socket, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
                 assert!(answer(probe).await.ends_with("quick"));
             }
+            events.send("last".into()).await.unwrap();
+            drop(events);
+            assert!(
+                answer(watcher)
+                    .await
+                    .ends_with("first\r\n4\r\nlast\r\n0\r\n\r\n")
+            );
             go.notify_one();
             assert!(answer(slow).await.ends_with("slow"));
         };
