@@ -43,13 +43,13 @@ impl Reports {
         Self { latest, pace }
     }
 
-    /// One report that stays as it is as long as the sender lives, for tests.
+    /// One report that stays as it is, and fresh, as long as the sender lives, for tests.
     pub(crate) fn fixed(report: StatusReport) -> (watch::Sender<Published>, Self) {
         let (sender, latest) = watch::channel(Published {
             report: Rc::new(report),
             admin_details: false,
             application: None,
-            at: Instant::now(),
+            at: Instant::now() + Duration::from_secs(24 * 60 * 60),
             sampled: None,
         });
         (sender, Self::new(latest, Pace::default()))
