@@ -23,6 +23,11 @@ pub(super) fn latency(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| UNKNOWN.to_owned(), words::latency)
 }
 
+/// A figure of a number of requests: unknown without any.
+pub(super) fn of_requests(requests: u64, seconds: f64) -> String {
+    latency((requests > 0).then_some(seconds))
+}
+
 /// Whole seconds, in words.
 pub(super) fn age(seconds: Option<u64>) -> String {
     seconds.map_or_else(|| UNKNOWN.to_owned(), words::age)
@@ -52,6 +57,12 @@ pub(super) fn when<'a>(ts: &'a str, now: &str) -> std::borrow::Cow<'a, str> {
         (Some(day), Some(today)) if ts.get(..10) != Some(today) => format!("{day} {time}").into(),
         _ => time.into(),
     }
+}
+
+/// The same time without the fractions, which change with every report.
+pub(super) fn to_the_second(ts: &str) -> String {
+    ts.get(..19)
+        .map_or_else(|| ts.to_owned(), |seconds| format!("{seconds}Z"))
 }
 
 /// `timeout 2, crash 1`; those that have none are left out.
@@ -109,6 +120,10 @@ mod tests {
             [UNKNOWN; 5]
         );
         assert_eq!(
+            [of_requests(0, 0.0), of_requests(1, 0.002)],
+            [UNKNOWN, "2 ms"]
+        );
+        assert_eq!(
             [
                 long_age(Some(61.9)),
                 percent(Some(0.504)),
@@ -124,6 +139,11 @@ mod tests {
         assert_eq!(when("2026-11-27T08:59:01.5Z", now), "08:59:01");
         assert_eq!(when("2026-11-26T23:59:01Z", now), "11-26 23:59:01");
         assert_eq!(when("", now), "");
+        assert_eq!(
+            to_the_second("2026-11-26T23:59:01.25Z"),
+            "2026-11-26T23:59:01Z"
+        );
+        assert_eq!(to_the_second("x"), "x");
     }
 
     #[test]
