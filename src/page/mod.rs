@@ -31,7 +31,7 @@ const STYLE: &str = include_str!("../../page/page.css");
 /// comes from; nothing else.
 pub(crate) const POLICY: &str = "default-src 'none'; \
      script-src 'sha256-hPLS68PKV5ZaBWk3mF3yvIu0foW9PFSaip5mkxU2d0A='; \
-     style-src 'sha256-+pSQgz162KMNgNRw7ECsxxh8pqD6//ejDmbXkSnrylc='; \
+     style-src 'sha256-J/lb6nKYrw0TMDiraiYt7Z+BLs5nHVDcasN89leq19s='; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What the template is filled with.
