@@ -98,10 +98,7 @@ impl LivePage {
         } else {
             let (sender, receiver) = mpsc::channel(1);
             tokio::task::spawn_local(send(self.subscribe(), sender));
-            ResponseBody::Events {
-                events: receiver,
-                _permit: permit,
-            }
+            ResponseBody::events(receiver, permit)
         };
         let mut events = response(StatusCode::OK, "text/event-stream", body);
         let headers = events.headers_mut();

@@ -17,12 +17,19 @@ pub(crate) enum ResponseBody {
     /// What is sent now and then, until the other side of this receiver is dropped.
     Events {
         events: mpsc::Receiver<Bytes>,
-        /// Given back at the end.
         _permit: OwnedSemaphorePermit,
     },
 }
 
 impl ResponseBody {
+    /// Events, as long as the other side of the receiver is there. The permit is given back at the end.
+    pub(crate) fn events(events: mpsc::Receiver<Bytes>, permit: OwnedSemaphorePermit) -> Self {
+        Self::Events {
+            events,
+            _permit: permit,
+        }
+    }
+
     /// Whether it goes on for a long time, in which nothing is expected of the client but to read.
     pub(super) fn goes_on(&self) -> bool {
         matches!(self, Self::Events { .. })

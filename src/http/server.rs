@@ -254,8 +254,8 @@ mod tests {
             let events = (request.uri().path() == "/events").then(|| of_server.take());
             async move {
                 if let Some(events) = events.flatten() {
-                    let _permit = permit.try_acquire_owned().unwrap();
-                    return Response::new(ResponseBody::Events { events, _permit });
+                    let body = ResponseBody::events(events, permit.try_acquire_owned().unwrap());
+                    return Response::new(body);
                 }
                 let body: String = match request.uri().path() {
                     "/slow" => {
