@@ -35,7 +35,7 @@ pub(crate) struct StatusReport {
     pub(crate) version: String,
     /// What the service as a whole is doing.
     pub(crate) phase: ServicePhase,
-    /// For how long, in seconds.
+    /// For how long, in seconds; a reload does not begin it anew.
     #[serde(default)]
     pub(crate) phase_seconds: f64,
     /// When the figures of this report were taken (RFC 3339).

@@ -9,6 +9,9 @@ use super::pace::Pace;
 use crate::status::StatusReport;
 use crate::supervise::program::Application;
 
+/// Longer than anything runs.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+
 /// What the sampler publishes.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
@@ -43,13 +46,14 @@ impl Reports {
         Self { latest, pace }
     }
 
-    /// One report that stays as it is, and fresh, as long as the sender lives, for tests.
+    /// One report that stays as it is as long as the sender lives, for tests.
     pub(crate) fn fixed(report: StatusReport) -> (watch::Sender<Published>, Self) {
         let (sender, latest) = watch::channel(Published {
             report: Rc::new(report),
             admin_details: false,
             application: None,
-            at: Instant::now() + Duration::from_secs(24 * 60 * 60),
+            // Younger than any question: nobody waits for another one.
+            at: Instant::now() + FOR_EVER,
             sampled: None,
         });
         (sender, Self::new(latest, Pace::default()))
