@@ -113,7 +113,7 @@ fn answer(request: &[u8], answer: &[u8]) {
         }
         // Chunks end with CR LF.
         "text/event-stream" => {
-            assert!(!body.contains(|c: char| c.is_control() && c != '\n' && c != '\r'))
+            assert!(!body.contains(|c: char| c.is_control() && c != '\n' && c != '\r'));
         }
         _ => assert!(!body.contains(|c: char| c.is_control() && c != '\n')),
     }

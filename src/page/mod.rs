@@ -126,4 +126,5 @@ impl<'a> StatusPage<'a> {
 }
 
 #[cfg(test)]
+#[path = "page_tests.rs"]
 mod tests;
