@@ -28,7 +28,7 @@ const SCRIPT: &str = include_str!("../../page/page.js");
 const STYLE: &str = include_str!("../../page/page.css");
 
 /// The Content-Security-Policy of the page: its own script and style, known by their SHA-256, and events from where the page
-/// comes from; nothing else.
+/// comes from; nothing else. After a change to one of them a test says the new hash.
 pub(crate) const POLICY: &str = "default-src 'none'; \
      script-src 'sha256-hPLS68PKV5ZaBWk3mF3yvIu0foW9PFSaip5mkxU2d0A='; \
      style-src 'sha256-J/lb6nKYrw0TMDiraiYt7Z+BLs5nHVDcasN89leq19s='; \
