@@ -60,6 +60,9 @@ RUN_PACKAGES=(nginx-light uwsgi-core uwsgi-plugin-python3 python3-flask)
 # What the tests need beside them.
 TEST_PACKAGES=(curl python3-venv postgresql redis-server prometheus)
 
+# What the tests of the status page need: a browser, and what drives it.
+BROWSER_PACKAGES=(chromium nodejs)
+
 # The programs that build and run images. runc is for machines without cgroup v2, where crun does not work.
 CONTAINER_PACKAGES=(podman runc netavark aardvark-dns iptables)
 

@@ -19,7 +19,7 @@
 //! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
 //! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `runtime_dir`, `status`, `supervise`, `sys`, `telemetry/pace` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |
-//! | `control` | `exit`, `http`, `reload_answer`, `status`, `supervise`, `telemetry` |
+//! | `control` | `exit`, `http`, `page`, `reload_answer`, `status`, `supervise`, `telemetry` |
 //! | `console` | `exit` |
 //! | `exit` | `config`, `http`, `reload_answer`, `render`, `supervise`, `sys` |
 //! | `programs` | `host/user`, `http`, `logs`, `plan`, `queue`, `status`, `supervise`, `sys`, `telemetry/pace` |
@@ -28,6 +28,7 @@
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs`, `status`, `supervise`, `sys` |
 //! | `events` | `logs` |
+//! | `page` | `status` |
 //! | `render` | `host`, `plan` |
 //! | `plan` | `config`, `host`, `logs/options` |
 //! | `config` | `logs/options`, `sys/files` |
@@ -55,6 +56,7 @@ mod host;
 mod http;
 pub mod internals;
 mod logs;
+mod page;
 mod plan;
 mod programs;
 mod queue;

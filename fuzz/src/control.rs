@@ -9,14 +9,18 @@ const STATUS: &str = r#"{"name": "service", "version": "1.0.0", "phase": "ready"
 "listen": ["0.0.0.0:8080"], "plan": {"slots": 4, "processes": 2, "threads": 2, "queue": 1024, "nginx_workers": 1},
 "children": [], "restarts": 0}"#;
 
-/// What the launcher's answers may have; hyper adds the last three.
-const HEADERS: [&str; 8] = [
+/// What the launcher's answers may have; hyper adds the last four.
+const HEADERS: [&str; 12] = [
     "content-type",
     "cache-control",
     "x-content-type-options",
     "cross-origin-resource-policy",
     "allow",
+    "content-security-policy",
+    "referrer-policy",
+    "x-accel-buffering",
     "content-length",
+    "transfer-encoding",
     "connection",
     "date",
 ];
@@ -98,13 +102,31 @@ fn answer(request: &[u8], answer: &[u8]) {
         }
     }
     let is_head = request.trim_ascii_start().starts_with(b"HEAD ");
-    if !(is_head && body.is_empty()) {
+    if kind == "text/event-stream" {
+        events(body);
+    } else if !(is_head && body.is_empty()) {
         assert_eq!(length.unwrap_or(0), body.len(), "{text}");
     }
     match kind {
         "application/json" if !is_head => {
             serde_json::from_str::<serde::de::IgnoredAny>(body).expect("JSON");
         }
+        // Chunks end with CR LF.
+        "text/event-stream" => {
+            assert!(!body.contains(|c: char| c.is_control() && c != '\n' && c != '\r'));
+        }
         _ => assert!(!body.contains(|c: char| c.is_control() && c != '\n')),
+    }
+}
+
+/// The stream ends with the client, and so at any place. Each event that has begun is one of the launcher's.
+fn events(body: &str) {
+    let is_size = |line: &str| line.bytes().all(|byte| byte.is_ascii_hexdigit());
+    for line in body.split('\n').map(|line| line.trim_end_matches('\r')) {
+        let event = ["data: {", "retry: ", ": "];
+        assert!(
+            is_size(line) || event.iter().any(|begin| line.starts_with(begin)),
+            "{line}"
+        );
     }
 }

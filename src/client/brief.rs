@@ -3,9 +3,9 @@
 
 use std::cmp::Reverse;
 
-use super::words::{age, bytes, count, cut, fit, latency, time_of_day};
 use crate::logs::summary_line;
 use crate::status::verdict::{busy, duration, slots, verdict};
+use crate::status::words::{age, bytes, count, cut, fit, latency, time_of_day};
 use crate::status::{ChildRole, RequestStatus, StatusReport, WorkerState, WorkerStatus};
 
 /// Lines of a terminal, without the one of the next prompt.

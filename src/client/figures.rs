@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{bytes, latency, time_of_day};
+use crate::status::words::{bytes, latency, time_of_day};
 use crate::status::{Percentiles, StatusReport, WindowStatus, WorkerStatus};
 
 /// Several paragraphs, each after an empty line.

@@ -1,7 +1,7 @@
 //! What asks a running launcher over its control socket: `status`, `healthcheck`, `reload`, `restart-worker`.
 //!
 //! [`Launcher`] finds the socket and sends one request, if `trust` takes its server for a launcher. What is printed of an
-//! answer goes through `harmless`. Each command has a file of its own. `brief` is the status in little room, `table` and `figures` all of it, `words` has what they share.
+//! answer goes through `harmless`. Each command has a file of its own. `brief` is the status in little room, `table` and `figures` all of it, figures as words are in [`crate::status::words`].
 //! What the launcher answers is in [`crate::control`].
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,6 @@ mod restart_worker;
 mod status;
 mod table;
 mod trust;
-mod words;
 
 pub(crate) use self::healthcheck::healthcheck;
 pub(crate) use self::launcher::Launcher;

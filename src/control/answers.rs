@@ -1,14 +1,14 @@
 //! Answers with the headers that each of them has. Pure.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use serde::Serialize;
 
 use crate::http::Response;
+use crate::http::body::ResponseBody;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
@@ -19,6 +19,16 @@ pub(super) fn not_allowed(allowed: &'static str) -> Response {
     response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// For a client for which there is no room beside the others.
+pub(super) fn too_many(why: &str) -> Response {
+    let body = format!("{why}; ask again\n");
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, &body);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
@@ -39,8 +49,12 @@ pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
 }
 
 /// An answer of any type, which nobody may keep.
-pub(super) fn response(status: StatusCode, kind: &'static str, body: String) -> Response {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+pub(super) fn response(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<ResponseBody>,
+) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -1,6 +1,8 @@
 //! The launcher's HTTP interface: which requests it answers, with what, and which of them on which listener.
 //!
 //! ```text
+//! GET  /             the status as a page, see crate::page
+//! GET  /events       what changes on it, as server-sent events
 //! GET  /livez         200 while the supervisor's loop runs
 //! GET  /readyz        200 when the service is ready for requests, 503 with the reason otherwise
 //! GET  /status        JSON, see crate::status
@@ -14,7 +16,7 @@
 //! application: it requests the health path, with a timeout.
 //!
 //! [`routes`] has the paths; [`callers`] refuses the requests of web pages, `outline` leaves out on TCP what not every
-//! neighbour may know, [`health`] runs the health checks. [`development`] answers in development, on the control socket alone.
+//! neighbour may know, [`health`] runs the health checks, `live` keeps the page up to date. [`development`] answers in development, on the control socket alone.
 #![forbid(unsafe_code)]
 
 mod answers;
@@ -22,6 +24,7 @@ pub(crate) mod callers;
 pub(crate) mod development;
 mod exposition;
 pub(crate) mod health;
+mod live;
 mod metric_writer;
 mod metrics;
 mod outline;

@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::answers::{json, not_allowed, response, text};
+use super::answers::{json, not_allowed, response, text, too_many};
 use super::callers::{self, Rights};
 use super::health::HealthChecks;
+use super::live::LivePage;
 use super::{exposition, outline};
 use crate::exit;
 use crate::http::Response;
@@ -48,6 +48,7 @@ pub(crate) struct Site {
     rights: Rights,
     checks: Rc<HealthChecks>,
     waiting: Semaphore,
+    page: Rc<LivePage>,
 }
 
 impl Site {
@@ -58,12 +59,14 @@ impl Site {
         rights: Rights,
         checks: Rc<HealthChecks>,
     ) -> Self {
+        let page = Rc::new(LivePage::new(reports.clone(), rights));
         Self {
             commands,
             reports,
             rights,
             checks,
             waiting: Semaphore::new(WAITING_CLIENTS),
+            page,
         }
     }
 
@@ -77,7 +80,7 @@ impl Site {
         let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
         let query = matches!(
             parts.as_slice(),
-            ["livez" | "readyz" | "status" | "metrics" | "healthcheck"]
+            ["" | "events" | "livez" | "readyz" | "status" | "metrics" | "healthcheck"]
         );
         if command && self.rights == Rights::Control {
             return match (method, parts.as_slice()) {
@@ -89,14 +92,14 @@ impl Site {
         if !query {
             return text(
                 StatusCode::NOT_FOUND,
-                "not found; try /livez, /readyz, /status, /metrics or /healthcheck\n",
+                "not found; try / for a page, /livez, /readyz, /status, /metrics or /healthcheck\n",
             );
         }
         if method != Method::GET && method != Method::HEAD {
             return not_allowed("GET, HEAD");
         }
         let latest = match path {
-            "/status" | "/metrics" => self.reports.fresh(FOR_FIGURES).await,
+            "/" | "/status" | "/metrics" => self.reports.fresh(FOR_FIGURES).await,
             "/healthcheck" => self.reports.fresh(FOR_HEALTH).await,
             _ => self.reports.latest(),
         };
@@ -105,6 +108,8 @@ impl Site {
         };
         let whole = latest.admin_details || self.rights == Rights::Control;
         match path {
+            "/" => self.page.document(&latest),
+            "/events" => self.page.events(method == Method::HEAD),
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" => readyz(&latest, whole),
             "/status" if whole => json(StatusCode::OK, &*latest.report),
@@ -127,7 +132,12 @@ impl Site {
                     Ok(_waits) => Some(self.checks.ask(&latest, self.reports.clone()).await),
                     Err(_) => self.checks.recent(),
                 };
-                health.map_or_else(too_many, |health| {
+                let full = || {
+                    too_many(&format!(
+                        "{WAITING_CLIENTS} clients wait for such answers already"
+                    ))
+                };
+                health.map_or_else(full, |health| {
                     health_answer(health, latest.health_path(), whole)
                 })
             }
@@ -172,16 +182,6 @@ impl Site {
             }
         }
     }
-}
-
-/// For a client that may not wait too, when there is no recent answer.
-fn too_many() -> Response {
-    let body = format!("{WAITING_CLIENTS} clients wait for such answers already; ask again\n");
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, &body);
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
 }
 
 fn health_answer(mut health: HealthReport, health_path: Option<&str>, whole: bool) -> Response {

@@ -1,7 +1,8 @@
 //! The launcher's HTTP server. Every wait has a timeout and every resource a limit, so that no client can block it.
 //!
 //! When the connection limit is reached, connections with idle clients are closed: clients that have not sent a complete
-//! request, or do not read their response. A new client waits only for the idle timeout.
+//! request, or do not read their response. A new client waits only for the idle timeout. Clients to which events are sent
+//! are not idle; how many there may be, those decide who send them.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -19,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+use tokio_io_timeout::TimeoutStream;
 
 use super::Response;
 
@@ -28,6 +30,8 @@ const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole connection. A reload may take minutes, so this only ends connections that hang for ever.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
+/// For a client that reads nothing of what was sent to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit of the request line and headers.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// For sending the request or reading the response while other clients wait for a connection. An ordinary client has
@@ -176,10 +180,16 @@ where
         let response = handler(request);
         async move {
             let response = response.await;
-            client.start();
+            if !response.body().goes_on() {
+                client.start();
+            }
             Ok::<_, Infallible>(response)
         }
     });
+    let mut stream = Box::pin(TimeoutStream::new(stream));
+    stream
+        .as_mut()
+        .set_write_timeout_pinned(Some(WRITE_TIMEOUT));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -208,13 +218,12 @@ async fn handle_accept_error(error: &io::Error) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http_body_util::Full;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, mpsc};
 
     use super::*;
+    use crate::http::body::ResponseBody;
 
     /// A client that sends the text and does not read yet.
     async fn client(socket: &std::path::Path, text: &str) -> UnixStream {
@@ -236,10 +245,19 @@ mod tests {
         let listener = UnixListener::bind(&socket).unwrap();
         let (begun, go) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
         let (has_begun, may_go) = (Rc::clone(&begun), Rc::clone(&go));
+        let (events, of_server) = mpsc::channel(1);
+        let of_server = Rc::new(Cell::new(Some(of_server)));
+        let permit = Arc::new(Semaphore::new(1));
         let handler = move |request: Request<Incoming>| {
             let (begun, go) = (Rc::clone(&has_begun), Rc::clone(&may_go));
+            let permit = Arc::clone(&permit);
+            let events = (request.uri().path() == "/events").then(|| of_server.take());
             async move {
-                let body = match request.uri().path() {
+                if let Some(events) = events.flatten() {
+                    let body = ResponseBody::events(events, permit.try_acquire_owned().unwrap());
+                    return Response::new(body);
+                }
+                let body: String = match request.uri().path() {
                     "/slow" => {
                         begun.notify_one();
                         go.notified().await;
@@ -248,7 +266,7 @@ mod tests {
                     "/large" => "x".repeat(4 * 1024 * 1024),
                     _ => "quick".into(),
                 };
-                Response::new(Full::new(Bytes::from(body)))
+                Response::new(body.into())
             }
         };
         let local = tokio::task::LocalSet::new();
@@ -256,6 +274,8 @@ mod tests {
         let clients = async {
             let slow = client(&socket, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
             begun.notified().await;
+            let watcher = client(&socket, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            events.send("first".into()).await.unwrap();
             let mut others = Vec::new();
             for _ in 0..MAX_CONNECTIONS {
                 others.push(client(&socket, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await);
@@ -265,6 +285,13 @@ mod tests {
                 let probe = client(&socket, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
                 assert!(answer(probe).await.ends_with("quick"));
             }
+            events.send("last".into()).await.unwrap();
+            drop(events);
+            assert!(
+                answer(watcher)
+                    .await
+                    .ends_with("first\r\n4\r\nlast\r\n0\r\n\r\n")
+            );
             go.notify_one();
             assert!(answer(slow).await.ends_with("slow"));
         };

@@ -9,6 +9,7 @@ pub(crate) mod sample;
 mod traffic;
 mod unknown;
 pub(crate) mod verdict;
+pub(crate) mod words;
 mod workers;
 
 use std::collections::BTreeMap;

@@ -19,6 +19,13 @@ fn probes_are_answered() {
     assert_eq!(running.ask_admin("/livez").unwrap().status, 200);
     assert_eq!(running.ask_admin("/readyz").unwrap().status, 200);
     assert_eq!(running.ask_admin("/no-such-page").unwrap().status, 404);
+    let page = running.ask_admin("/").unwrap();
+    assert_eq!(page.status, 200);
+    assert!(
+        page.text().contains("is well: ready for"),
+        "{}",
+        page.text()
+    );
     let head = Request::new("HEAD", "/readyz")
         .header("Connection", "close")
         .send(running.admin.unwrap())

@@ -13,6 +13,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("config/", &["config/locate.rs", "config/missing_env.rs"]),
     ("control/callers.rs", &[]),
     ("control/outline.rs", &[]),
+    ("page/", &[]),
     ("plan/", &[]),
     ("render/", &[]),
     ("programs/nginx/disk_fill.rs", &[]),

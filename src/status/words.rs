@@ -2,7 +2,7 @@
 
 /// Bytes in at most four characters and a unit: `31M`, `1.2G`.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let mebibytes = bytes as f64 / f64::from(1 << 20);
     match mebibytes {
         ..0.95 => format!("{}K", bytes >> 10),
@@ -12,7 +12,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// Whole seconds in at most five characters: `7 s`, `12 m`, `3 h`.
-pub(super) fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     match seconds {
         0..600 => format!("{seconds} s"),
         600..36_000 => format!("{} m", seconds / 60),
@@ -22,7 +22,7 @@ pub(super) fn age(seconds: u64) -> String {
 }
 
 /// A time in seconds as people read latencies: `3 ms`, `1.25 s`.
-pub(super) fn latency(seconds: f64) -> String {
+pub(crate) fn latency(seconds: f64) -> String {
     if seconds < 1.0 {
         format!("{:.0} ms", seconds * 1000.0)
     } else {
@@ -31,7 +31,7 @@ pub(super) fn latency(seconds: f64) -> String {
 }
 
 /// At most `width` characters; what is too long loses its middle, because both ends of a path tell most.
-pub(super) fn fit(text: &str, width: usize) -> String {
+pub(crate) fn fit(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.to_owned();
@@ -48,7 +48,7 @@ pub(super) fn fit(text: &str, width: usize) -> String {
 }
 
 /// At most `width` characters of the beginning.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -58,13 +58,13 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// `1 request`, `2 requests`.
-pub(super) fn count(number: u64, what: &str) -> String {
+pub(crate) fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
 /// The time of day of a time in RFC 3339.
-pub(super) fn time_of_day(ts: &str) -> &str {
+pub(crate) fn time_of_day(ts: &str) -> &str {
     ts.get(11..19).unwrap_or(ts)
 }
 
