@@ -32,7 +32,7 @@ pub(super) fn draw(
     let name = report.name.replace('\n', " ");
     let (text, style) = match silence {
         Some((seconds, why)) => (
-            format!("{name}: no answer since {seconds} s: {why}"),
+            format!("{name}: no answer for {seconds} s: {why}"),
             look.verdict(VerdictLevel::Down),
         ),
         None => (
@@ -41,7 +41,7 @@ pub(super) fn draw(
         ),
     };
     let mut lines = vec![Line::styled(cut(&text, area.width.into()), style)];
-    if area.height >= ADVICE && verdict.level > VerdictLevel::Well {
+    if area.height >= ADVICE && verdict.level > VerdictLevel::Well && silence.is_none() {
         let advice = verdict.advice.first();
         lines
             .extend(advice.map(|advice| Line::raw(cut(&format!("  {advice}"), area.width.into()))));

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io::{self, IsTerminal as _};
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(3);
 /// The rest of a key comes sooner, also over a slow connection.
 const REST_OF_KEY: Duration = Duration::from_millis(50);
+
+/// As long as there is no other reason for silence.
+const HANGS: &str = "it hangs, or is stopped";
 
 /// What runs beside the loop.
 type Running<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -62,7 +66,8 @@ struct Session<'a> {
     launcher: &'a Launcher,
     top: Top,
     look: Look,
-    screen: Terminal<TermionBackend<io::Stdout>>,
+    /// Never dropped: it would write to stderr where the terminal has gone, and panic.
+    screen: ManuallyDrop<Terminal<TermionBackend<io::Stdout>>>,
     decoder: Decoder,
     order: Option<Running<'a, Done>>,
     /// When the launcher has answered last.
@@ -88,11 +93,11 @@ async fn show(launcher: &Launcher, top: Top, look: Look) -> Result<(), Failure> 
         launcher,
         top,
         look,
-        screen,
+        screen: ManuallyDrop::new(screen),
         decoder: Decoder::default(),
         order: None,
         heard: Instant::now(),
-        why: String::new(),
+        why: HANGS.to_owned(),
         is_shown: false,
     };
     let mut question: Running<_> = Box::pin(later(launcher));
@@ -260,9 +265,14 @@ impl<'a> Session<'a> {
         match report {
             Ok(report) => {
                 self.heard = Instant::now();
+                HANGS.clone_into(&mut self.why);
                 self.top.take(report);
             }
-            Err(failure) => self.why = orders::first_line(&failure),
+            Err(failure) => {
+                let why = orders::first_line(&failure);
+                let short = why.strip_prefix("no launcher answers: ");
+                short.unwrap_or(&why).clone_into(&mut self.why);
+            }
         }
     }
 }

@@ -298,7 +298,7 @@ fn a_launcher_that_does_not_answer_is_told() {
     let mut top = Top::new(seventeen());
     top.silence = Some((12, "cannot connect to control.sock".to_owned()));
     let picture = picture_of(&mut top, 80, 24);
-    let first = "rum: no answer since 12 s: cannot connect to control.sock";
+    let first = "rum: no answer for 12 s: cannot connect to control.sock";
     assert!(picture.starts_with(first), "{picture}");
     top.take(seventeen());
     assert!(!picture_of(&mut top, 80, 24).contains("no answer"));
