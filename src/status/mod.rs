@@ -3,6 +3,7 @@
 //! The field names and the texts of the enums are the JSON of /status, which operators' scripts read.
 
 mod happened;
+mod recent;
 mod resources;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -181,6 +182,9 @@ pub(crate) struct PlanSummary {
     pub(crate) queue: u32,
     /// nginx worker processes.
     pub(crate) nginx_workers: u32,
+    /// For how long a request may run, in whole seconds; none: without a limit, or not known.
+    #[serde(default)]
+    pub(crate) request_timeout_seconds: Option<u64>,
 }
 
 /// What confines nginx and the application: "on", with the version of the kernel's interface where it has one, or "off:"
