@@ -21,7 +21,10 @@ pub(super) fn text(report: &StatusReport) -> String {
     .flatten()
     {
         out.push('\n');
-        out.push_str(&paragraph);
+        for line in paragraph.lines() {
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
     }
     out
 }

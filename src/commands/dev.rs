@@ -7,11 +7,12 @@
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use super::dev_control::{self, DevControl};
 use super::findings;
 use super::flask::{self, FlaskCall};
 use crate::cli::{LogLevel, RunArgs, ServiceOptions};
@@ -37,6 +38,7 @@ pub(super) fn dev(
     options: &ServiceOptions,
     context: &Context,
     args: RunArgs,
+    started: Instant,
 ) -> Result<(), Failure> {
     let least = options.log_level;
     let user = user(context, least)?;
@@ -55,6 +57,12 @@ pub(super) fn dev(
     let credentials = credentials(&user, address, &call)?;
     let env = variables(context, &user, least);
     let cwd = context.service.root.join("src");
+    let listens = call.port.map(|port| SocketAddr::new(address.ip(), port));
+    let other = user.is_other.then_some(&user.user);
+    let control = dev_control::prepare(context, other, listens, started);
+    if let Some(warning) = control.warning() {
+        say(least, LogLevel::Warn, &warning);
+    }
     process::become_subreaper();
     if user.is_other {
         if let Some(missing) = rights::missing() {
@@ -87,7 +95,7 @@ pub(super) fn dev(
         // The code is that of the one who edits it.
         sandbox: Some(sandbox),
     };
-    match runtime::block_on(supervise(spawn, context.config.stop_timeout))?? {
+    match runtime::block_on(supervise(spawn, control, context.config.stop_timeout))?? {
         Exit::Code(0) => Ok(()),
         exit => Err(Failure::Flask(exit)),
     }
@@ -234,13 +242,18 @@ fn debug_variable(env: &[(OsString, OsString)]) -> Option<(OsString, OsString)> 
 }
 
 /// Forwards signals to flask until it ends. After a signal to stop, kills it at the stop timeout.
-async fn supervise(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Failure> {
+async fn supervise(
+    spawn: Spawn<'_>,
+    control: DevControl,
+    stop_timeout: Duration,
+) -> Result<Exit, Failure> {
     let mut signals = ForwardedSignals::new().map_err(|source| Failure::System {
         what: "handle signals",
         source,
     })?;
     let terminal = Terminal::if_foreground();
     let flask = process::spawn(spawn)?;
+    let (site, _claimed) = control.start(flask);
     if let Some(terminal) = &terminal {
         terminal.set_foreground(flask);
     }
@@ -251,6 +264,7 @@ async fn supervise(spawn: Spawn<'_>, stop_timeout: Duration) -> Result<Exit, Fai
                 ForwardedEvent::Signal(signal) => {
                     process::signal_group(flask, signal);
                     if matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT) {
+                        site.is_stopping.set(true);
                         deadline = Some(tokio::time::Instant::now() + stop_timeout);
                     }
                 }

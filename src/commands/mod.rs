@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod control_socket;
 mod dev;
+mod dev_control;
 mod end;
 mod findings;
 mod flask;

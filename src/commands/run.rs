@@ -38,7 +38,7 @@ pub(super) fn run(options: &ServiceOptions, args: RunArgs) -> Result<(), Failure
     {
         print_error(&format!("microservice-flask: {why}\n"));
     }
-    dev::dev(options, &context, args)
+    dev::dev(options, &context, args, started)
 }
 
 /// The reason for development when neither `--dev` nor `use_nginx` asked for it; else none.

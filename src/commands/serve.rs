@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::{end, findings, log};
+use super::{control_socket, end, findings, log};
 use crate::cli::{AdminAddr, ServiceOptions};
 use crate::context::{self, Context};
 use crate::control::callers::Rights;
@@ -23,7 +23,6 @@ use crate::http::server;
 use crate::logs::Logs;
 use crate::logs::observed::Observer;
 use crate::plan::Plan;
-use crate::plan::layout;
 use crate::plan::sandbox::Protection;
 use crate::programs::nginx::config_test;
 use crate::programs::nginx::disk_watch::DiskWatch;
@@ -35,7 +34,6 @@ use crate::supervise::run::runner::Runner;
 use crate::supervise::run::setup::Setup;
 use crate::sys::left_behind;
 use crate::sys::process;
-use crate::sys::removal;
 use crate::sys::rights;
 use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
@@ -45,9 +43,6 @@ use crate::telemetry::counting::Counting;
 use crate::telemetry::pace::Pace;
 use crate::telemetry::reports::Reports;
 use crate::telemetry::sampler::Sampler;
-
-/// Listen backlog of the control socket.
-const CONTROL_BACKLOG: u32 = 16;
 
 /// TCP sockets that are bound before a child is started.
 struct Bound {
@@ -184,7 +179,7 @@ async fn prepare(options: &ServiceOptions, context: &mut Context) -> Result<Prep
         plan,
         bound,
         application,
-        control: control_socket(context),
+        control: control_socket::bind(context),
         disk_free: host.disk_free,
         runtime,
     })
@@ -238,17 +233,6 @@ fn announce(context: &Context, plan: &Plan) {
         );
     }
     warnings::log(context);
-}
-
-/// Binds the control socket. A failure is only a warning: the service works without it, but not `status`, `reload` and
-/// the like.
-fn control_socket(context: &Context) -> Result<UnixListener, BindError> {
-    let path = layout::control_socket(&context.runtime);
-    if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
-        // Where it cannot be moved, the error of the bind says what is in the way.
-        drop(removal::move_aside(&path));
-    }
-    sockets::unix(&path, CONTROL_BACKLOG, 0o600, None)
 }
 
 async fn supervise(

@@ -14,10 +14,12 @@
 //! application: it requests the health path, with a timeout.
 //!
 //! [`routes`] has the paths; [`callers`] refuses the requests of web pages, `outline` leaves out on TCP what not every
-//! neighbour may know, [`health`] runs the health checks.
+//! neighbour may know, [`health`] runs the health checks. [`development`] answers in development, on the control socket alone.
 #![forbid(unsafe_code)]
 
+mod answers;
 pub(crate) mod callers;
+pub(crate) mod development;
 mod exposition;
 pub(crate) mod health;
 mod metric_writer;

@@ -4,18 +4,14 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::answers::{json, not_allowed, response, text};
 use super::callers::{self, Rights};
 use super::health::HealthChecks;
 use super::{exposition, outline};
@@ -25,9 +21,6 @@ use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
 use crate::status::{HealthReport, StatusReport, WorkerState};
 use crate::supervise::commands::Commands;
 use crate::telemetry::reports::{Published, Reports};
-
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
-    HeaderName::from_static("cross-origin-resource-policy");
 
 /// The body of the response to `POST /reload`.
 #[derive(Serialize)]
@@ -210,14 +203,6 @@ fn stopping() -> Response {
     )
 }
 
-fn not_allowed(allowed: &'static str) -> Response {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, &format!("only {allowed}\n"));
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static(allowed));
-    response
-}
-
 async fn reload(commands: &Commands) -> Response {
     let stopping = || ReloadAnswer {
         outcome: ReloadOutcome::Refused,
@@ -257,33 +242,4 @@ fn readyz(latest: &Published, whole: bool) -> Response {
         );
     }
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n"))
-}
-
-fn text(status: StatusCode, body: &str) -> Response {
-    response(status, "text/plain; charset=utf-8", body.to_owned())
-}
-
-fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
-    match serde_json::to_string_pretty(value) {
-        Ok(body) => response(status, "application/json", body + "\n"),
-        Err(error) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            &format!("cannot write JSON: {error}\n"),
-        ),
-    }
-}
-
-fn response(status: StatusCode, kind: &'static str, body: String) -> Response {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // For browsers: the text is no script or page, and no page of others may have it.
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CROSS_ORIGIN_RESOURCE_POLICY,
-        HeaderValue::from_static("same-origin"),
-    );
-    response
 }

@@ -64,6 +64,27 @@ pub(crate) fn claim(context: &Context, plan: &Plan) -> Result<Claimed, Failure> 
     }
 }
 
+/// Creates, protects and locks the runtime folder for development, which has a control socket there. `user`: whom flask
+/// runs as, if not the launcher's own.
+pub(crate) fn claim_for_development(
+    context: &Context,
+    user: Option<&User>,
+) -> Result<Claimed, Failure> {
+    let work = context.layout(1).runtime;
+    let users: Vec<&User> = user.into_iter().collect();
+    prepare(context, &work, &users)?;
+    match lock::lock(&work.join("lock"))? {
+        Lock::Acquired(lock) => Ok(Claimed {
+            _lock: lock,
+            left: Vec::new(),
+        }),
+        Lock::HeldBy(pid) => Err(Failure::Occupied {
+            folder: context.runtime.clone(),
+            pid,
+        }),
+    }
+}
+
 /// Makes the home folder of the workers for development, which needs nothing else of the runtime folder. `user`: whom it
 /// is for, if not the launcher's own.
 pub(crate) fn make_home(context: &Context, user: Option<&User>) -> Result<PathBuf, Failure> {

@@ -8,6 +8,7 @@ mod resources;
 #[cfg(test)]
 pub(crate) mod sample;
 mod traffic;
+mod unknown;
 pub(crate) mod verdict;
 mod workers;
 
@@ -34,7 +35,7 @@ pub(crate) struct StatusReport {
     pub(crate) version: String,
     /// What the service as a whole is doing.
     pub(crate) phase: ServicePhase,
-    /// For how long, in seconds.
+    /// For how long, in seconds; a reload does not begin it anew.
     #[serde(default)]
     pub(crate) phase_seconds: f64,
     /// When the figures of this report were taken (RFC 3339).
@@ -170,7 +171,7 @@ impl ServicePhase {
 }
 
 /// Figures of the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PlanSummary {
     /// Requests that can be served at the same time: processes × threads.
     pub(crate) slots: u32,

@@ -9,6 +9,9 @@ use super::pace::Pace;
 use crate::status::StatusReport;
 use crate::supervise::program::Application;
 
+/// Longer than anything runs.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+
 /// What the sampler publishes.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
@@ -49,7 +52,8 @@ impl Reports {
             report: Rc::new(report),
             admin_details: false,
             application: None,
-            at: Instant::now(),
+            // Younger than any question: nobody waits for another one.
+            at: Instant::now() + FOR_EVER,
             sampled: None,
         });
         (sender, Self::new(latest, Pace::default()))

@@ -142,11 +142,16 @@ impl Sampler {
     }
 
     fn phase_seconds(&mut self, report: &StatusReport) -> f64 {
+        // A service that reloads is as ready as before.
+        let phase = match report.phase {
+            ServicePhase::Reloading => ServicePhase::Ready,
+            other => other,
+        };
         let since = match self.phase {
-            Some((phase, since)) if phase == report.phase => since,
+            Some((before, since)) if before == phase => since,
             _ => Instant::now(),
         };
-        self.phase = Some((report.phase, since));
+        self.phase = Some((phase, since));
         since.elapsed().as_secs_f64()
     }
 }

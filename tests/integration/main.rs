@@ -38,6 +38,7 @@ mod commands;
 mod concurrency;
 mod cut_streams;
 mod dev;
+mod dev_health;
 mod dev_safety;
 
 mod disk_buffer;

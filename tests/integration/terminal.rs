@@ -12,11 +12,13 @@ use crate::wait::{pass_time, until};
 /// Runs its arguments in a terminal of their own, with the stdout of the test; closes that terminal, or sends a signal, as a
 /// line of its stdin says. Exits with their exit code at the end of its stdin.
 const TERMINAL: &str = r#"
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
 master, slave = os.openpty()
 pid = os.fork()
 if pid == 0:
     os.setsid()
+    # The tests themselves may run under nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     os.close(master)

@@ -21,7 +21,7 @@ use crate::logs::record::{AccessRecord, Detail, Level, Origin, Record, Source};
 /// a JSON object is not valid JSON.
 pub const LINE_MAX: usize = 16 * 1024;
 
-/// The longest [`Detail::Fields`](crate::logs::record::Detail::Fields) in bytes that are written as
+/// The longest [`Detail::Fields`] in bytes that are written as
 /// fields; longer ones would leave no room for a message.
 pub(crate) const FIELDS_MAX: usize = 4 * 1024;
 

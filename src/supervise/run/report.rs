@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::status::{
-    ChildPhase, ChildRole, ChildStatus, GenerationInfo, GenerationStatus, LogStatus, ReloadsStatus,
-    ResourceStatus, ServicePhase, StatusReport, TrafficStatus,
+    ChildPhase, ChildRole, ChildStatus, GenerationInfo, GenerationStatus, ReloadsStatus,
+    ServicePhase, StatusReport, TrafficStatus,
 };
 use crate::supervise::machine::Machine;
 use crate::supervise::machine::child::{Child, Purpose};
@@ -49,8 +49,6 @@ pub(super) fn report(
         name: info.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         phase: phase(machine),
-        phase_seconds: 0.0,
-        ts: String::new(),
         ready: machine.is_ready(),
         reason: reason(machine),
         pid: launcher.pid,
@@ -62,11 +60,7 @@ pub(super) fn report(
         plan: info.plan.clone(),
         sandbox: info.sandbox.clone(),
         children: children.collect(),
-        workers: Vec::new(),
         warnings: info.warnings.clone(),
-        waiting: None,
-        oldest_wait_seconds: None,
-        clients: None,
         shed: history.shed,
         // Includes the restarts of replaced children: their successors have taken over the count.
         restarts: machine
@@ -79,16 +73,9 @@ pub(super) fn report(
             timeouts: history.timeouts,
             ..TrafficStatus::default()
         },
-        slow_requests: Vec::new(),
-        errors: Vec::new(),
-        events: Vec::new(),
         reloads: history.reloads,
         generations: history.generations,
-        resources: ResourceStatus::default(),
-        last_errors: Vec::new(),
-        log: LogStatus::default(),
-        details: true,
-        left_out: None,
+        ..StatusReport::unknown()
     }
 }
 

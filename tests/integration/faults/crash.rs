@@ -111,6 +111,11 @@ pub(super) fn stop_nginx_worker_for_long(scene: &mut Scene) {
     let workers = scene.running.nginx_workers();
     assert!(workers.len() > 1, "no other worker");
     workers[0].signal(Signal::SIGSTOP);
+    // On a busy machine it may still accept a connection before the signal reaches it.
+    until(Duration::from_secs(10), "the worker is stopped", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", workers[0].pid)).ok()?;
+        stat.contains(") T ").then_some(())
+    });
     let begun = Instant::now();
     while begun.elapsed() < LONG {
         let answer = scene.running.get_ok("/version");
