@@ -103,7 +103,7 @@ fn nothing(top: &Top) -> String {
         return format!("Nothing has \"{}\" in it; Esc shows all.", top.filter);
     }
     match top.view {
-        View::Workers => "uWSGI has not told its workers.",
+        View::Workers => "No workers are known.",
         View::Requests => "No request is in the application.",
         View::Slow => "No request has taken a second or more.",
         View::Errors => "No errors.",
