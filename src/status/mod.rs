@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::happened::{
-    CurrentReload, ErrorGroup, EventStatus, GenerationStatus, LastReload, ReloadsStatus,
+    CurrentReload, ErrorGroup, ErrorRecord, EventStatus, GenerationStatus, LastReload,
+    ReloadsStatus,
 };
 pub(crate) use self::resources::{ProcessFigures, ResourceStatus};
 pub(crate) use self::traffic::{
@@ -303,17 +304,6 @@ pub(crate) struct ClientConnections {
     pub(crate) writing: u64,
     /// Kept open without a request.
     pub(crate) idle: u64,
-}
-
-/// A record of the log at level error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ErrorRecord {
-    /// When the record was written (RFC 3339).
-    pub(crate) ts: String,
-    /// The child or part of it that wrote the record, as in the log.
-    pub(crate) source: String,
-    /// Beginning of the message.
-    pub(crate) message: String,
 }
 
 /// The answer of /healthcheck.

@@ -100,7 +100,7 @@ pub(super) fn late(report: &StatusReport, oldest: Option<&RequestStatus>) -> Opt
 fn ago(report: &StatusReport, ts: &str) -> Option<f64> {
     let [now, then] = [&report.ts, ts].map(|text| {
         text.parse::<jiff::Timestamp>()
-            .map(|at| at.as_millisecond())
+            .map(jiff::Timestamp::as_millisecond)
     });
     // A report of an older launcher has no time.
     Some((now.ok()? - then.ok()?) as f64 / 1000.0)
