@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Render(RenderArgs),
     /// Is the running service well? What runs for the longest time, what has gone wrong
     Status(StatusArgs),
+    /// Watch the running service on a terminal: workers, requests, errors; look into a worker, end it
+    Top,
     /// Reload configuration and code of the running service without a failed request; wait for the outcome
     Reload,
     /// End one worker of the application; its in-flight requests fail, or are repeated as after a crash

@@ -119,6 +119,9 @@ pub(crate) enum Failure {
     /// Only servers answer that may pretend to be the launcher.
     #[error("no launcher answers that can be trusted: {0}")]
     OnlyStrangers(String),
+    /// The command draws on a terminal, and there is none that it can use.
+    #[error("{0}\n  hint: `status` prints the same once, `status --watch` again and again")]
+    NoTerminal(String),
     /// A command whose reason has been printed already.
     #[error("see above")]
     Reported {
@@ -184,6 +187,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Negative(_) => 1,
+            Self::NoTerminal(_) => 2,
             Self::Lookup(LookupError::Unreadable { source, .. }) if is_permission(source) => 77,
             Self::Lookup(_) => 66,
             Self::NoLauncher { .. } | Self::OnlyStrangers(_) => 69,

@@ -46,12 +46,21 @@ impl Launcher {
         path: &str,
         timeout: Duration,
     ) -> Result<(StatusCode, Bytes), Failure> {
+        runtime::block_on(self.answer(method, path, timeout))?
+    }
+
+    /// The same, for a command that has a runtime.
+    pub(super) async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        timeout: Duration,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let tried = self.dirs.candidates();
         let mut first: Option<ClientError> = None;
         let mut strangers = Vec::new();
         for folder in &tried {
-            let exchange = self.ask_in(folder, method.clone(), path, timeout);
-            match runtime::block_on(exchange)? {
+            match self.ask_in(folder, method.clone(), path, timeout).await {
                 Attempt::Answered(status, body) => return Ok((status, body)),
                 Attempt::Distrusted(stranger) => strangers.push(stranger),
                 Attempt::Failed(error @ ClientError::Broken { .. }) => {

@@ -1,4 +1,4 @@
-//! What asks a running launcher over its control socket: `status`, `healthcheck`, `reload`, `restart-worker`.
+//! What asks a running launcher over its control socket: `status`, `top`, `healthcheck`, `reload`, `restart-worker`.
 //!
 //! [`Launcher`] finds the socket and sends one request, if `trust` takes its server for a launcher. What is printed of an
 //! answer goes through `harmless`. Each command has a file of its own. `brief` is the status in little room, `table` and `figures` all of it, figures as words are in [`crate::status::words`].
@@ -14,6 +14,7 @@ mod reload;
 mod restart_worker;
 mod status;
 mod table;
+mod top;
 mod trust;
 
 pub(crate) use self::healthcheck::healthcheck;
@@ -21,3 +22,4 @@ pub(crate) use self::launcher::Launcher;
 pub(crate) use self::reload::reload;
 pub(crate) use self::restart_worker::restart_worker;
 pub(crate) use self::status::status;
+pub(crate) use self::top::top;

@@ -32,6 +32,11 @@ pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::check(service, &args),
         Command::Render(args) => render::render(service, args.out.as_deref()),
         Command::Status(args) => client::status(&launcher(), &args),
+        Command::Top => {
+            let env = context::environment();
+            let variable = |name| env.get(name).map(String::as_str);
+            client::top(&launcher(), variable("TERM"), variable("NO_COLOR"))
+        }
         Command::Reload => client::reload(&launcher()),
         Command::RestartWorker(args) => client::restart_worker(&launcher(), args.id),
         Command::Healthcheck => client::healthcheck(&launcher()),

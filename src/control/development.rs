@@ -152,6 +152,7 @@ impl DevelopmentSite {
                 threads: 1,
                 queue: 0,
                 nginx_workers: 0,
+                request_timeout_seconds: None,
             },
             children: vec![flask],
             warnings: vec![

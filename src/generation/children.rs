@@ -168,6 +168,7 @@ pub(crate) fn info(context: &Context, plan: &Plan) -> GenerationInfo {
             threads: plan.threads,
             queue: plan.queue,
             nginx_workers: plan.nginx_workers,
+            request_timeout_seconds: plan.timeouts.request.map(|limit| limit.as_secs()),
         },
         sandbox: SandboxStatus {
             landlock: plan.sandbox.landlock.to_string(),

@@ -27,6 +27,17 @@ pub(crate) struct ErrorGroup {
     pub(crate) request_id: String,
 }
 
+/// A record of the log at level error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ErrorRecord {
+    /// When the record was written (RFC 3339).
+    pub(crate) ts: String,
+    /// The child or part of it that wrote the record, as in the log.
+    pub(crate) source: String,
+    /// Beginning of the message.
+    pub(crate) message: String,
+}
+
 /// Something that the launcher has done or noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EventStatus {

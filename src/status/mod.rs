@@ -3,6 +3,7 @@
 //! The field names and the texts of the enums are the JSON of /status, which operators' scripts read.
 
 mod happened;
+mod recent;
 mod resources;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -18,7 +19,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::happened::{
-    CurrentReload, ErrorGroup, EventStatus, GenerationStatus, LastReload, ReloadsStatus,
+    CurrentReload, ErrorGroup, ErrorRecord, EventStatus, GenerationStatus, LastReload,
+    ReloadsStatus,
 };
 pub(crate) use self::resources::{ProcessFigures, ResourceStatus};
 pub(crate) use self::traffic::{
@@ -186,6 +188,9 @@ pub(crate) struct PlanSummary {
     pub(crate) queue: u32,
     /// nginx worker processes.
     pub(crate) nginx_workers: u32,
+    /// For how long a request may run, in whole seconds; none: without a limit, or not known.
+    #[serde(default)]
+    pub(crate) request_timeout_seconds: Option<u64>,
 }
 
 /// What confines nginx and the application: "on", with the version of the kernel's interface where it has one, or "off:"
@@ -303,17 +308,6 @@ pub(crate) struct ClientConnections {
     pub(crate) writing: u64,
     /// Kept open without a request.
     pub(crate) idle: u64,
-}
-
-/// A record of the log at level error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ErrorRecord {
-    /// When the record was written (RFC 3339).
-    pub(crate) ts: String,
-    /// The child or part of it that wrote the record, as in the log.
-    pub(crate) source: String,
-    /// Beginning of the message.
-    pub(crate) message: String,
 }
 
 /// The answer of /healthcheck.

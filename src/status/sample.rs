@@ -24,6 +24,7 @@ pub(crate) fn report() -> StatusReport {
             threads: 1,
             queue: 1024,
             nginx_workers: 2,
+            request_timeout_seconds: Some(120),
         },
         children: vec![ChildStatus {
             name: "nginx".into(),

@@ -1,5 +1,6 @@
 //! Is it well? One line in words for whoever looks first, and what to do next. Pure.
 
+use super::recent::{self, Trouble};
 use super::{RequestStatus, ServicePhase, StatusReport, WorkerStatus};
 
 /// From this share of its limit on, memory is scarce.
@@ -105,7 +106,7 @@ fn down(report: &StatusReport) -> Verdict {
 }
 
 /// What is wrong with a service that serves, with what to do, the worst first.
-fn troubles(report: &StatusReport) -> Vec<(String, String)> {
+fn troubles(report: &StatusReport) -> Vec<Trouble> {
     let mut found = Vec::new();
     let memory = &report.resources;
     if let (Some(limit), Some(used)) = (memory.memory_limit_bytes, memory.memory_working_set_bytes)
@@ -120,6 +121,8 @@ fn troubles(report: &StatusReport) -> Vec<(String, String)> {
         let hint = "whatever reads the log hangs: lines are kept, then dropped (log_config)";
         found.push((text, hint.to_owned()));
     }
+    found.extend(recent::deaths(report));
+    found.extend(recent::timeouts(report));
     let minute = &report.traffic.last_minute;
     if minute.server_errors >= FAILED
         && share(minute.server_errors, minute.requests) >= FAILED_SHARE
@@ -139,6 +142,7 @@ fn troubles(report: &StatusReport) -> Vec<(String, String)> {
         let hint = "the old generation serves on: repair what the log says of the reload, and reload again";
         found.push((text, hint.to_owned()));
     }
+    found.extend(recent::late(report, oldest_request(report)));
     found
 }
 

@@ -13,6 +13,7 @@ fn service(ages: &[u64]) -> StatusReport {
             worker.id = id;
             worker.state = WorkerState::Idle;
             worker.serving.clear();
+            worker.exits.clear();
             worker
         })
         .collect();
@@ -43,7 +44,7 @@ fn check(report: &StatusReport, level: VerdictLevel, text: &str, advice: &str) {
 #[test]
 fn a_service_that_serves() {
     let well = "is well: ready for 3 h 3 min, 2 of 4 slots busy";
-    check(&service(&[1, 99]), VerdictLevel::Well, well, "");
+    check(&service(&[1, 90]), VerdictLevel::Well, well, "");
     let mut full = service(&[1, 2, 3, 4]);
     let text = "is busy: all 4 slots are taken, none waits";
     check(&full, VerdictLevel::Busy, text, "");
@@ -89,6 +90,16 @@ fn a_service_with_a_problem() {
     );
     report.resources.memory_working_set_bytes = Some(1020 << 20);
     let text = "has a problem: 100 % of the memory is used";
+    check(&report, trouble, text, "raise the limit");
+    let mut report = service(&[1, 110]);
+    let text = "has a problem: stuck: a request has run for 110 of its 120 s: GET /users/secret";
+    check(&report, trouble, text, "Python stack");
+    report.slow_requests[0].reason = "request_timeout".to_owned();
+    let text = "has a problem: 1 timed out in the last 5 minutes, the last GET /users/secret";
+    check(&report, trouble, text, "Python stack");
+    report.generations[0].ts = "2026-11-27T08:00:00Z".to_owned();
+    report.workers[0].exits = [("oom".to_owned(), 1)].into();
+    let text = "has a problem: workers died in the last 5 minutes: oom 1";
     check(&report, trouble, text, "raise the limit");
     let mut few = service(&[1, 2]);
     few.traffic.last_minute.server_errors = 4;

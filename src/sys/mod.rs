@@ -14,7 +14,8 @@
 //! [`files`] writes and reads files, [`folders`] and [`home_folder`] make folders, [`removal`] removes them,
 //! [`file_user`] is another user towards files, [`lock`] takes the lock, [`open_files`] finds files without a name.
 //! [`cgroup`] reads the memory of control groups, [`locale`] knows which locales are installed, [`stdio`] hands stdout
-//! to another user, [`terminal`] changes the foreground process group.
+//! to another user, [`terminal`] changes the foreground process group, [`raw_terminal`] the mode and the screen for a command
+//! that shows something, [`terminal_signals`] are its signals.
 
 pub(crate) mod cgroup;
 mod child_setup;
@@ -37,6 +38,7 @@ pub(crate) mod process;
 pub(crate) mod process_memory;
 pub(crate) mod process_stat;
 pub(crate) mod procfs;
+pub(crate) mod raw_terminal;
 pub(crate) mod readable;
 pub(crate) mod reap;
 pub(crate) mod removal;
@@ -52,3 +54,4 @@ mod socket_options;
 pub(crate) mod sockets;
 pub(crate) mod stdio;
 pub(crate) mod terminal;
+pub(crate) mod terminal_signals;

@@ -96,6 +96,7 @@ mod static_files;
 mod telemetry;
 mod terminal;
 mod timeouts;
+mod top;
 mod traces;
 mod trust;
 mod uwsgi_options;

@@ -9,7 +9,16 @@ use crate::tree::{Path, Tree};
 
 /// Pure folders (with `/`) and files below `src`, and the files in a folder that are not.
 const PURE: &[(&str, &[&str])] = &[
+    (
+        "client/top/",
+        &[
+            "client/top/mod.rs",
+            "client/top/orders.rs",
+            "client/top/session.rs",
+        ],
+    ),
     ("client/trust.rs", &[]),
+    ("client/words.rs", &[]),
     ("config/", &["config/locate.rs", "config/missing_env.rs"]),
     ("control/callers.rs", &[]),
     ("control/outline.rs", &[]),
