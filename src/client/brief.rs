@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::logs::summary_line;
-use crate::status::verdict::{busy, duration, slots, verdict};
+use crate::status::verdict::{busy, duration, old_generation, slots, verdict};
 use crate::status::words::{age, bytes, count, cut, fit, latency, time_of_day};
 use crate::status::{ChildRole, RequestStatus, StatusReport, WorkerState, WorkerStatus};
 
@@ -177,19 +177,7 @@ fn row(worker: &WorkerStatus, request: &RequestStatus, width: usize) -> String {
 /// What has gone wrong, or has happened; only what there is.
 fn notes(report: &StatusReport) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Some(oldest) = report
-        .finishing
-        .iter()
-        .max_by_key(|request| request.seconds)
-    {
-        notes.push(format!(
-            "old generation: {} under way, the oldest {} {} for {}",
-            count(report.finishing.len() as u64, "request"),
-            oldest.kind(),
-            oldest.path,
-            age(oldest.seconds)
-        ));
-    }
+    notes.extend(old_generation(report).map(|text| format!("old generation: {text}")));
     for group in report.errors.iter().rev().take(GROUPS) {
         let id: String = group.request_id.chars().take(ID).collect();
         // Without an exception, the kind is the message.

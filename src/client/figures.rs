@@ -153,7 +153,7 @@ fn processes(report: &StatusReport) -> Option<String> {
     let _ = writeln!(
         out,
         "container: memory {} of {limit}, {} processes killed for memory, waited {throttled:.1} s for CPU; launcher: {}",
-        amount(group.memory_usage_bytes),
+        amount(group.memory_working_set_bytes),
         group.oom_kills,
         amount(group.launcher.pss_bytes)
     );

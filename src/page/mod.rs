@@ -102,7 +102,7 @@ impl<'a> StatusPage<'a> {
     fn memory_bar(&self) -> f64 {
         let memory = &self.report.resources;
         let limit = memory.memory_limit_bytes.unwrap_or_default();
-        cells::filled(memory.memory_usage_bytes.unwrap_or_default(), limit)
+        cells::filled(memory.memory_working_set_bytes.unwrap_or_default(), limit)
     }
 
     /// The spans of time of which figures are known.

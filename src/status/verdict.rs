@@ -1,6 +1,7 @@
 //! Is it well? One line in words for whoever looks first, and what to do next. Pure.
 
 use super::recent::{self, Trouble};
+use super::words::{age, count};
 use super::{RequestStatus, ServicePhase, StatusReport, WorkerStatus};
 
 /// From this share of its limit on, memory is scarce.
@@ -168,6 +169,19 @@ fn waiting(report: &StatusReport) -> String {
         ),
         None => String::new(),
     }
+}
+
+/// What old generations still do after a reload, in words; none: there is nothing left in them.
+pub(crate) fn old_generation(report: &StatusReport) -> Option<String> {
+    let requests = report.finishing.iter();
+    let oldest = requests.max_by_key(|request| request.seconds)?;
+    Some(format!(
+        "{} under way, the oldest {} {} for {}",
+        count(report.finishing.len() as u64, "request"),
+        oldest.kind(),
+        oldest.path,
+        age(oldest.seconds)
+    ))
 }
 
 /// Requests in the application.

@@ -18,7 +18,7 @@ const PURE: &[(&str, &[&str])] = &[
         ],
     ),
     ("client/trust.rs", &[]),
-    ("client/words.rs", &[]),
+    ("status/words.rs", &[]),
     ("config/", &["config/locate.rs", "config/missing_env.rs"]),
     ("control/callers.rs", &[]),
     ("control/outline.rs", &[]),

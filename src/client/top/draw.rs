@@ -6,12 +6,12 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use super::super::words::cut;
 use super::grid::{self, Grid};
 use super::look::{self, Look};
 use super::state::{Mode, Top};
 use super::view::View;
 use super::{header, rows, texts};
+use crate::status::words::cut;
 
 /// Terminals with fewer lines show no names of views and columns.
 const LOW: u16 = 8;

@@ -6,10 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row as Drawn, Table, TableState};
 
-use super::super::words::{cut, fit};
 use super::look::{self, Look};
 use super::rows::Row;
 use super::view::{Sort, View};
+use crate::status::words::{cut, fit};
 
 /// A column of a view.
 struct Column {

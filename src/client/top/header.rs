@@ -6,9 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Sparkline;
 
-use super::super::words::{bytes, cut, latency};
 use super::look::Look;
 use crate::status::verdict::{self, VerdictLevel, busy, duration, slots};
+use crate::status::words::{bytes, cut, latency};
 use crate::status::{ChildRole, Percentiles, StatusReport};
 
 /// From so many lines of a terminal on, all of the header is shown.
@@ -100,7 +100,7 @@ fn load(report: &StatusReport, look: Look) -> Vec<Vec<Span<'static>>> {
     };
     figures.push(vec![queue]);
     let group = &report.resources;
-    match (group.memory_usage_bytes, group.memory_limit_bytes) {
+    match (group.memory_working_set_bytes, group.memory_limit_bytes) {
         (Some(used), Some(limit)) => {
             let text = format!("{}/{}", bytes(used), bytes(limit));
             figures.push(share_of("mem", used, limit, &text, look));
@@ -108,7 +108,11 @@ fn load(report: &StatusReport, look: Look) -> Vec<Vec<Span<'static>>> {
         (Some(used), None) => figures.push(vec![Span::raw(format!("mem {}", bytes(used)))]),
         (None, _) => {}
     }
-    figures.push(vec![Span::raw(format!("gen {}", report.generation))]);
+    let old = match report.finishing.len() {
+        0 => String::new(),
+        requests => format!(" (old: {requests})"),
+    };
+    figures.push(vec![Span::raw(format!("gen {}{old}", report.generation))]);
     figures.push(vec![Span::raw(format!(
         "up {}",
         duration(report.uptime_seconds)

@@ -3,8 +3,8 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
-use super::super::words::{age, bytes, latency, time_of_day};
 use super::view::{Sort, View};
+use crate::status::words::{age, bytes, latency, time_of_day};
 use crate::status::{RequestStatus, StatusReport, WorkerState, WorkerStatus};
 
 /// A row of a view.

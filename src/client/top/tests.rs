@@ -82,7 +82,7 @@ fn seventeen_busy_workers_are_seen_in_80_columns() {
     assert!(rows.count() >= 16, "{picture}");
     for text in [
         "17/17",
-        "512M/1.0G",
+        "256M/1.0G",
         "queue 3 (0.2 s)",
         "req/s 2.0",
         "5xx 4",
@@ -103,6 +103,7 @@ fn seventeen_busy_workers_are_seen_in_80_columns() {
         "secret-i",
         "launcher 31M 50.0 %",
         "nginx restarts 5",
+        "(old: 1)",
     ] {
         assert!(picture.contains(text), "{text}:\n{picture}");
     }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::super::words::{age, bytes, count, latency, time_of_day};
 use super::rows::{exits, line_of, oldest};
 use super::view::View;
 use crate::status::verdict::duration;
+use crate::status::words::{age, bytes, count, latency, time_of_day};
 use crate::status::{RequestStatus, StatusReport, WorkerStatus};
 
 /// The keys.
@@ -25,7 +25,8 @@ q, Ctrl-C          quit
 header   bars: used slots, memory of the control group and its limit;
          requests each second of the last minute; p50, p90, p99 of
          that minute; queue and app: p50/p99 of the wait for a slot,
-         and of the time in the application
+         and of the time in the application; gen (old: 2): requests
+         that the generation before the reload still finishes
 age      for how long the worker's oldest request has run
 queue    for how long that request had waited for a slot before
 pss      memory; what processes share is divided among them
