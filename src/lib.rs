@@ -16,14 +16,14 @@
 //! | --- | --- |
 //! | `commands` | everything |
 //! | `internals` (for tests and benchmarks) | `config`, `control`, `host`, `http`, `logs`, `plan`, `programs`, `queue`, `reload_answer`, `render`, `status`, `supervise`, `sys`, `telemetry` |
-//! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `status`, `sys` |
+//! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `stacks`, `status`, `sys` |
 //! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `runtime_dir`, `status`, `supervise`, `sys`, `telemetry/pace` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |
-//! | `control` | `exit`, `http`, `page`, `reload_answer`, `status`, `supervise`, `telemetry` |
+//! | `control` | `exit`, `http`, `page`, `reload_answer`, `stacks`, `status`, `supervise`, `telemetry` |
 //! | `console` | `exit` |
 //! | `exit` | `config`, `http`, `reload_answer`, `render`, `supervise`, `sys` |
 //! | `programs` | `host/user`, `http`, `logs`, `plan`, `queue`, `status`, `supervise`, `sys`, `telemetry/pace` |
-//! | `queue` | `status`, `sys` |
+//! | `queue`, `stacks` | `status`, `sys` |
 //! | `supervise` | `logs`, `reload_answer`, `status`, `sys` |
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs`, `status`, `supervise`, `sys` |
@@ -63,6 +63,7 @@ mod queue;
 mod reload_answer;
 mod render;
 mod runtime_dir;
+mod stacks;
 mod status;
 mod supervise;
 mod sys;

@@ -25,6 +25,7 @@ import microservice_flask_graceful as graceful
 import microservice_flask_imported as imported
 import microservice_flask_leaving as leaving
 import microservice_flask_permissions as permissions
+import microservice_flask_readable as readable
 import microservice_flask_records as records
 import microservice_flask_signals as signals
 import microservice_flask_streams as streams
@@ -199,6 +200,8 @@ def _in_worker():
     serves = uwsgi.worker_id() > 0
     forks.in_worker(_threads)
     signals.in_worker(serves)
+    if serves:
+        readable.in_worker()
     if serves and _threads > 1:
         graceful.in_worker()
     if serves and _in_master:

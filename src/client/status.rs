@@ -8,7 +8,7 @@ use hyper::Method;
 use super::harmless;
 use super::launcher::Launcher;
 use super::launcher::TIMEOUT;
-use super::{brief, table};
+use super::{brief, stacks, table};
 use crate::cli::StatusArgs;
 use crate::console::print;
 use crate::exit::Failure;
@@ -19,6 +19,9 @@ const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// Fails when the service is not ready. With `--watch` it returns only when the launcher does not answer.
 pub(crate) fn status(launcher: &Launcher, args: &StatusArgs) -> Result<(), Failure> {
+    if let Some(worker) = args.stacks {
+        return stacks::stacks(launcher, worker, args.json);
+    }
     let mut before = String::new();
     loop {
         let (_, body) = launcher.ask(&Method::GET, "/status", TIMEOUT)?;

@@ -11,6 +11,7 @@ mod end;
 mod findings;
 mod flask;
 mod log;
+mod read_stacks;
 mod render;
 mod run;
 mod serve;
@@ -39,9 +40,11 @@ pub(crate) fn execute(cli: Cli) -> Result<(), Failure> {
         }
         Command::Reload => client::reload(&launcher()),
         Command::RestartWorker(args) => client::restart_worker(&launcher(), args.id),
+        Command::Profile(args) => client::profile(&launcher(), &args),
         Command::Healthcheck => client::healthcheck(&launcher()),
         Command::Schema => schema(),
         Command::Completions(args) => completions(args.shell),
+        Command::ReadStacks(args) => read_stacks::read_stacks(&args),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::programs::nginx::config_test;
 use crate::programs::nginx::disk_watch::DiskWatch;
 use crate::programs::nginx::slow_watch;
 use crate::queue::RequestQueue;
+use crate::stacks::ask::StackReader;
 use crate::supervise::commands;
 use crate::supervise::machine::outcome::Outcome;
 use crate::supervise::run::runner::Runner;
@@ -263,7 +264,8 @@ async fn supervise(
     if let Some(control) = control {
         let listener =
             tokio::net::UnixListener::from_std(control).map_err(refused("listen for commands"))?;
-        let site = Site::new(commands, reports, Rights::Control, checks);
+        let stacks = StackReader::new(runner.short_programs());
+        let site = Site::new(commands, reports, Rights::Control, checks).with_commands(stacks);
         answer_on(listener, site);
     }
     Ok(runner.run(signals, receiver).await)

@@ -32,6 +32,14 @@ pub(super) fn too_many(why: &str) -> Response {
     response
 }
 
+/// The service has ended.
+pub(super) fn stopping() -> Response {
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the launcher is stopping\n",
+    )
+}
+
 /// For people.
 pub(super) fn text(status: StatusCode, body: &str) -> Response {
     response(status, "text/plain; charset=utf-8", body.to_owned())

@@ -28,6 +28,8 @@ use crate::status::{
 const CONNECT: Duration = Duration::from_millis(500);
 const NO_RELOAD: &str = "this is development: flask loads a file again when it changes";
 
+const NO_WORKERS: &str = "this is development: there are no workers to look into; the traceback is in the browser, and breakpoint() stops where it is called\n";
+
 /// Flask as the launcher has started it.
 #[derive(Debug)]
 pub(crate) struct DevelopmentSite {
@@ -62,9 +64,13 @@ impl DevelopmentSite {
             return text(status, &why);
         }
         let path = request.uri.path();
-        let command = path == "/reload" || path.starts_with("/workers/");
+        let command =
+            ["/reload", "/stacks", "/profile"].contains(&path) || path.starts_with("/workers/");
         match request.method {
             Method::POST if path == "/reload" => json(StatusCode::CONFLICT, &refused_reload()),
+            Method::POST if path.ends_with("/stacks") || path == "/profile" => {
+                text(StatusCode::CONFLICT, NO_WORKERS)
+            }
             Method::POST if command => text(StatusCode::CONFLICT, &format!("{NO_RELOAD}\n")),
             Method::GET | Method::HEAD if command => not_allowed("POST"),
             Method::GET | Method::HEAD => self.query(path).await,

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::answers::{json, not_allowed, response, text, too_many};
+use super::answers::{json, not_allowed, response, stopping, text, too_many};
 use super::callers::{self, Rights};
 use super::health::HealthChecks;
 use super::live::LivePage;
-use super::{exposition, outline};
+use super::{exposition, outline, stacks, workers};
 use crate::exit;
 use crate::http::Response;
 use crate::reload_answer::{ReloadAnswer, ReloadOutcome};
-use crate::status::{HealthReport, StatusReport, WorkerState};
+use crate::stacks::ask::StackReader;
+use crate::status::{HealthReport, StatusReport};
 use crate::supervise::commands::Commands;
 use crate::telemetry::reports::{Published, Reports};
 
@@ -49,6 +49,8 @@ pub(crate) struct Site {
     checks: Rc<HealthChecks>,
     waiting: Semaphore,
     page: Rc<LivePage>,
+    /// On the control socket.
+    stacks: Option<StackReader>,
 }
 
 impl Site {
@@ -67,6 +69,15 @@ impl Site {
             checks,
             waiting: Semaphore::new(WAITING_CLIENTS),
             page,
+            stacks: None,
+        }
+    }
+
+    /// The same site, which also takes commands: that of the control socket.
+    pub(crate) fn with_commands(self, stacks: StackReader) -> Self {
+        Self {
+            stacks: Some(stacks),
+            ..self
         }
     }
 
@@ -77,15 +88,17 @@ impl Site {
         }
         let (method, path) = (&request.method, request.uri.path());
         let parts: Vec<&str> = path.split('/').skip(1).collect();
-        let command = matches!(parts.as_slice(), ["reload"] | ["workers", _, "restart"]);
+        let command = matches!(
+            parts.as_slice(),
+            ["reload" | "stacks" | "profile"] | ["workers", _, "restart" | "stacks"]
+        );
         let query = matches!(
             parts.as_slice(),
             ["" | "events" | "livez" | "readyz" | "status" | "metrics" | "healthcheck"]
         );
-        if command && self.rights == Rights::Control {
-            return match (method, parts.as_slice()) {
-                (&Method::POST, ["workers", id, _]) => self.restart_worker(id).await,
-                (&Method::POST, _) => reload(&self.commands).await,
+        if command && let Some(reader) = &self.stacks {
+            return match method {
+                &Method::POST => self.command(&parts, request.uri.query(), reader).await,
                 _ => not_allowed("POST"),
             };
         }
@@ -144,42 +157,25 @@ impl Site {
         }
     }
 
-    async fn restart_worker(&self, id: &str) -> Response {
-        let Some(latest) = self.reports.latest() else {
+    /// What is done on the control socket alone.
+    async fn command(&self, path: &[&str], query: Option<&str>, reader: &StackReader) -> Response {
+        if path == ["reload"] {
+            return reload(&self.commands).await;
+        }
+        let latest = match path {
+            ["workers", _, "restart"] => self.reports.latest(),
+            _ => self.reports.fresh(FOR_FIGURES).await,
+        };
+        let Some(latest) = latest else {
             return stopping();
         };
-        let workers = &latest.report.workers;
-        let found = workers
-            .iter()
-            .find(|worker| worker.id.to_string() == id && worker.pid > 0);
-        if let Some(worker) = found.filter(|worker| worker.state == WorkerState::Dead) {
-            let body = format!("worker {id} (pid {}) is dead already\n", worker.pid);
-            return text(StatusCode::CONFLICT, &body);
-        }
-        match found {
-            Some(worker)
-                if self
-                    .commands
-                    .restart_worker(Pid::from_raw(worker.pid))
-                    .await =>
-            {
-                text(
-                    StatusCode::OK,
-                    &format!("worker {id} (pid {}) is ended and replaced\n", worker.pid),
-                )
+        match path {
+            ["workers", id, "restart"] => {
+                workers::restart(&self.commands, &latest.report.workers, id).await
             }
-            Some(_) => stopping(),
-            None if workers.is_empty() => {
-                text(StatusCode::SERVICE_UNAVAILABLE, "uWSGI does not answer\n")
-            }
-            None => {
-                let known: Vec<String> =
-                    workers.iter().map(|worker| worker.id.to_string()).collect();
-                text(
-                    StatusCode::NOT_FOUND,
-                    &format!("there is no worker {id}; there are {}\n", known.join(", ")),
-                )
-            }
+            ["workers", id, _] => stacks::stacks(reader, &latest, Some(id)).await,
+            ["stacks"] => stacks::stacks(reader, &latest, None).await,
+            _ => stacks::profile(reader, &latest, query).await,
         }
     }
 }
@@ -194,13 +190,6 @@ fn health_answer(mut health: HealthReport, health_path: Option<&str>, whole: boo
         StatusCode::OK
     };
     json(status, &health)
-}
-
-fn stopping() -> Response {
-    text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the launcher is stopping\n",
-    )
 }
 
 async fn reload(commands: &Commands) -> Response {

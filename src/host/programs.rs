@@ -12,7 +12,7 @@ use super::access;
 use super::environment;
 use super::sandbox::{self, SandboxHost};
 use super::user::User;
-use crate::sys::short_programs::{ShortProgram, ShortPrograms};
+use crate::sys::short_programs::{MAX_OUTPUT, ShortProgram, ShortPrograms};
 
 /// A version, compared number by number.
 #[derive(
@@ -277,6 +277,7 @@ async fn output(program: &Path, args: &[&str], user: Option<&User>, asking: Aski
         user: user.as_ref(),
         sandbox: sandbox::for_questions(asking.sandbox),
         timeout: TIMEOUT,
+        max_output: MAX_OUTPUT,
     });
     finished
         .await

@@ -25,7 +25,7 @@ macro_rules! module {
 }
 
 /// The Python modules that uWSGI imports, as they are.
-const MODULES: [(&str, &str); 17] = [
+const MODULES: [(&str, &str); 18] = [
     module!("microservice_flask_entry.py"),
     module!("microservice_flask_environ.py"),
     module!("microservice_flask_identity.py"),
@@ -43,6 +43,7 @@ const MODULES: [(&str, &str); 17] = [
     module!("microservice_flask_streams.py"),
     module!("microservice_flask_interpreter.py"),
     module!("microservice_flask_permissions.py"),
+    module!("microservice_flask_readable.py"),
 ];
 
 /// A rendered file.

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::machine::identity::Role;
 use crate::status::{ClientConnections, QueueStatus, RequestStatus, WorkerStatus};
+use crate::sys::credentials::Credentials;
 use crate::sys::files::WriteError;
 
 /// A future on the loop's thread, which it must not block.
@@ -37,6 +38,9 @@ pub(crate) trait Application: Supervised {
     /// Makes it take no further request, finish those that it has, and exit: its successor serves on the same socket, or
     /// the service stops.
     fn retire(&self) -> io::Result<()>;
+
+    /// The user that its workers run as; none: the launcher's own.
+    fn user(&self) -> Option<&Credentials>;
 
     /// Asks it what its workers do, as its watchdog does: for the time in which it retires and has none.
     fn look(&self) -> Answer<'_, ()>;

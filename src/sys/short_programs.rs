@@ -27,8 +27,8 @@ use super::process::{self, Spawn, SpawnError};
 use super::reap::{self, Exit};
 use super::sandbox::{Sandbox, SandboxRules};
 
-/// Most bytes of a program's output that are taken. The longest is uWSGI's list of options, below 100 KiB.
-const MAX_OUTPUT: u64 = 1 << 20;
+/// Most bytes of the output of an ordinary program. The longest is uWSGI's list of options, below 100 KiB.
+pub(crate) const MAX_OUTPUT: u64 = 1 << 20;
 /// Pause between two polls whether a program has ended, where there is no loop to report it.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -51,6 +51,8 @@ pub(crate) struct ShortProgram<'a> {
     /// What confines it; the default: nothing.
     pub(crate) sandbox: SandboxRules,
     pub(crate) timeout: Duration,
+    /// Most bytes of its output that are taken; one that writes more is ended.
+    pub(crate) max_output: u64,
 }
 
 /// A program that has ended within its time limit.
@@ -151,8 +153,12 @@ impl ShortPrograms {
         })?;
         drop(theirs);
         let mut exit = std::pin::pin!(self.exit_of(pid));
+        let _unwanted = Unwanted {
+            pid,
+            exits: &self.0,
+        };
         let pipe = pipe::Receiver::from_owned_fd(ours).map_err(failed)?;
-        let mut pipe = Some(pipe.take(MAX_OUTPUT));
+        let mut pipe = Some(pipe.take(program.max_output));
         let mut bytes = Vec::new();
         let ended = until_exit(&mut pipe, &mut bytes, exit.as_mut());
         if let Ok(exit) = tokio::time::timeout(program.timeout, ended).await {
@@ -163,9 +169,9 @@ impl ShortPrograms {
             let output = String::from_utf8_lossy(&bytes).into_owned();
             return Ok(Finished { exit, output });
         }
-        // It has not been reaped, so the number of its group is still its own.
-        process::signal_group(pid, Signal::SIGKILL);
         if let Exits::Polled = self.0 {
+            // It has not been reaped, so the number of its group is still its own.
+            process::signal_group(pid, Signal::SIGKILL);
             // No process can ignore SIGKILL; the limit is for one that the kernel holds.
             let _ = tokio::time::timeout(LAST_OUTPUT, exit).await;
         }
@@ -194,6 +200,23 @@ impl ShortPrograms {
                 },
                 None => poll_exit(pid).await,
             }
+        }
+    }
+}
+
+/// Kills a program that still runs when nobody waits for it any more, such as for a client that has left.
+struct Unwanted<'a> {
+    pid: Pid,
+    exits: &'a Exits,
+}
+
+impl Drop for Unwanted<'_> {
+    fn drop(&mut self) {
+        // What is in the map has not been reaped, so its number is still its own.
+        if let Exits::Loop(running) = self.exits
+            && running.borrow().contains_key(&self.pid)
+        {
+            process::signal_group(self.pid, Signal::SIGKILL);
         }
     }
 }
@@ -231,112 +254,5 @@ async fn read_all(pipe: &mut Take<pipe::Receiver>, bytes: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-
-    async fn sh(
-        programs: &ShortPrograms,
-        script: &str,
-        timeout: Duration,
-    ) -> Result<Finished, RunError> {
-        programs
-            .run(ShortProgram {
-                program: Path::new("/bin/sh"),
-                args: &["-c".into(), script.into()],
-                env: None,
-                cwd: None,
-                inherit: Vec::new(),
-                user: None,
-                sandbox: SandboxRules::default(),
-                timeout,
-            })
-            .await
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn output_of_both_streams_and_exit_are_returned() {
-        let programs = ShortPrograms::alone();
-        let limit = Duration::from_secs(60);
-        let finished = sh(&programs, "echo out; echo err >&2; exit 3", limit).await;
-        let finished = finished.unwrap();
-        assert_eq!(finished.exit, Exit::Code(3));
-        assert_eq!(finished.output, "out\nerr\n");
-        let missing = ShortProgram {
-            program: Path::new("/nonexistent"),
-            args: &[],
-            env: None,
-            cwd: None,
-            inherit: Vec::new(),
-            user: None,
-            sandbox: SandboxRules::default(),
-            timeout: limit,
-        };
-        assert!(matches!(
-            programs.run(missing).await,
-            Err(RunError::Spawn(_))
-        ));
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_program_that_hangs_is_killed_with_what_it_started() {
-        let programs = ShortPrograms::alone();
-        let begun = Instant::now();
-        let result = sh(
-            &programs,
-            "sleep 1000 & exec sleep 1000",
-            Duration::from_millis(50),
-        )
-        .await;
-        assert!(
-            matches!(result, Err(RunError::TimedOut { .. })),
-            "{result:?}"
-        );
-        assert!(begun.elapsed() < Duration::from_secs(60));
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn output_that_another_process_keeps_open_is_not_waited_for() {
-        let limit = Duration::from_secs(60);
-        let begun = Instant::now();
-        let script = "sleep 100 & echo out; echo $!";
-        let finished = sh(&ShortPrograms::alone(), script, limit).await.unwrap();
-        assert_eq!(finished.exit, Exit::Code(0));
-        let sleeper = finished.output.strip_prefix("out\n").unwrap().trim();
-        process::signal(Pid::from_raw(sleeper.parse().unwrap()), Signal::SIGKILL);
-        assert!(begun.elapsed() < limit, "{:?}", begun.elapsed());
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_flood_is_cut() {
-        let programs = ShortPrograms::alone();
-        let finished = sh(&programs, "exec yes", Duration::from_secs(60))
-            .await
-            .unwrap();
-        assert_eq!(finished.output.len() as u64, MAX_OUTPUT);
-        assert_eq!(finished.exit, Exit::Signal(Signal::SIGPIPE as i32));
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn on_the_loop_the_exit_comes_from_the_reaper() {
-        let programs = ShortPrograms::beside_children();
-        let run = sh(&programs, "echo $$", Duration::from_secs(60));
-        let reaper = async {
-            loop {
-                let Exits::Loop(running) = &programs.0 else {
-                    unreachable!();
-                };
-                let pid = running.borrow().keys().next().copied();
-                if let Some(exit) = pid.and_then(reap::reap_one) {
-                    assert!(programs.ended(pid.unwrap(), exit));
-                    assert!(!programs.ended(pid.unwrap(), exit));
-                    return;
-                }
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-        };
-        let (finished, ()) = tokio::join!(run, reaper);
-        assert_eq!(finished.unwrap().exit, Exit::Code(0));
-    }
-}
+#[path = "short_programs_tests.rs"]
+mod tests;

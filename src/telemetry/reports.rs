@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::pace::Pace;
 use crate::status::StatusReport;
 use crate::supervise::program::Application;
+use crate::sys::credentials::Credentials;
 
 /// Longer than anything runs.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
@@ -31,6 +32,11 @@ impl Published {
     /// The health path, where one is configured.
     pub(crate) fn health_path(&self) -> Option<&str> {
         self.application.as_ref()?.health_path()
+    }
+
+    /// The user that the workers run as; none: the launcher's own.
+    pub(crate) fn user(&self) -> Option<&Credentials> {
+        self.application.as_ref()?.user()
     }
 }
 

@@ -85,6 +85,9 @@ fn the_admin_port_is_read_only() {
         "/restart-worker/1",
         "/status",
         "/workers/1/restart",
+        "/workers/1/stacks",
+        "/stacks",
+        "/profile",
     ] {
         for method in ["POST", "PUT", "DELETE"] {
             let request = Request::new(method, path)

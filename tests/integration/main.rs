@@ -91,6 +91,7 @@ mod signals_at_import;
 mod slow_clients;
 mod slow_senders;
 mod socketio;
+mod stacks;
 mod startup;
 mod static_files;
 mod telemetry;

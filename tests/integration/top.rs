@@ -194,6 +194,12 @@ fn a_hung_request_is_seen_and_its_worker_ended_and_the_terminal_is_as_before() {
 
     top.keys("\r");
     top.wait_for(&[&format!("busy, pid {pid}")]);
+    top.keys("s");
+    top.wait_for(&[&format!("Python stacks of worker {worker}")]);
+    top.wait_for(&["hang ("]);
+    top.keys("\x1b");
+    // With a key right behind it, it would be Alt and that key.
+    top.wait_for(&["only \"hang\""]);
     top.keys("k");
     let question = format!("End worker {worker}? Its request POST /hang fails");
     top.wait_for(&[&question]);

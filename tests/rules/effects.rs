@@ -21,6 +21,7 @@ const EFFECTS: &[&str] = &[
     "tokio",
     "nix",
     "libc",
+    "py_spy",
     "Instant::now",
     "SystemTime::now",
 ];
@@ -82,6 +83,7 @@ const TRIALS: &[(&str, &str)] = &[
     ("tokio", "fn f() { tokio::select! {} }"),
     ("nix", "use nix::unistd::getpid;"),
     ("libc", "use libc::c_int;"),
+    ("py_spy", "use py_spy::PythonSpy;"),
     (
         "Instant::now",
         "use std::time::Instant; fn f() { Instant::now() }",

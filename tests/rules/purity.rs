@@ -18,7 +18,6 @@ const PURE: &[(&str, &[&str])] = &[
         ],
     ),
     ("client/trust.rs", &[]),
-    ("status/words.rs", &[]),
     ("config/", &["config/locate.rs", "config/missing_env.rs"]),
     ("control/callers.rs", &[]),
     ("control/outline.rs", &[]),
@@ -31,6 +30,15 @@ const PURE: &[(&str, &[&str])] = &[
     ("programs/uwsgi/worker.rs", &[]),
     ("queue/waits.rs", &[]),
     ("reload_answer.rs", &[]),
+    (
+        "stacks/",
+        &[
+            "stacks/ask.rs",
+            "stacks/mod.rs",
+            "stacks/read.rs",
+            "stacks/sample.rs",
+        ],
+    ),
     ("status/", &[]),
     ("supervise/in_flight.rs", &[]),
     ("supervise/machine/", &[]),

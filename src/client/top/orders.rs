@@ -1,9 +1,10 @@
 //! What `top` asks of the launcher: the report, the end of a worker, its Python stacks.
 
-use hyper::{Method, StatusCode};
+use hyper::Method;
 
 use super::super::harmless;
 use super::super::launcher::{Launcher, TIMEOUT};
+use super::super::stacks;
 use crate::exit::Failure;
 use crate::status::StatusReport;
 
@@ -38,24 +39,17 @@ pub(super) async fn end(launcher: &Launcher, worker: u32) -> Done {
 
 /// Where each thread of a worker is in its Python code.
 pub(super) async fn stacks(launcher: &Launcher, worker: u32) -> Done {
-    let path = format!("/workers/{worker}/stacks");
+    let path = stacks::path(Some(worker));
     match launcher.answer(&Method::POST, &path, TIMEOUT).await {
-        Ok((status, body)) if status.is_success() => Done::Text {
-            title: format!("Python stacks of worker {worker}"),
-            text: text(&body),
+        Ok((status, body)) if status.is_success() => match stacks::of_answer(&body) {
+            Ok(text) => Done::Text {
+                title: format!("Python stacks of worker {worker}"),
+                text,
+            },
+            Err(error) => Done::Message(format!("The answer cannot be read: {error}")),
         },
-        Ok((StatusCode::NOT_FOUND, body)) => Done::Message(unknown(&text(&body))),
         Ok((_, body)) => Done::Message(text(&body).replace('\n', " ")),
         Err(failure) => Done::Message(first_line(&failure)),
-    }
-}
-
-/// A launcher that knows stacks answers 404 for a worker that there is not; an older one says where else to look.
-fn unknown(answer: &str) -> String {
-    if answer.starts_with("there is no worker") {
-        answer.to_owned()
-    } else {
-        "This launcher has no stacks: its version is older.".to_owned()
     }
 }
 
@@ -82,8 +76,5 @@ mod tests {
         );
         let failure = Failure::Negative("no\x07\n  hint: more".to_owned());
         assert_eq!(first_line(&failure), "no\\x07");
-        let none = "there is no worker 9; there are 1, 2";
-        assert_eq!(unknown(none), none);
-        assert!(unknown("not found; try /livez").contains("no stacks"));
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::programs::sandbox;
 use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
-use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
+use crate::sys::short_programs::{Finished, MAX_OUTPUT, RunError, ShortProgram, ShortPrograms};
 
 /// nginx tests its files in milliseconds, unless it waits for a name server, or for ever because a snippet includes a
 /// named pipe.
@@ -43,6 +43,7 @@ pub(crate) async fn objections(
         // It opens what nginx opens.
         sandbox: sandbox::of_nginx(plan),
         timeout: TIMEOUT,
+        max_output: MAX_OUTPUT,
     };
     match programs.run(test).await {
         Ok(Finished {

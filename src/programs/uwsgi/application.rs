@@ -20,6 +20,7 @@ use crate::status::{QueueStatus, WorkerStatus};
 use crate::supervise::program::{
     Answer, Application, Health, NotReady, Supervised, WatchdogFinding,
 };
+use crate::sys::credentials::Credentials;
 use crate::sys::file_user;
 use crate::sys::files::{self, WriteError};
 
@@ -38,6 +39,8 @@ const FINISH_POLL: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub(super) struct UwsgiApplication {
     pub(super) stats: Socket,
+    /// The user of the workers; none: the launcher's own.
+    pub(super) user: Option<Credentials>,
     /// The configured number of worker processes.
     pub(super) workers: u32,
     /// The health path, where one is configured.
@@ -114,6 +117,10 @@ impl Application for UwsgiApplication {
             tracing::warn!(%error, "Cannot tell the old generation to close its WebSockets: they hold it until its time is up.");
         }
         file_user::as_owner_of(&self.watchdog.folder, || write_to_fifo(&self.fifo, FINISH))
+    }
+
+    fn user(&self) -> Option<&Credentials> {
+        self.user.as_ref()
     }
 
     fn look(&self) -> Answer<'_, ()> {

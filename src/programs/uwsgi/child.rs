@@ -65,6 +65,10 @@ pub(crate) fn child(
         "MICROSERVICE_DISK_FULL_FILE".into(),
         layout.disk_full().into(),
     ));
+    env.push((
+        "MICROSERVICE_LAUNCHER_PID".into(),
+        std::process::id().to_string().into(),
+    ));
     env.push(sandbox::variable(plan));
     ChildPlan {
         name: "uwsgi",
@@ -119,6 +123,7 @@ fn application_of(plan: &Plan, queue: RequestQueue, pace: Pace) -> UwsgiApplicat
     let layout = &plan.layout;
     UwsgiApplication {
         stats: stats::Socket::new(layout.uwsgi_stats(), plan.slots),
+        user: plan.user.as_ref().map(User::credentials),
         workers: plan.processes,
         health: plan.health_check_path.as_ref().map(|path| HealthPath {
             socket: layout.app_socket(),

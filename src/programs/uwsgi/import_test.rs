@@ -10,7 +10,7 @@ use crate::plan::{Plan, uwsgi_options};
 use crate::programs::sandbox;
 use crate::sys::process::SpawnError;
 use crate::sys::reap::Exit;
-use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
+use crate::sys::short_programs::{Finished, MAX_OUTPUT, RunError, ShortProgram, ShortPrograms};
 
 /// Separates uWSGI's own lines from those of the application (uwsgi/microservice_flask_check.py).
 const BEGIN: &str = "=== microservice-flask: the application is imported from here on ===";
@@ -75,6 +75,7 @@ pub(crate) async fn import(
         user: user.as_ref(),
         sandbox: sandbox::of_application(plan),
         timeout: plan.start_timeout,
+        max_output: MAX_OUTPUT,
     };
     match programs.run(test).await {
         Ok(finished) => {

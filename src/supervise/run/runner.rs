@@ -96,6 +96,11 @@ impl Runner {
         }
     }
 
+    /// Runs programs beside the children of this loop, which reaps them too.
+    pub(crate) fn short_programs(&self) -> ShortPrograms {
+        self.programs.clone()
+    }
+
     /// Runs until no child is left. Returns how the run ended, and the log for the last record.
     pub(crate) async fn run(
         mut self,

@@ -1,12 +1,14 @@
 //! The command line: commands, options, their environment variables and help texts. No I/O, no logic beyond parsing.
 
+mod addresses;
+
 use std::ffi::OsStr;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::builder::Resettable;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::addresses::{AdminAddr, ListenAddr};
 
 /// Runs a folder with a Flask app as a production service behind nginx and uWSGI, or in development under flask.
 #[derive(Debug, Parser)]
@@ -112,12 +114,17 @@ pub(crate) enum Command {
     Reload,
     /// End one worker of the application; its in-flight requests fail, or are repeated as after a crash
     RestartWorker(RestartWorkerArgs),
+    /// Where do requests spend their time? Sample the Python stacks of the busy workers for some seconds
+    Profile(ProfileArgs),
     /// Probe the running service: exit 0 passing, 1 warning, 2 critical
     Healthcheck,
     /// Print the JSON Schema of the config.json keys that the launcher reads
     Schema,
     /// Print a shell completion script
     Completions(CompletionsArgs),
+    /// What the launcher runs to read the Python stacks of workers, as their user
+    #[command(hide = true)]
+    ReadStacks(ReadStacksArgs),
 }
 
 /// Arguments of `run`.
@@ -165,6 +172,40 @@ pub(crate) struct StatusArgs {
     /// Everything that is known, however long: children, sandbox, slow requests, events, percentiles
     #[arg(long, conflicts_with = "json")]
     pub(crate) all: bool,
+    /// The Python stacks of all threads instead: of this worker, or of every worker that has a request
+    #[arg(long, value_name = "WORKER", num_args = 0..=1, conflicts_with_all = ["all", "watch"])]
+    #[expect(
+        clippy::option_option,
+        reason = "clap's form of an option whose value may be left out"
+    )]
+    pub(crate) stacks: Option<Option<u32>>,
+}
+
+/// Arguments of `profile`.
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArgs {
+    /// For how many seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=3600)
+    )]
+    pub(crate) seconds: u32,
+    /// File for the flame graph, a picture for the browser; `-`: stdout, and the summary on stderr
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Arguments of `read-stacks`.
+#[derive(Debug, Args)]
+pub(crate) struct ReadStacksArgs {
+    /// Sample for so many milliseconds; without it the stacks of one moment are printed
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub(crate) millis: Option<u32>,
+    /// The workers: NUMBER:PID of each
+    #[arg(required = true, value_name = "NUMBER:PID")]
+    pub(crate) workers: Vec<String>,
 }
 
 /// Arguments of `restart-worker`.
@@ -205,63 +246,6 @@ pub(crate) enum LogLevel {
     Error,
 }
 
-/// An address of `--listen`: a port alone means every IPv4 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ListenAddr(pub SocketAddr);
-
-impl FromStr for ListenAddr {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse_addr(text, IpAddr::V4(Ipv4Addr::UNSPECIFIED)).map(Self)
-    }
-}
-
-/// The address of `--admin`: a port alone means loopback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AdminAddr {
-    /// No TCP listener; the control socket still answers.
-    Off,
-    /// Listen here.
-    At(SocketAddr),
-}
-
-impl FromStr for AdminAddr {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        parse_addr(text, IpAddr::V4(Ipv4Addr::LOCALHOST)).map(Self::At)
-    }
-}
-
-fn parse_addr(text: &str, default_ip: IpAddr) -> Result<SocketAddr, String> {
-    let text = text.trim();
-    if let Ok(port) = text.parse::<u16>() {
-        return Ok(SocketAddr::new(default_ip, port));
-    }
-    if let Ok(addr) = text.parse::<SocketAddr>() {
-        return Ok(addr);
-    }
-    match text.rsplit_once(':') {
-        Some((host, port)) => {
-            let port = port
-                .parse::<u16>()
-                .map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
-            match host {
-                "localhost" => Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
-                "" | "*" => Ok(SocketAddr::new(default_ip, port)),
-                _ => Err(format!(
-                    "`{host}` is not an IP address; write PORT, 127.0.0.1:PORT or [::]:PORT"
-                )),
-            }
-        }
-        None => Err("expected PORT, HOST:PORT or [::]:PORT".to_owned()),
-    }
-}
-
 /// Parses the command line and the environment variables of the options. Empty variables count as unset, because compose
 /// files pass optional variables that way. On `--help` and on errors clap prints and exits.
 pub(crate) fn parse(is_empty: impl Fn(&OsStr) -> bool) -> Cli {
@@ -279,39 +263,6 @@ fn command(is_empty: impl Fn(&OsStr) -> bool) -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: Result<&str, &str>) {
-        let got = text.parse::<ListenAddr>();
-        match expected {
-            Ok(addr) => assert_eq!(got.map(|a| a.0.to_string()), Ok(addr.to_owned())),
-            Err(part) => {
-                let message = got.expect_err("the address should be refused");
-                assert!(message.contains(part), "{message}");
-            }
-        }
-    }
-
-    #[test]
-    fn listen_takes_ports_and_addresses() {
-        check("8080", Ok("0.0.0.0:8080"));
-        check("127.0.0.1:80", Ok("127.0.0.1:80"));
-        check("localhost:81", Ok("127.0.0.1:81"));
-        check("[::]:80", Ok("[::]:80"));
-        check("*:80", Ok("0.0.0.0:80"));
-        check("70000", Err("expected PORT"));
-        check("example.org:80", Err("not an IP address"));
-        check("127.0.0.1:x", Err("not a port"));
-    }
-
-    #[test]
-    fn admin_alone_means_loopback() {
-        assert_eq!(
-            "9180".parse(),
-            Ok(AdminAddr::At(SocketAddr::from(([127, 0, 0, 1], 9180))))
-        );
-        assert_eq!("off".parse(), Ok(AdminAddr::Off));
-    }
 
     #[test]
     fn only_variables_that_hold_nothing_are_left_out() {
