@@ -15,7 +15,7 @@
 //! | module | may import |
 //! | --- | --- |
 //! | `commands` | everything |
-//! | `internals` (for tests and benchmarks) | `config`, `control`, `host`, `http`, `logs`, `plan`, `programs`, `queue`, `reload_answer`, `render`, `status`, `supervise`, `sys`, `telemetry` |
+//! | `internals` (for tests and benchmarks) | `config`, `control`, `host`, `http`, `logs`, `plan`, `programs`, `queue`, `reload_answer`, `render`, `stacks`, `status`, `supervise`, `sys`, `telemetry` |
 //! | `client` | `cli`, `console`, `exit`, `http`, `logs`, `plan`, `reload_answer`, `runtime_dir`, `stacks`, `status`, `sys` |
 //! | `generation` | `cli`, `config`, `context`, `exit`, `host`, `plan`, `programs`, `queue`, `render`, `runtime_dir`, `status`, `supervise`, `sys`, `telemetry/pace` |
 //! | `context` | `cli`, `config`, `exit`, `host`, `plan`, `runtime_dir`, `sys` |

@@ -11,13 +11,14 @@ mod group;
 mod netlink;
 mod nginx_lines;
 mod parse;
+mod stacks;
 mod statistics;
 
 /// A target: its name, and what it checks.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("answers", answers::check),
     ("config", config::check),
     ("control", control::check),
@@ -28,6 +29,7 @@ pub const TARGETS: [Target; 11] = [
     ("netlink", netlink::check),
     ("nginx_lines", nginx_lines::check),
     ("parse", parse::check),
+    ("stacks", stacks::check),
     ("statistics", statistics::check),
 ];
 

@@ -265,7 +265,7 @@ async fn supervise(
         let listener =
             tokio::net::UnixListener::from_std(control).map_err(refused("listen for commands"))?;
         let stacks = StackReader::new(runner.short_programs());
-        let site = Site::new(commands, reports, Rights::Control, checks).with_commands(stacks);
+        let site = Site::new(commands, reports, Rights::Control, checks).with_stacks(stacks);
         answer_on(listener, site);
     }
     Ok(runner.run(signals, receiver).await)

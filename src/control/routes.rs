@@ -49,7 +49,7 @@ pub(crate) struct Site {
     checks: Rc<HealthChecks>,
     waiting: Semaphore,
     page: Rc<LivePage>,
-    /// On the control socket.
+    /// What reads Python stacks; none: nothing does.
     stacks: Option<StackReader>,
 }
 
@@ -73,8 +73,8 @@ impl Site {
         }
     }
 
-    /// The same site, which also takes commands: that of the control socket.
-    pub(crate) fn with_commands(self, stacks: StackReader) -> Self {
+    /// The same site, which also has Python stacks read: that of the control socket.
+    pub(crate) fn with_stacks(self, stacks: StackReader) -> Self {
         Self {
             stacks: Some(stacks),
             ..self
@@ -96,9 +96,9 @@ impl Site {
             parts.as_slice(),
             ["" | "events" | "livez" | "readyz" | "status" | "metrics" | "healthcheck"]
         );
-        if command && let Some(reader) = &self.stacks {
+        if command && self.rights == Rights::Control {
             return match method {
-                &Method::POST => self.command(&parts, request.uri.query(), reader).await,
+                &Method::POST => self.command(&parts, request.uri.query()).await,
                 _ => not_allowed("POST"),
             };
         }
@@ -158,7 +158,7 @@ impl Site {
     }
 
     /// What is done on the control socket alone.
-    async fn command(&self, path: &[&str], query: Option<&str>, reader: &StackReader) -> Response {
+    async fn command(&self, path: &[&str], query: Option<&str>) -> Response {
         if path == ["reload"] {
             return reload(&self.commands).await;
         }
@@ -169,13 +169,14 @@ impl Site {
         let Some(latest) = latest else {
             return stopping();
         };
-        match path {
-            ["workers", id, "restart"] => {
+        match (path, &self.stacks) {
+            (["workers", id, "restart"], _) => {
                 workers::restart(&self.commands, &latest.report.workers, id).await
             }
-            ["workers", id, _] => stacks::stacks(reader, &latest, Some(id)).await,
-            ["stacks"] => stacks::stacks(reader, &latest, None).await,
-            _ => stacks::profile(reader, &latest, query).await,
+            (["profile"], Some(reader)) => stacks::profile(reader, &latest, query).await,
+            (["workers", id, _], Some(reader)) => stacks::stacks(reader, &latest, Some(id)).await,
+            (_, Some(reader)) => stacks::stacks(reader, &latest, None).await,
+            (_, None) => text(StatusCode::NOT_FOUND, "nothing reads stacks here\n"),
         }
     }
 }

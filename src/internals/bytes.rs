@@ -13,6 +13,8 @@ use crate::programs::nginx::status_page;
 use crate::programs::uwsgi::reading::Reading;
 use crate::programs::uwsgi::{leftovers, protocol, stats_json};
 use crate::queue::shed::{self, Cause};
+use crate::stacks::profile::StackProfile;
+use crate::stacks::text;
 use crate::sys::procfs::{self, TcpState};
 use crate::sys::sock_diag::listen_queue::QueueAnswer;
 use crate::sys::sock_diag::{tcp, unix_peers};
@@ -47,6 +49,20 @@ pub async fn refusal(request: &[u8]) -> io::Result<Vec<u8>> {
     };
     let (answered, answer) = tokio::join!(shed::answer(launcher, Cause::QueueTimeout), asking);
     answered.and(answer)
+}
+
+/// The stacks of workers, and the workers themselves (JSON), as an operator reads them.
+pub fn stacks(answer: &[u8]) -> serde_json::Result<String> {
+    Ok(text::text(&serde_json::from_slice(answer)?))
+}
+
+/// A slice of a profile (JSON), added twice: the summary, and the lines for a flame graph.
+pub fn profile(slice: &[u8]) -> serde_json::Result<(String, Vec<String>)> {
+    let mut profile = StackProfile::default();
+    for _ in 0..2 {
+        profile.add(serde_json::from_slice(slice)?);
+    }
+    Ok((profile.summary(), profile.folded()))
 }
 
 /// nginx's status page: connections that read, that write, and that do neither.

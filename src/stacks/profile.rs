@@ -59,8 +59,8 @@ impl StackProfile {
     /// Adds a slice. What it says is untrusted: a place that its list of frames does not have is left out.
     pub(crate) fn add(&mut self, slice: ProfileSlice) {
         self.seconds += slice.seconds.max(0.0);
-        self.samples += slice.samples;
-        self.failed += slice.failed;
+        self.samples = self.samples.saturating_add(slice.samples);
+        self.failed = self.failed.saturating_add(slice.failed);
         self.workers.extend(slice.workers);
         self.left_out_micros = self.left_out_micros.saturating_add(slice.left_out_micros);
         for stack in slice.stacks {

@@ -154,8 +154,10 @@ fn advice_for(report: &StatusReport, all_busy: bool) -> Vec<String> {
         advice.push(
             "the oldest requests below keep the others waiting; restart-worker ends one".to_owned(),
         );
+        advice.push("status --stacks shows where they hang".to_owned());
     } else if all_busy && report.waiting.unwrap_or(0) > 0 {
         advice.push("requests come faster than they are served: more slots (wsgi_worker_threads_count), or more replicas".to_owned());
+        advice.push("profile shows where they spend their time".to_owned());
     }
     advice
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::family::Process;
 use crate::http::Request;
 use crate::launcher::Launcher;
 use crate::load::{background, parallel};
@@ -86,14 +87,13 @@ fn begin(running: &Running, path: &str) {
     });
 }
 
-/// The processes that read stacks now.
-fn readers() -> usize {
-    let of = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
+/// The processes that read stacks for this launcher now.
+fn readers(running: &Running) -> Vec<Process> {
+    let name = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
     let all = std::fs::read_dir("/proc").unwrap();
-    let words = all.filter_map(|entry| of(entry.ok()?));
-    words
-        .filter(|words| words.split(|byte| *byte == 0).nth(1) == Some(b"read-stacks"))
-        .count()
+    let all = all.filter_map(|entry| Process::read(name(entry.ok()?)?));
+    all.filter(|it| it.parent == running.pid() && it.command.contains(" read-stacks "))
+        .collect()
 }
 
 fn pids(running: &Running) -> Vec<i32> {
@@ -252,7 +252,9 @@ fn a_profile_goes_on_when_workers_end_and_the_code_is_reloaded() {
     std::thread::scope(|scope| {
         let profile =
             scope.spawn(|| running.run_command(&["profile", "--seconds", "12", "--out", "-"]));
-        until(SOON, "it has begun", || (readers() > 0).then_some(()));
+        until(SOON, "it has begun", || {
+            (!readers(&running).is_empty()).then_some(())
+        });
         for worker in running.uwsgi_workers() {
             worker.signal(Signal::SIGKILL);
         }
@@ -264,7 +266,7 @@ fn a_profile_goes_on_when_workers_end_and_the_code_is_reloaded() {
 }
 
 #[test]
-fn a_client_that_leaves_leaves_no_process_and_only_one_may_profile() {
+fn what_reads_has_no_rights_and_ends_with_its_client_and_is_alone() {
     let running = service(&json!({"wsgi_worker_threads_count": 1}));
     let socket = running.control_socket();
     let ask = |path: &str, patience: u64| {
@@ -281,12 +283,32 @@ fn a_client_that_leaves_leaves_no_process_and_only_one_may_profile() {
     std::thread::scope(|scope| {
         let first = scope.spawn(|| ask("/profile?seconds=30", 3000));
         until(SOON, "the first one runs", || {
-            let second = ask("/profile?seconds=0.1", 5000).unwrap();
-            (second.status == 409).then_some(())
+            (readers(&running).len() == 1).then_some(())
         });
+        let second = ask("/profile?seconds=0.1", 5000).unwrap();
+        assert_eq!(second.status, 409, "{}", second.text());
+        // The workers' user, no capability, and none to be had.
+        let reader = readers(&running)[0].pid;
+        let of = |name: &str| {
+            let text = std::fs::read_to_string(format!("/proc/{reader}/status")).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().trim().to_owned()
+        };
+        let user = nix::unistd::User::from_name("www-data").unwrap().unwrap();
+        assert!(
+            of("Uid:")
+                .split_whitespace()
+                .all(|id| id == user.uid.to_string())
+        );
+        assert_eq!(of("CapEff:"), of("CapPrm:"));
+        assert_eq!(of("CapEff:").trim_matches('0'), "");
+        assert_eq!(of("NoNewPrivs:"), "1");
         // A look does not wait for it.
         assert_eq!(ask("/workers/1/stacks", 10_000).unwrap().status, 200);
         first.join().unwrap().unwrap_err();
+    });
+    until(SOON, "its process is ended", || {
+        readers(&running).is_empty().then_some(())
     });
     until(SOON, "the next one may", || {
         let next = ask("/profile?seconds=0.1", 10_000).unwrap();
