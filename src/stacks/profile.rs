@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::answer::{ProfileSlice, StackFrame, UnreadWorker};
-use crate::status::words::{count, cut};
+use crate::status::words::{count, fit};
 
 /// Rows of each table of the summary.
 const ROWS: usize = 12;
-/// Columns of the summary.
-const WIDTH: usize = 100;
+/// Columns of a name: the summary fits a terminal of 80.
+const NAME: usize = 80 - "share    CPU  ".len();
 /// Where Flask has called a view.
 const DISPATCH: &str = "dispatch_request";
 /// Names that a wrapper around a view has when it does not take over the name of the view.
@@ -186,22 +186,23 @@ fn table(out: &mut String, title: &str, rows: &BTreeMap<String, StackTime>) {
     let mut sorted: Vec<(&String, &StackTime)> = rows.iter().collect();
     sorted.sort_by_key(|(_, time)| std::cmp::Reverse(time.all));
     let _ = writeln!(out, "\nshare    CPU  {title}");
-    for (name, time) in sorted.iter().take(ROWS) {
-        let row = format!(
-            "{:>4.0} %  {:>3.0} %  {name}",
-            percent(time.all, all),
-            percent(time.on_cpu, time.all)
-        );
-        let _ = writeln!(out, "{}", cut(&row, WIDTH));
-    }
-    if sorted.len() > ROWS {
-        let rest: u64 = sorted[ROWS..].iter().map(|(_, time)| time.all).sum();
+    // What is shown as 0 % says nothing.
+    let shown = sorted.iter().take(ROWS);
+    let shown = shown.take_while(|(_, time)| percent(time.all, all) >= 0.5);
+    let shown = shown.count();
+    for (name, time) in &sorted[..shown] {
         let _ = writeln!(
             out,
-            "{:>4.0} %         {} more",
-            percent(rest, all),
-            sorted.len() - ROWS
+            "{:>4.0} %  {:>3.0} %  {}",
+            percent(time.all, all),
+            percent(time.on_cpu, time.all),
+            fit(name, NAME)
         );
+    }
+    if sorted.len() > shown {
+        let rest: u64 = sorted[shown..].iter().map(|(_, time)| time.all).sum();
+        let more = count((sorted.len() - shown) as u64, "other");
+        let _ = writeln!(out, "{:>4.0} %         {more}", percent(rest, all));
     }
 }
 
