@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::{ProfileSlice, StackTarget, WorkerStacks};
 use crate::sys::credentials::Credentials;
+use crate::sys::process::SpawnFailure;
 use crate::sys::reap::Exit;
 use crate::sys::sandbox::SandboxRules;
 use crate::sys::short_programs::{Finished, RunError, ShortProgram, ShortPrograms};
@@ -101,13 +102,19 @@ impl StackReader {
             timeout,
             max_output: MAX_ANSWER,
         };
-        let finished = match self.programs.run(reader).await {
-            Ok(finished) => finished,
-            Err(error @ (RunError::Spawn(_) | RunError::TimedOut { .. })) => {
-                return Err(StackError::Failed(error.to_string()));
-            }
-        };
-        answer(&finished)
+        match self.programs.run(reader).await {
+            Ok(finished) => answer(&finished),
+            Err(error) => Err(StackError::Failed(why(&error))),
+        }
+    }
+}
+
+fn why(error: &RunError) -> String {
+    match error {
+        RunError::Spawn(cause) if cause.kind() == SpawnFailure::NotExecutable => {
+            format!("{error}: the launcher's program must be executable for the workers' user, too")
+        }
+        RunError::Spawn(_) | RunError::TimedOut { .. } => error.to_string(),
     }
 }
 

@@ -39,6 +39,12 @@ fn a_container_in_development_is_healthy_also_while_code_is_broken() {
         .run_command(&["reload"])
         .assert_code(75)
         .assert_says("flask loads a file again when it changes");
+    for command in [&["status", "--stacks"][..], &["profile"]] {
+        running
+            .run_command(command)
+            .assert_code(1)
+            .assert_says("this is development: there are no workers");
+    }
 
     // Flask shows broken code on the terminal and waits for it to be mended: a container is left alone meanwhile.
     let good = std::fs::read_to_string(service.root().join("src/main.py")).unwrap();
