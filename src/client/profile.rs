@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::Method;
 use inferno::flamegraph::{self, Options};
 
-use super::harmless;
+use super::granted::{self, granted};
 use super::launcher::{Launcher, TIMEOUT};
 use super::picture::Picture;
 use crate::cli::ProfileArgs;
@@ -74,18 +74,11 @@ async fn interrupted(signals: &mut TerminalSignals) {
 async fn slice(launcher: &Launcher, seconds: u32) -> Result<bytes::Bytes, Failure> {
     let path = format!("/profile?seconds={seconds}");
     let limit = Duration::from_secs(seconds.into()) + TIMEOUT;
-    let (status, body) = launcher.answer(&Method::POST, &path, limit).await?;
-    if status.is_success() {
-        return Ok(body);
-    }
-    let text = harmless::lines(&String::from_utf8_lossy(&body));
-    Err(Failure::Negative(text.trim_end().to_owned()))
+    granted(launcher.answer(&Method::POST, &path, limit).await?)
 }
 
 fn add(profile: &mut StackProfile, body: &[u8]) -> Result<(), Failure> {
-    let answer: ProfileAnswer = harmless::parse(body).map_err(|error| {
-        Failure::Bug(format!("cannot read the answer of the launcher: {error}"))
-    })?;
+    let answer: ProfileAnswer = granted::read(body)?;
     profile.name = answer.name;
     profile.add(answer.profile);
     Ok(())

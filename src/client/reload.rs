@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::Method;
 
-use super::harmless;
+use super::granted;
 use super::launcher::Launcher;
 use crate::console::{print, print_error};
 use crate::exit::{self, Failure};
@@ -16,8 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(580);
 /// Prints the text of the outcome, and exits with its code.
 pub(crate) fn reload(launcher: &Launcher) -> Result<(), Failure> {
     let (_, body) = launcher.ask(&Method::POST, "/reload", TIMEOUT)?;
-    let answer: ReloadAnswer = harmless::parse(&body)
-        .map_err(|error| Failure::Bug(format!("cannot read the answer: {error}")))?;
+    let answer: ReloadAnswer = granted::read(&body)?;
     if answer.outcome == ReloadOutcome::Committed {
         return print(&format!("{}\n", answer.text));
     }

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::granted::granted;
 use super::harmless;
 use super::launcher::Launcher;
 use super::launcher::TIMEOUT;
@@ -11,11 +12,6 @@ use crate::exit::Failure;
 /// `id` is the worker's number in `status`.
 pub(crate) fn restart_worker(launcher: &Launcher, id: u32) -> Result<(), Failure> {
     let path = format!("/workers/{id}/restart");
-    let (status, body) = launcher.ask(&Method::POST, &path, TIMEOUT)?;
-    let text = harmless::lines(&String::from_utf8_lossy(&body));
-    if status.is_success() {
-        print(&text)
-    } else {
-        Err(Failure::Negative(text.trim_end().to_owned()))
-    }
+    let body = granted(launcher.ask(&Method::POST, &path, TIMEOUT)?)?;
+    print(&harmless::lines(&String::from_utf8_lossy(&body)))
 }

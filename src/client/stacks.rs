@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::harmless;
+use super::granted::{self, granted};
 use super::launcher::{Launcher, TIMEOUT};
 use crate::console::print;
 use crate::exit::Failure;
@@ -15,18 +15,12 @@ pub(super) fn stacks(
     as_json: bool,
 ) -> Result<(), Failure> {
     let path = path(worker);
-    let (status, body) = launcher.ask(&Method::POST, &path, TIMEOUT)?;
-    if !status.is_success() {
-        let text = harmless::lines(&String::from_utf8_lossy(&body));
-        return Err(Failure::Negative(text.trim_end().to_owned()));
-    }
-    let unreadable =
-        |error| Failure::Bug(format!("cannot read the answer of the launcher: {error}"));
-    if as_json {
-        print(&harmless::json(&body).map_err(unreadable)?)
+    let body = granted(launcher.ask(&Method::POST, &path, TIMEOUT)?)?;
+    print(&if as_json {
+        granted::json(&body)?
     } else {
-        print(&of_answer(&body).map_err(unreadable)?)
-    }
+        of_answer(&body)?
+    })
 }
 
 /// The path of the question.
@@ -38,7 +32,7 @@ pub(super) fn path(worker: Option<u32>) -> String {
 }
 
 /// The answer as text.
-pub(super) fn of_answer(body: &[u8]) -> Result<String, serde_json::Error> {
-    let answer: StacksAnswer = harmless::parse(body)?;
+pub(super) fn of_answer(body: &[u8]) -> Result<String, Failure> {
+    let answer: StacksAnswer = granted::read(body)?;
     Ok(text::text(&answer))
 }

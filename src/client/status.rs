@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::Method;
 
-use super::harmless;
+use super::granted;
 use super::launcher::Launcher;
 use super::launcher::TIMEOUT;
 use super::{brief, stacks, table};
@@ -25,11 +25,9 @@ pub(crate) fn status(launcher: &Launcher, args: &StatusArgs) -> Result<(), Failu
     let mut before = String::new();
     loop {
         let (_, body) = launcher.ask(&Method::GET, "/status", TIMEOUT)?;
-        let unreadable =
-            |error| Failure::Bug(format!("cannot read the answer of the launcher: {error}"));
-        let report: StatusReport = harmless::parse(&body).map_err(unreadable)?;
+        let report: StatusReport = granted::read(&body)?;
         let text = if args.json {
-            harmless::json(&body).map_err(unreadable)?
+            granted::json(&body)?
         } else if args.all {
             table::text(&report)
         } else {

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::super::granted::{self, granted};
 use super::super::harmless;
 use super::super::launcher::{Launcher, TIMEOUT};
 use super::super::stacks;
@@ -19,13 +20,8 @@ pub(super) enum Done {
 
 /// The report of now.
 pub(super) async fn report(launcher: &Launcher) -> Result<StatusReport, Failure> {
-    let (status, body) = launcher.answer(&Method::GET, "/status", TIMEOUT).await?;
-    if !status.is_success() {
-        return Err(Failure::Negative(text(&body)));
-    }
-    let unreadable =
-        |error| Failure::Bug(format!("cannot read the answer of the launcher: {error}"));
-    harmless::parse(&body).map_err(unreadable)
+    let answer = launcher.answer(&Method::GET, "/status", TIMEOUT).await?;
+    granted::read(&granted(answer)?)
 }
 
 /// Ends a worker.
@@ -40,15 +36,15 @@ pub(super) async fn end(launcher: &Launcher, worker: u32) -> Done {
 /// Where each thread of a worker is in its Python code.
 pub(super) async fn stacks(launcher: &Launcher, worker: u32) -> Done {
     let path = stacks::path(Some(worker));
-    match launcher.answer(&Method::POST, &path, TIMEOUT).await {
-        Ok((status, body)) if status.is_success() => match stacks::of_answer(&body) {
-            Ok(text) => Done::Text {
-                title: format!("Python stacks of worker {worker}"),
-                text,
-            },
-            Err(error) => Done::Message(format!("The answer cannot be read: {error}")),
+    let answer = launcher.answer(&Method::POST, &path, TIMEOUT).await;
+    let text = answer
+        .and_then(granted)
+        .and_then(|body| stacks::of_answer(&body));
+    match text {
+        Ok(text) => Done::Text {
+            title: format!("Python stacks of worker {worker}"),
+            text,
         },
-        Ok((_, body)) => Done::Message(text(&body).replace('\n', " ")),
         Err(failure) => Done::Message(first_line(&failure)),
     }
 }
