@@ -95,7 +95,7 @@ pub(crate) fn profile(targets: &[StackTarget], length: Duration) -> ProfileSlice
         let micros = u64::try_from((now - last).as_micros()).unwrap_or(u64::MAX);
         last = now;
         for (memory, failures) in &mut workers {
-            if let Ok(threads) = memory.threads() {
+            if let Ok(threads) = look(memory) {
                 *failures = 0;
                 count(&mut counts, threads, micros);
             } else {
@@ -109,6 +109,15 @@ pub(crate) fn profile(targets: &[StackTarget], length: Duration) -> ProfileSlice
     }
     slice.seconds = begun.elapsed().as_secs_f64();
     counts.into_slice(slice)
+}
+
+/// What the threads do; at once again when one of them has moved on while it was read: those that compute do so more often
+/// than those that wait, and would be seen too rarely.
+fn look(memory: &mut WorkerMemory) -> Result<Vec<SeenThread>, String> {
+    let first = memory.threads();
+    first
+        .or_else(|_| memory.threads())
+        .or_else(|_| memory.threads())
 }
 
 fn count(counts: &mut StackCounts, threads: Vec<SeenThread>, micros: u64) {
