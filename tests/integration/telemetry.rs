@@ -31,7 +31,7 @@ fn assert_metric(running: &Running, name: &str, expected: f64) {
     assert!(is_it, "{name} is {value:?}, not {expected}");
 }
 
-fn by_socket(running: &Running) -> Value {
+pub(crate) fn by_socket(running: &Running) -> Value {
     get(running.control_socket().as_path(), "/status")
         .unwrap()
         .json()
