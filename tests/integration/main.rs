@@ -94,6 +94,7 @@ mod socketio;
 mod startup;
 mod static_files;
 mod telemetry;
+mod telemetry_causes;
 mod telemetry_exact;
 mod terminal;
 mod timeouts;
