@@ -57,12 +57,9 @@ impl Meter {
             return;
         }
         let own = std::process::id().try_into().unwrap_or(0);
-        let all: Vec<i32> = pids
-            .iter()
-            .copied()
-            .filter(|pid| *pid > 0)
-            .chain([own])
-            .collect();
+        // The launcher comes first: where workers are replaced again and again, one of them is always new.
+        let workers = pids.iter().copied().filter(|pid| *pid > 0);
+        let all: Vec<i32> = std::iter::once(own).chain(workers).collect();
         self.holdings.retain(|pid, _| all.contains(pid));
         self.place = (self.place + 1) % all.len();
         // A new process comes first: nothing is known of it.
@@ -158,7 +155,9 @@ mod tests {
             .map(|child| child.id().try_into().unwrap())
             .collect();
         let mut meter = Meter::new();
-        for _ in 0..=pids.len() {
+        meter.look(&pids, true);
+        assert!(meter.resources().launcher.pss_bytes.is_some(), "{meter:?}");
+        for _ in &pids {
             meter.look(&pids, true);
         }
         let known = |meter: &Meter, pid| meter.complete(pid, ProcessFigures::default()).pss_bytes;

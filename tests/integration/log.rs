@@ -76,6 +76,11 @@ impl Log {
         lines.iter().filter(|line| wanted(line)).cloned().collect()
     }
 
+    /// Looks at every line where it is: a log of a hundred thousand lines is large as a copy.
+    pub(crate) fn each(&self, look: impl FnMut(&Line)) {
+        self.lines.lock().unwrap().iter().for_each(look);
+    }
+
     /// How many lines of either stream contain a text.
     pub(crate) fn count(&self, text: &str) -> usize {
         // Counts occurrences, because a traceback is one record in JSON and many lines in text.

@@ -95,6 +95,8 @@ mod stacks;
 mod startup;
 mod static_files;
 mod telemetry;
+mod telemetry_causes;
+mod telemetry_exact;
 mod terminal;
 mod timeouts;
 mod top;

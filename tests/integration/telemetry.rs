@@ -25,13 +25,13 @@ fn metric(running: &Running, name: &str) -> Option<f64> {
 }
 
 #[track_caller]
-fn assert_metric(running: &Running, name: &str, expected: f64) {
+pub(crate) fn assert_metric(running: &Running, name: &str, expected: f64) {
     let value = metric(running, name);
     let is_it = value.is_some_and(|value| (value - expected).abs() < 1e-9);
     assert!(is_it, "{name} is {value:?}, not {expected}");
 }
 
-fn by_socket(running: &Running) -> Value {
+pub(crate) fn by_socket(running: &Running) -> Value {
     get(running.control_socket().as_path(), "/status")
         .unwrap()
         .json()
@@ -109,100 +109,6 @@ fn all_views_show_the_same_while_requests_hang_and_others_wait() {
     });
     for histogram in ["http_request_duration", "queue_wait", "app_duration"] {
         assert_metric(&running, &format!("{histogram}_seconds_count"), 9.0);
-    }
-}
-
-#[test]
-fn each_end_and_each_refusal_stands_by_its_cause_in_every_view() {
-    let section = json!({"wsgi_worker_threads_count": 2, "request_timeout": 2, "queue_size": 1});
-    let service = Service::new().nginx_config(&section);
-    let running = Launcher::new(&service).start_ready();
-    // Each of these fails on purpose.
-    let status_of = |path: &str| running.get(path).unwrap().status;
-    assert_eq!(status_of("/boom"), 500);
-    assert_eq!(status_of("/boom"), 500);
-    assert_eq!(
-        running.send(&Request::post("/segv", "")).unwrap().status,
-        502
-    );
-    let answers = parallel(6, |_| status_of("/hang"));
-    let count = |status| answers.iter().filter(|answer| **answer == status).count();
-    assert_eq!((count(503), count(504)), (3, 3), "{answers:?}");
-    running.run_command(&["reload"]).assert_code(0);
-    service.write("src/main.py", "broken syntax(");
-    running.run_command(&["reload"]).assert_code(75);
-
-    let status = until(SOON, "everything is counted", || {
-        let status = by_socket(&running);
-        let done = status["worker_exits"]["timeout"] == 3 && status["traffic"]["requests"] == 9;
-        done.then_some(status)
-    });
-    assert_eq!(status["worker_exits"]["crash"], 1, "{status}");
-    assert_eq!(status["shed"]["queue_full"], 3, "{status}");
-    assert_eq!(status["traffic"]["timeouts"], 3, "{status}");
-    assert_eq!(status["traffic"]["answers"]["GET 503"], 3, "{status}");
-    assert_eq!(
-        status["traffic"]["since_start"]["server_errors"], 9,
-        "{status}"
-    );
-    let errors = status["errors"].as_array().unwrap();
-    let boom = errors
-        .iter()
-        .find(|group| group["kind"] == "ValueError")
-        .unwrap();
-    assert_eq!(
-        (&boom["count"], &boom["request"]),
-        (&json!(2), &json!("GET /boom"))
-    );
-    assert!(
-        boom["place"].as_str().unwrap().starts_with("src/main.py:"),
-        "{boom}"
-    );
-    let reloads = &status["reloads"];
-    assert_eq!(
-        (
-            &reloads["outcomes"]["committed"],
-            &reloads["outcomes"]["rolled_back"]
-        ),
-        (&json!(1), &json!(1))
-    );
-    assert_eq!(reloads["last"]["asked_by"], "the command reload");
-    let generations: Vec<&Value> = status["generations"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| &one["number"])
-        .collect();
-    assert_eq!(generations, [1, 2]);
-    let slow = status["slow_requests"].as_array().unwrap();
-    assert_eq!(
-        slow.iter()
-            .filter(|request| request["path"] == "/hang")
-            .count(),
-        3,
-        "{slow:?}"
-    );
-
-    for (name, expected) in [
-        ("worker_exits_total{cause=\"crash\"}", 1.0),
-        ("worker_exits_total{cause=\"timeout\"}", 3.0),
-        ("requests_shed_total{cause=\"queue_full\"}", 3.0),
-        ("request_timeouts_total", 3.0),
-        ("reloads_total{outcome=\"rolled_back\"}", 1.0),
-        ("reload_last_success", 0.0),
-        ("http_requests_total{method=\"GET\",status=\"504\"}", 3.0),
-    ] {
-        assert_metric(&running, name, expected);
-    }
-    let text = running.run_command(&["status", "--all"]).stdout();
-    for part in [
-        "probe has a problem: ",
-        "refused since the start: 3 queue_full",
-        "processes that have ended since the start: 1 crash, ",
-        "x2 app.stderr ValueError src/main.py:",
-        "rolled back, by the command reload",
-    ] {
-        assert!(text.contains(part), "{part}:\n{text}");
     }
 }
 

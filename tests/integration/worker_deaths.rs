@@ -37,7 +37,7 @@ pub(crate) fn states(status: &Value) -> Vec<String> {
 }
 
 #[track_caller]
-fn wait_for_states(running: &Running, expected: &[&str]) -> Value {
+pub(crate) fn wait_for_states(running: &Running, expected: &[&str]) -> Value {
     let what = format!("states {expected:?}");
     until(SOON, &what, || {
         let status = running.status();

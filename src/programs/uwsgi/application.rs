@@ -21,6 +21,7 @@ use crate::supervise::program::{
     Answer, Application, Health, NotReady, Supervised, WatchdogFinding,
 };
 use crate::sys::credentials::Credentials;
+use crate::sys::family;
 use crate::sys::file_user;
 use crate::sys::files::{self, WriteError};
 
@@ -169,8 +170,16 @@ impl Application for UwsgiApplication {
     fn processes(&self) -> usize {
         self.stats.ask_kernel();
         let latest = self.stats.latest();
-        let alive = |worker: &&Worker| worker.pid > 0 && worker.existence != Existence::Dead;
-        latest.workers().iter().filter(alive).count()
+        let known = latest.workers().iter().filter(|worker| worker.pid > 0);
+        let (dead, alive): (Vec<_>, Vec<_>) =
+            known.partition(|worker| worker.existence == Existence::Dead);
+        // The last answer may be older than the successors of the dead.
+        let children = family::workers_of(Pid::from_raw(latest.statistics.master));
+        let is_known = |pid: Pid| alive.iter().any(|worker| worker.pid == pid.as_raw());
+        let successors = children
+            .iter()
+            .filter(|child| !is_known(child.pid) && !family::has_ended(child.pid));
+        alive.len() + successors.count().min(dead.len())
     }
 
     fn health_path(&self) -> Option<&str> {
