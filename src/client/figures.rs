@@ -152,7 +152,7 @@ fn processes(report: &StatusReport) -> Option<String> {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "container: memory {} of {limit}, {} processes killed for memory, waited {throttled:.1} s for CPU; launcher: {}",
+        "container: memory {} of {limit}, killed for memory: {}, waited {throttled:.1} s for CPU; launcher: {}",
         amount(group.memory_working_set_bytes),
         group.oom_kills,
         amount(group.launcher.pss_bytes)
@@ -233,7 +233,7 @@ mod tests {
             "last minute          120      2.0      3      4   10 ms / 1.0 s / 2.0 s",
             "answers since the start: GET 200: 123, POST 500: 7",
             "GET /users/secret 200 2.5 s (queue 1.0 s, app 1.5 s) secret-id",
-            "container: memory 256M of 1.0G, 1 processes killed",
+            "container: memory 256M of 1.0G, killed for memory: 1,",
             "last reload 2026-11-27T09:00:00Z: committed, by a signal (HUP), took 0.8 s: secret",
             "x3 app.stderr RuntimeError src/secret.py:3 in boom GET /secret: secret",
             "09:00:00 warn A secret event.",
