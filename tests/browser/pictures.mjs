@@ -29,7 +29,7 @@ try {
     const page = await browser.newPage({ viewport, colorScheme });
     await page.goto(service.admin);
     for (let client = 0; client < 20; client += 1) service.ask("/export.csv");
-    await until("a queue", async () => (await page.locator("#figures").innerText()).includes("waiting"));
+    await until("a queue", async () => (await page.locator("#verdict").innerText()).includes("is busy"));
     const path = new URL(`../../docs/images/status-page-${name}.png`, import.meta.url).pathname;
     await page.screenshot({ path });
     const { size } = statSync(path);
