@@ -27,13 +27,14 @@
 //! | `supervise` | `logs`, `reload_answer`, `status`, `sys` |
 //! | `supervise/machine` | `supervise/uptime`, `sys/process`, `sys/reap` |
 //! | `telemetry` | `logs`, `status`, `supervise`, `sys` |
+//! | `telemetry/pace` | `sys/runtime` |
 //! | `events` | `logs` |
 //! | `page` | `status` |
 //! | `render` | `host`, `plan` |
 //! | `plan` | `config`, `host`, `logs/options` |
 //! | `config` | `logs/options`, `sys/files` |
 //! | `host`, `runtime_dir` | `sys` |
-//! | `cli`, `http`, `logs`, `reload_answer`, `status`, `supervise/uptime`, `sys`, `telemetry/pace` | nothing of ours |
+//! | `cli`, `http`, `logs`, `reload_answer`, `status`, `supervise/uptime`, `sys` | nothing of ours |
 //!
 //! # Invariants
 //!

@@ -28,6 +28,7 @@ use self::shed::Cause;
 use self::waits::Waits;
 use crate::status::QueueStatus;
 use crate::sys::readable;
+use crate::sys::runtime;
 use crate::sys::sock_diag::listen_queue::ListenQueue;
 use crate::sys::sockets;
 
@@ -154,7 +155,8 @@ impl RequestQueue {
     /// Waits for the next request. Only while it is quiet: each request would wake the launcher.
     async fn rest(&self, socket: &OwnedFd) {
         let request = readable::until_readable(socket);
-        match tokio::time::timeout(LONGEST_REST, request).await {
+        match tokio::time::timeout(runtime::until_step(Instant::now(), LONGEST_REST), request).await
+        {
             Ok(Ok(())) => {
                 self.0.busy_at.set(self.now());
                 self.0.woken.notify_waiters();

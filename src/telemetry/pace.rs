@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::sys::runtime;
+
 /// Time from one sample to the next.
 const USUAL: Duration = Duration::from_secs(1);
 /// The same while there is nothing to see.
@@ -72,7 +74,11 @@ impl Pace {
     /// Waits until the next sample is due. `since`: when the last one began.
     pub(crate) async fn pause(&self, since: Instant, next: Due) {
         loop {
-            let rest = self.interval(since, next).saturating_sub(since.elapsed());
+            let rest = match self.interval(since, next) {
+                // Together with whatever else looks now and then.
+                IDLE => runtime::until_step(since, IDLE),
+                interval => interval.saturating_sub(since.elapsed()),
+            };
             if rest.is_zero() {
                 return;
             }

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::plan::disk_buffer::DiskBuffer;
 use crate::queue::RequestQueue;
 use crate::sys::files::{self, Owner};
-use crate::sys::{family, open_files};
+use crate::sys::{family, open_files, runtime};
 
 /// Interval between two looks while the application has requests, or the disk fills.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ impl DiskWatch {
             if queue.is_quiet() && !fills && !fill.is_full() {
                 tokio::select! {
                     // The interval between two looks.
-                    () = tokio::time::sleep(QUIET_INTERVAL) => {}
+                    () = tokio::time::sleep(runtime::until_step(Instant::now(), QUIET_INTERVAL)) => {}
                     () = queue.until_busy() => {}
                 }
             } else {

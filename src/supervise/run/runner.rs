@@ -35,6 +35,7 @@ use crate::supervise::uptime::Uptime;
 use crate::supervise::worker_exits::ExitCause;
 use crate::sys::process;
 use crate::sys::reap::{Exit, Reaped};
+use crate::sys::runtime;
 use crate::sys::short_programs::ShortPrograms;
 use crate::sys::signals::{Signal, Signals};
 
@@ -108,7 +109,9 @@ impl Runner {
         mut commands: mpsc::Receiver<LoopCommand>,
     ) -> (Outcome, Logs) {
         let mut worker_events = self.logs.take_worker_events();
-        let mut ticks = tokio::time::interval(worker_account::TICK);
+        let first = runtime::until_step(Instant::now(), worker_account::TICK);
+        let first = tokio::time::Instant::now() + first;
+        let mut ticks = tokio::time::interval_at(first, worker_account::TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.handle(Event::Start);
         loop {

@@ -18,7 +18,7 @@ use crate::supervise::worker_exits::{ExitCause, OutOfMemory, WorkerExits};
 use crate::sys::reap::Exit;
 
 /// Interval between two looks at what is to be logged.
-pub(super) const TICK: Duration = Duration::from_secs(2);
+pub(super) const TICK: Duration = Duration::from_secs(3);
 /// Interval between two looks at the control groups for kills that nobody has asked about.
 const LOOK: Duration = Duration::from_secs(5);
 /// A process tells of a timeout so long before the launcher ends it, at the most.
