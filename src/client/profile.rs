@@ -24,15 +24,11 @@ pub(crate) fn profile(launcher: &Launcher, args: &ProfileArgs) -> Result<(), Fai
     let picture = Picture::prepare(args.out.as_deref())?;
     let profile = runtime::block_on(gather(launcher, args.seconds))??;
     let mut summary = profile.summary();
-    if profile.is_empty() {
-        print_error(&summary);
-        return Err(Failure::Negative(
-            "there is nothing to show: call it while the service has requests".to_owned(),
-        ));
-    }
     match picture {
         Picture::None => {
-            summary.push_str("flame graph: --out FILE.svg writes it, `--out -` prints it\n");
+            if !profile.is_empty() {
+                summary.push_str("flame graph: --out FILE.svg writes it, `--out -` prints it\n");
+            }
             print(&summary)
         }
         Picture::Stdout => {

@@ -28,10 +28,9 @@ pub(super) fn report(mut report: StatusReport, health_path: Option<&str>) -> Sta
     if let Some(last) = &mut report.reloads.last {
         last.text.clear();
     }
-    for worker in &mut report.workers {
+    for worker in report.workers.iter_mut().chain(&mut report.finishing) {
         worker.serving.iter_mut().for_each(anonymous);
     }
-    report.finishing.iter_mut().for_each(anonymous);
     report.details = false;
     report.left_out = Some(LEFT_OUT.to_owned());
     report

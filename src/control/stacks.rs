@@ -20,27 +20,32 @@ const MAX_SECONDS: f64 = 30.0;
 
 /// The stacks of one worker, or of those that have requests.
 pub(super) async fn stacks(reader: &StackReader, latest: &Published, id: Option<&str>) -> Response {
-    let all = &latest.report.workers;
-    let wanted: Vec<WorkerStatus> = if let Some(id) = id {
-        match workers::find(all, id) {
-            Ok(worker) => vec![worker.clone()],
+    let report = &latest.report;
+    let (workers, finishing) = if let Some(id) = id {
+        match workers::find(&report.workers, id) {
+            Ok(worker) => (vec![worker.clone()], Vec::new()),
             Err(response) => return *response,
         }
     } else {
-        let busy = all.iter().filter(|worker| !worker.serving.is_empty());
-        busy.cloned().collect()
+        let busy = report.workers.iter();
+        let busy = busy.filter(|worker| !worker.serving.is_empty());
+        (busy.cloned().collect(), report.finishing.clone())
     };
-    let targets = targets(&wanted);
+    let targets = targets(workers.iter().chain(&finishing));
     let read = if targets.is_empty() {
         Ok(Vec::new())
     } else {
         reader.stacks(latest.user(), &targets).await
     };
     match read {
-        Ok(stacks) => {
-            let workers = wanted;
-            json(StatusCode::OK, &StacksAnswer { workers, stacks })
-        }
+        Ok(stacks) => json(
+            StatusCode::OK,
+            &StacksAnswer {
+                workers,
+                finishing,
+                stacks,
+            },
+        ),
         Err(error) => refused(&error),
     }
 }
@@ -55,7 +60,8 @@ pub(super) async fn profile(
         let body = format!("expected ?seconds=N, at most {MAX_SECONDS}\n");
         return text(StatusCode::BAD_REQUEST, &body);
     };
-    let targets = targets(&latest.report.workers);
+    let report = &latest.report;
+    let targets = targets(report.workers.iter().chain(&report.finishing));
     if targets.is_empty() {
         return text(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -64,7 +70,7 @@ pub(super) async fn profile(
     }
     match reader.profile(latest.user(), &targets, length).await {
         Ok(profile) => {
-            let name = latest.report.name.clone();
+            let name = report.name.clone();
             json(StatusCode::OK, &ProfileAnswer { name, profile })
         }
         Err(error) => refused(&error),
@@ -79,9 +85,9 @@ fn length(query: Option<&str>) -> Option<Duration> {
     (seconds > 0.0 && seconds <= MAX_SECONDS).then(|| Duration::from_secs_f64(seconds))
 }
 
-fn targets(workers: &[WorkerStatus]) -> Vec<StackTarget> {
+fn targets<'a>(workers: impl Iterator<Item = &'a WorkerStatus>) -> Vec<StackTarget> {
     let alive = |worker: &&WorkerStatus| worker.pid > 0 && worker.state != WorkerState::Dead;
-    let alive = workers.iter().filter(alive);
+    let alive = workers.filter(alive);
     let target = |worker: &WorkerStatus| StackTarget {
         id: worker.id,
         pid: worker.pid,
@@ -126,6 +132,6 @@ mod tests {
         missing.pid = 0;
         let (id, pid) = (workers[0].id, workers[0].pid);
         workers.extend([dead, missing]);
-        assert_eq!(targets(&workers), [StackTarget { id, pid }]);
+        assert_eq!(targets(workers.iter()), [StackTarget { id, pid }]);
     }
 }

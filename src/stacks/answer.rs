@@ -73,6 +73,9 @@ pub(crate) struct WorkerStacks {
 pub(crate) struct StacksAnswer {
     /// The workers as the launcher knows them, a moment before they were looked into.
     pub(crate) workers: Vec<WorkerStatus>,
+    /// Those of old generations, after a reload.
+    #[serde(default)]
+    pub(crate) finishing: Vec<WorkerStatus>,
     /// What the process that reads has said.
     pub(crate) stacks: Vec<WorkerStacks>,
 }

@@ -95,7 +95,7 @@ impl StackProfile {
     }
 
     /// The stacks as lines for a flame graph, the outermost call first, with milliseconds: `view (main.py);query (db.py) 120`.
-    /// Lines of the same function are one.
+    /// Lines of the same function are one. Without any request, one line says so: a picture of nothing is no failure.
     pub(crate) fn folded(&self) -> Vec<String> {
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();
         for (frames, time) in &self.stacks {
@@ -104,10 +104,14 @@ impl StackProfile {
         }
         let lines = sums.into_iter();
         let lines = lines.map(|(names, micros)| (names, micros.div_ceil(1000)));
-        lines
+        let mut lines: Vec<String> = lines
             .filter(|(_, millis)| *millis > 0)
             .map(|(names, millis)| format!("{names} {millis}"))
-            .collect()
+            .collect();
+        if lines.is_empty() {
+            lines.push("(no request was seen) 1".to_owned());
+        }
+        lines
     }
 
     /// The summary.
@@ -147,7 +151,7 @@ impl StackProfile {
             count(self.workers.len() as u64, "worker")
         );
         if self.is_empty() {
-            out.push_str("no request was seen in them\n");
+            out.push_str("no request was seen in them: call it while the service has some\n");
         } else {
             // Writing to a String cannot fail, here and below.
             let _ = writeln!(

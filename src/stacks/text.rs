@@ -12,15 +12,18 @@ const NOBODY: &str =
 
 /// The stacks of some workers.
 pub(crate) fn text(answer: &StacksAnswer) -> String {
-    if answer.workers.is_empty() {
+    if answer.workers.is_empty() && answer.finishing.is_empty() {
         return NOBODY.to_owned();
     }
     let mut out = "Of each thread, the innermost call stands first.\n".to_owned();
-    for worker in &answer.workers {
+    let old = answer.finishing.iter().map(|worker| (worker, true));
+    let new = answer.workers.iter().map(|worker| (worker, false));
+    for (worker, is_old) in new.chain(old) {
         out.push('\n');
-        head(&mut out, worker);
-        let stacks = answer.stacks.iter();
-        match stacks.into_iter().find(|stacks| stacks.id == worker.id) {
+        head(&mut out, worker, is_old);
+        // Both generations have a worker 1.
+        let mut stacks = answer.stacks.iter();
+        match stacks.find(|stacks| stacks.pid == worker.pid) {
             Some(stacks) => threads(&mut out, stacks),
             None => out.push_str("  it has ended before it could be looked into\n"),
         }
@@ -29,13 +32,14 @@ pub(crate) fn text(answer: &StacksAnswer) -> String {
 }
 
 // Writing to a String cannot fail, here and below.
-fn head(out: &mut String, worker: &WorkerStatus) {
+fn head(out: &mut String, worker: &WorkerStatus, is_old: bool) {
     let _ = writeln!(
         out,
-        "worker {} (pid {}), {}",
+        "worker {} (pid {}), {}{}",
         worker.id,
         worker.pid,
-        worker.state.as_str()
+        worker.state.as_str(),
+        if is_old { ", of an old generation" } else { "" }
     );
     for request in &worker.serving {
         let _ = writeln!(
@@ -128,8 +132,10 @@ mod tests {
         workers.truncate(1);
         workers[0].id = 1;
         let mut gone = workers[0].clone();
-        gone.id = 2;
+        (gone.id, gone.pid) = (2, 999_999);
         workers.push(gone);
+        let mut old = workers[0].clone();
+        old.pid = 999_998;
         let mut hangs = thread(vec![frame("query", 9), frame("view", 3)]);
         hangs.holds_gil = true;
         let mut deep = thread(vec![frame("f", 7); 150]);
@@ -144,6 +150,7 @@ mod tests {
                 error: Some("it is no Python".to_owned()),
                 threads: vec![hangs, deep, idle],
             }],
+            finishing: vec![old],
             workers,
         };
         let text = text(&answer);
@@ -155,7 +162,8 @@ mod tests {
             "  thread main (70): runs\n    f (/srv/src/main.py:7), 150 times\n    \
              … 800 calls left out\n    view (/srv/src/main.py:4)\n",
             "  thread without a name: no Python code runs\n",
-            "\nworker 2 (pid ",
+            "\nworker 2 (pid 999999), busy\n",
+            "\nworker 1 (pid 999998), busy, of an old generation\n",
             "  it has ended before it could be looked into\n",
         ] {
             assert!(text.contains(part), "{part}\n---\n{text}");
@@ -166,6 +174,7 @@ mod tests {
     fn without_a_busy_worker_it_says_what_to_do() {
         let answer = StacksAnswer {
             workers: Vec::new(),
+            finishing: Vec::new(),
             stacks: Vec::new(),
         };
         assert!(text(&answer).contains("--stacks 1"));

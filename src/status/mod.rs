@@ -69,9 +69,9 @@ pub(crate) struct StatusReport {
     /// Processes of the application.
     #[serde(default)]
     pub(crate) workers: Vec<WorkerStatus>,
-    /// Requests that old generations still have, after a reload.
+    /// Processes of old generations that still have requests, after a reload.
     #[serde(default)]
-    pub(crate) finishing: Vec<RequestStatus>,
+    pub(crate) finishing: Vec<WorkerStatus>,
     /// Requests that wait for a free slot. None: the system does not tell.
     #[serde(default)]
     pub(crate) waiting: Option<u32>,

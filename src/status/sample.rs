@@ -45,7 +45,7 @@ pub(crate) fn report() -> StatusReport {
             idle: 7,
         }),
         shed: [("queue_full".to_owned(), 8)].into(),
-        finishing: workers()[0].serving.clone(),
+        finishing: vec![workers().remove(0)],
         workers: workers(),
         restarts: 5,
         worker_exits: [("crash".to_owned(), 9)].into(),

@@ -175,11 +175,12 @@ fn waiting(report: &StatusReport) -> String {
 
 /// What old generations still do after a reload, in words; none: there is nothing left in them.
 pub(crate) fn old_generation(report: &StatusReport) -> Option<String> {
-    let requests = report.finishing.iter();
-    let oldest = requests.max_by_key(|request| request.seconds)?;
+    let workers = report.finishing.iter();
+    let requests: Vec<&RequestStatus> = workers.flat_map(|worker| &worker.serving).collect();
+    let oldest = requests.iter().max_by_key(|request| request.seconds)?;
     Some(format!(
         "{} under way, the oldest {} {} for {}",
-        count(report.finishing.len() as u64, "request"),
+        count(requests.len() as u64, "request"),
         oldest.kind(),
         oldest.path,
         age(oldest.seconds)

@@ -7,7 +7,7 @@ use crate::logs::queue::counters::Counters;
 use crate::logs::queue::recent_errors::RecentError;
 use crate::logs::record::ShedCause;
 use crate::status::{
-    ClientConnections, ErrorGroup, ErrorRecord, EventStatus, LogStatus, QueueStatus, RequestStatus,
+    ClientConnections, ErrorGroup, ErrorRecord, EventStatus, LogStatus, QueueStatus,
     ResourceStatus, ServicePhase, SlowRequestStatus, StatusReport, TrafficStatus, WorkerStatus,
 };
 
@@ -28,8 +28,8 @@ pub(super) struct Parts {
     /// The present time (RFC 3339).
     pub(super) ts: String,
     pub(super) workers: Vec<WorkerStatus>,
-    /// Requests of old generations.
-    pub(super) finishing: Vec<RequestStatus>,
+    /// Workers of old generations that have requests.
+    pub(super) finishing: Vec<WorkerStatus>,
     /// Why no process of the application takes requests.
     pub(super) not_serving: Option<String>,
     pub(super) warnings: Vec<String>,

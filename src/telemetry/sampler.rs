@@ -127,11 +127,12 @@ impl Sampler {
         }
         let retiring = snapshot.retiring.iter();
         let old_workers = retiring.flat_map(|application| application.workers());
+        let finishing = old_workers.filter(|worker| !worker.serving.is_empty());
         Parts {
             since: self.started.elapsed().saturating_sub(snapshot.at.0),
             ts: jiff::Timestamp::now().to_string(),
             workers,
-            finishing: old_workers.flat_map(|worker| worker.serving).collect(),
+            finishing: finishing.collect(),
             not_serving: self.not_serving.clone(),
             warnings: application.map_or_else(Vec::new, Application::warnings),
             queue: application.and_then(Application::queue),

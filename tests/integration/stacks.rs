@@ -185,7 +185,7 @@ fn a_profile_tells_where_requests_spend_their_time_and_loses_none() {
     let running = service(&json!({"wsgi_worker_threads_count": 3}));
     running
         .run_command(&["profile", "--seconds", "1"])
-        .assert_code(1)
+        .assert_code(0)
         .assert_says("no request was seen");
     begin(&running, "/wait");
     let before = pids(&running);

@@ -172,12 +172,16 @@ fn a_reload_tells_what_the_old_generation_still_does_and_who_asked() {
     );
     until(SOON, "the old generation's request is told", || {
         let status = by_socket(&running);
-        let told = status["finishing"][0]["path"] == "/until/go";
+        let told = status["finishing"][0]["serving"][0]["path"] == "/until/go";
         (told && status["generation"] == 2 && requests_in(&status) == 0).then_some(())
     });
     running
         .run_command(&["status"])
         .assert_says("old generation: 1 request under way, the oldest GET /until/go for ");
+    running
+        .run_command(&["status", "--stacks"])
+        .assert_code(0)
+        .assert_says(", of an old generation\n  GET /until/go for ");
     service.write("state/go", "");
     assert_eq!(client.join().unwrap().unwrap().status, 200);
     until(SOON, "nothing of it is told any more", || {

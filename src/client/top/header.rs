@@ -108,7 +108,8 @@ fn load(report: &StatusReport, look: Look) -> Vec<Vec<Span<'static>>> {
         (Some(used), None) => figures.push(vec![Span::raw(format!("mem {}", bytes(used)))]),
         (None, _) => {}
     }
-    let old = match report.finishing.len() {
+    let finishing = report.finishing.iter();
+    let old = match finishing.map(|worker| worker.serving.len()).sum::<usize>() {
         0 => String::new(),
         requests => format!(" (old: {requests})"),
     };
