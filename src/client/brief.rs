@@ -31,9 +31,9 @@ pub(super) fn text(report: &StatusReport, width: usize) -> String {
     let notes = notes(report);
     // The first note, and how many follow, are worth more than advice.
     let room = LINES.saturating_sub(lines.len() + notes.len().min(2));
-    let advice = verdict.advice.iter().take(room);
-    let advice = advice.map(|advice| format!("  {advice}"));
-    lines.splice(1..1, advice);
+    let advice = verdict.advice.iter();
+    let advice = advice.flat_map(|advice| indented(advice, width));
+    lines.splice(1..1, advice.take(room));
     let room = LINES.saturating_sub(lines.len());
     let shown = if notes.len() > room {
         room.saturating_sub(1)
@@ -52,6 +52,24 @@ pub(super) fn text(report: &StatusReport, width: usize) -> String {
         out.push('\n');
     }
     out
+}
+
+/// A text in lines of at most `width` characters, which begin with two spaces.
+fn indented(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        let length = lines[last].chars().count() + 1 + word.chars().count();
+        if lines[last].is_empty() {
+            lines[last] = format!("  {word}");
+        } else if length > width {
+            lines.push(format!("  {word}"));
+        } else {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        }
+    }
+    lines
 }
 
 /// A name may have any characters.

@@ -87,3 +87,17 @@ fn only_what_there_is_has_a_line() {
         assert!(text.contains(line), "{line}\n{text}");
     }
 }
+
+#[test]
+fn advice_is_told_to_its_end() {
+    let mut report = seventeen();
+    report.workers.truncate(3);
+    report.resources.memory_working_set_bytes = report.resources.memory_limit_bytes;
+    let text = text(&report, 80);
+    let advice = "  a process is killed when memory runs out: raise the limit, or lower\n  wsgi_worker_threads_count\n";
+    assert!(text.contains(advice), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+}

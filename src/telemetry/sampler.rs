@@ -75,8 +75,10 @@ impl Sampler {
                     }
                 }
                 () = pace.next_sample() => {
-                    // Nobody looks; but a probe may ask whether the service is ready.
-                    if !pace.is_watched() && self.not_serving() == self.not_serving {
+                    if pace.is_watched() {
+                        self.meter.look_at_new(&self.pids());
+                    } else if self.not_serving() == self.not_serving {
+                        // Nobody looks; but a probe may ask whether the service is ready.
                         continue;
                     }
                 }
@@ -99,10 +101,14 @@ impl Sampler {
     }
 
     fn look(&mut self) {
+        self.meter.look(&self.pids(), self.pace.is_watched());
+    }
+
+    /// The processes of the application that serves.
+    fn pids(&self) -> Vec<i32> {
         let application = self.snapshots.borrow().application.clone();
         let workers = application.map(|application| application.workers());
-        let pids: Vec<i32> = workers.iter().flatten().map(|worker| worker.pid).collect();
-        self.meter.look(&pids, self.pace.is_watched());
+        workers.iter().flatten().map(|worker| worker.pid).collect()
     }
 
     fn publish(&mut self) -> Published {
