@@ -1,8 +1,8 @@
 //! `profile`: where requests spend their time, as a summary and as a flame graph.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use inferno::flamegraph::{self, Options};
 
 use super::granted::{self, granted};
@@ -16,8 +16,10 @@ use crate::stacks::profile::StackProfile;
 use crate::sys::runtime;
 use crate::sys::terminal_signals::{TerminalSignal, TerminalSignals};
 
-/// Seconds of one request to the launcher: with each of them, workers that are new are looked into, too.
-const SLICE: u32 = 5;
+/// Length of one request to the launcher: with each of them, workers that are new are looked into, too.
+const SLICE: Duration = Duration::from_secs(5);
+/// Least time between two of them, and least length of one.
+const LEAST: Duration = Duration::from_millis(200);
 
 /// Asks for slices until the time is over, or until Ctrl-C: then what there is counts.
 pub(crate) fn profile(launcher: &Launcher, args: &ProfileArgs) -> Result<(), Failure> {
@@ -45,20 +47,33 @@ pub(crate) fn profile(launcher: &Launcher, args: &ProfileArgs) -> Result<(), Fai
     }
 }
 
-/// All slices.
+/// All slices. While the application has no process, because uWSGI starts again, there is none.
 async fn gather(launcher: &Launcher, seconds: u32) -> Result<StackProfile, Failure> {
     let mut signals = TerminalSignals::new().map_err(Failure::system("handle signals"))?;
+    let mut interrupted = std::pin::pin!(interrupted(&mut signals));
+    let end = Instant::now() + Duration::from_secs(seconds.into());
     let mut profile = StackProfile::default();
-    let mut left = seconds;
-    while left > 0 {
-        let length = left.min(SLICE);
-        tokio::select! {
-            slice = slice(launcher, length) => add(&mut profile, &slice?)?,
-            () = interrupted(&mut signals) => break,
+    let mut missed = None;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left < LEAST {
+            break;
         }
-        left -= length;
+        let begun = Instant::now();
+        tokio::select! {
+            slice = slice(launcher, left.min(SLICE)) => match slice? {
+                Ok(body) => add(&mut profile, &body)?,
+                Err(failure) => missed = Some(failure),
+            },
+            () = &mut interrupted => break,
+        }
+        // All processes may have ended in the middle of a slice: the next one has others.
+        tokio::time::sleep(LEAST.saturating_sub(begun.elapsed())).await;
     }
-    Ok(profile)
+    match missed {
+        Some(failure) if profile.seconds() <= 0.0 => Err(failure),
+        Some(_) | None => Ok(profile),
+    }
 }
 
 /// Ends with the first signal that asks for an end.
@@ -66,11 +81,19 @@ async fn interrupted(signals: &mut TerminalSignals) {
     while !matches!(signals.next().await, TerminalSignal::End(_)) {}
 }
 
-/// An answer of the launcher: success, and its body.
-async fn slice(launcher: &Launcher, seconds: u32) -> Result<bytes::Bytes, Failure> {
-    let path = format!("/profile?seconds={seconds}");
-    let limit = Duration::from_secs(seconds.into()) + TIMEOUT;
-    granted(launcher.answer(&Method::POST, &path, limit).await?)
+/// The answer of the launcher; the inner failure is one that passes.
+async fn slice(
+    launcher: &Launcher,
+    length: Duration,
+) -> Result<Result<bytes::Bytes, Failure>, Failure> {
+    let path = format!("/profile?seconds={:.3}", length.as_secs_f64());
+    let answer = launcher
+        .answer(&Method::POST, &path, length + TIMEOUT)
+        .await?;
+    if answer.0 == StatusCode::SERVICE_UNAVAILABLE {
+        return Ok(granted(answer));
+    }
+    granted(answer).map(Ok)
 }
 
 fn add(profile: &mut StackProfile, body: &[u8]) -> Result<(), Failure> {

@@ -258,6 +258,11 @@ fn a_profile_goes_on_when_workers_end_and_the_code_is_reloaded() {
         for worker in running.uwsgi_workers() {
             worker.signal(Signal::SIGKILL);
         }
+        running.uwsgi_master().signal(Signal::SIGKILL);
+        until(SOON, "another main process serves", || {
+            let status = running.status();
+            (status["restarts"] == 1 && status["ready"] == true).then_some(())
+        });
         running.run_command(&["reload"]).assert_code(0);
         begin(&running, "/spin");
         let output = profile.join().unwrap();
