@@ -21,6 +21,10 @@ const SLICE: Duration = Duration::from_secs(5);
 /// Least time between two of them, and least length of one.
 const LEAST: Duration = Duration::from_millis(200);
 
+/// After Ctrl-C in the first slice, or when there was none.
+const NOTHING: &str = "nothing was gathered: the first figures come after 5 s, and there are none while the application has no \
+     process; `status` says whether it has";
+
 /// Asks for slices until the time is over, or until Ctrl-C: then what there is counts.
 pub(crate) fn profile(launcher: &Launcher, args: &ProfileArgs) -> Result<(), Failure> {
     let picture = Picture::prepare(args.out.as_deref())?;
@@ -47,7 +51,8 @@ pub(crate) fn profile(launcher: &Launcher, args: &ProfileArgs) -> Result<(), Fai
     }
 }
 
-/// All slices. While the application has no process, because uWSGI starts again, there is none.
+/// All slices. While the application has no process, because uWSGI starts again, there is none. A failure ends the profile:
+/// what was gathered before is kept.
 async fn gather(launcher: &Launcher, seconds: u32) -> Result<StackProfile, Failure> {
     let mut signals = TerminalSignals::new().map_err(Failure::system("handle signals"))?;
     let mut interrupted = std::pin::pin!(interrupted(&mut signals));
@@ -55,25 +60,36 @@ async fn gather(launcher: &Launcher, seconds: u32) -> Result<StackProfile, Failu
     let mut profile = StackProfile::default();
     let mut missed = None;
     loop {
-        let left = end.saturating_duration_since(Instant::now());
+        let begun = Instant::now();
+        let left = end.saturating_duration_since(begun);
         if left < LEAST {
             break;
         }
-        let begun = Instant::now();
-        tokio::select! {
-            slice = slice(launcher, left.min(SLICE)) => match slice? {
-                Ok(body) => add(&mut profile, &body)?,
-                Err(failure) => missed = Some(failure),
-            },
+        let slice = tokio::select! {
+            slice = slice(launcher, left.min(SLICE)) => slice,
             () = &mut interrupted => break,
+        };
+        match slice {
+            Ok(Some(answer)) => {
+                profile.name = answer.name;
+                profile.add(answer.profile);
+            }
+            Ok(None) => {}
+            Err(failure) => {
+                missed = Some(failure);
+                break;
+            }
         }
         // All processes may have ended in the middle of a slice: the next one has others.
         tokio::time::sleep(LEAST.saturating_sub(begun.elapsed())).await;
     }
     match missed {
-        Some(failure) if profile.seconds() <= 0.0 => Err(failure),
-        Some(_) | None => Ok(profile),
+        Some(failure) if profile.seconds() <= 0.0 => return Err(failure),
+        None if profile.seconds() <= 0.0 => return Err(Failure::Negative(NOTHING.to_owned())),
+        Some(failure) => print_error(&format!("the profile ends early: {failure}\n")),
+        None => {}
     }
+    Ok(profile)
 }
 
 /// Ends with the first signal that asks for an end.
@@ -81,26 +97,16 @@ async fn interrupted(signals: &mut TerminalSignals) {
     while !matches!(signals.next().await, TerminalSignal::End(_)) {}
 }
 
-/// The answer of the launcher; the inner failure is one that passes.
-async fn slice(
-    launcher: &Launcher,
-    length: Duration,
-) -> Result<Result<bytes::Bytes, Failure>, Failure> {
+/// The answer of the launcher; none while the application has no process.
+async fn slice(launcher: &Launcher, length: Duration) -> Result<Option<ProfileAnswer>, Failure> {
     let path = format!("/profile?seconds={:.3}", length.as_secs_f64());
     let answer = launcher
         .answer(&Method::POST, &path, length + TIMEOUT)
         .await?;
     if answer.0 == StatusCode::SERVICE_UNAVAILABLE {
-        return Ok(granted(answer));
+        return Ok(None);
     }
-    granted(answer).map(Ok)
-}
-
-fn add(profile: &mut StackProfile, body: &[u8]) -> Result<(), Failure> {
-    let answer: ProfileAnswer = granted::read(body)?;
-    profile.name = answer.name;
-    profile.add(answer.profile);
-    Ok(())
+    granted::read(&granted(answer)?).map(Some)
 }
 
 /// The picture: SVG with a script of its own, which needs no network.

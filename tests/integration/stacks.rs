@@ -271,6 +271,26 @@ fn a_profile_goes_on_when_workers_end_and_the_code_is_reloaded() {
 }
 
 #[test]
+fn what_was_gathered_is_shown_when_the_launcher_ends() {
+    let running = service(&json!({"wsgi_worker_threads_count": 1}));
+    begin(&running, "/wait");
+    std::thread::scope(|scope| {
+        let profile = scope.spawn(|| running.run_command(&["profile", "--seconds", "60"]));
+        let reader = || readers(&running).first().map(|reader| reader.pid);
+        let first = until(SOON, "the first slice", reader);
+        until(SOON, "the second slice", || {
+            reader().filter(|pid| *pid != first)
+        });
+        running.signal(Signal::SIGKILL);
+        let output = profile.join().unwrap();
+        output
+            .assert_code(0)
+            .assert_says("  wait (")
+            .assert_says("the profile ends early: no");
+    });
+}
+
+#[test]
 fn what_reads_has_no_rights_and_ends_with_its_client_and_is_alone() {
     let running = service(&json!({"wsgi_worker_threads_count": 1}));
     let socket = running.control_socket();
