@@ -34,7 +34,6 @@ pub(crate) struct StackProfile {
     pub(crate) name: String,
     seconds: f64,
     samples: u64,
-    failed: u64,
     workers: BTreeSet<u32>,
     unread: Vec<UnreadWorker>,
     left_out_micros: u64,
@@ -60,7 +59,6 @@ impl StackProfile {
     pub(crate) fn add(&mut self, slice: ProfileSlice) {
         self.seconds += slice.seconds.max(0.0);
         self.samples = self.samples.saturating_add(slice.samples);
-        self.failed = self.failed.saturating_add(slice.failed);
         self.workers.extend(slice.workers);
         self.left_out_micros = self.left_out_micros.saturating_add(slice.left_out_micros);
         for stack in slice.stacks {
@@ -153,7 +151,7 @@ impl StackProfile {
         if self.is_empty() {
             out.push_str("no request was seen in them: call it while the service has some\n");
         } else {
-            // Writing to a String cannot fail, here and below.
+            // Writing to a String cannot fail.
             let _ = writeln!(
                 out,
                 "{:.1} s of requests, {} ({:.1} requests at a time)",
@@ -163,6 +161,7 @@ impl StackProfile {
             );
         }
         if self.left_out_micros > 0 {
+            // Writing to a String cannot fail.
             let _ = writeln!(
                 out,
                 "{:.1} s more are left out: too many different stacks",
@@ -170,6 +169,7 @@ impl StackProfile {
             );
         }
         for unread in &self.unread {
+            // Writing to a String cannot fail.
             let _ = writeln!(
                 out,
                 "worker {} (pid {}) could not be looked into: {}",
@@ -189,12 +189,14 @@ fn table(out: &mut String, title: &str, rows: &BTreeMap<String, StackTime>) {
     let all: u64 = rows.values().map(|time| time.all).sum();
     let mut sorted: Vec<(&String, &StackTime)> = rows.iter().collect();
     sorted.sort_by_key(|(_, time)| std::cmp::Reverse(time.all));
+    // Writing to a String cannot fail.
     let _ = writeln!(out, "\nshare    CPU  {title}");
     // What is shown as 0 % says nothing.
     let shown = sorted.iter().take(ROWS);
     let shown = shown.take_while(|(_, time)| percent(time.all, all) >= 0.5);
     let shown = shown.count();
     for (name, time) in &sorted[..shown] {
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "{:>4.0} %  {:>3.0} %  {}",
@@ -206,6 +208,7 @@ fn table(out: &mut String, title: &str, rows: &BTreeMap<String, StackTime>) {
     if sorted.len() > shown {
         let rest: u64 = sorted[shown..].iter().map(|(_, time)| time.all).sum();
         let more = count((sorted.len() - shown) as u64, "other");
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "{:>4.0} %         {more}", percent(rest, all));
     }
 }

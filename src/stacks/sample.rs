@@ -24,8 +24,9 @@ const MAX_MEMORY: u64 = 512 << 20;
 /// Makes this process the first one that ends when memory is short. In CPU it does not give way, so that it can look into a
 /// service that uses all of it: it needs little. For the process that only reads stacks.
 pub(crate) fn step_back() {
-    // Without these limits it does the same; each of them may be refused by the system.
+    // The system may refuse the limit: then it reads without one.
     let _: nix::Result<()> = setrlimit(Resource::RLIMIT_AS, MAX_MEMORY, MAX_MEMORY);
+    // The system may refuse that, too: then the kernel chooses among all processes.
     let _: std::io::Result<()> = std::fs::write("/proc/self/oom_score_adj", "1000");
 }
 

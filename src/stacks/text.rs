@@ -31,8 +31,8 @@ pub(crate) fn text(answer: &StacksAnswer) -> String {
     out
 }
 
-// Writing to a String cannot fail, here and below.
 fn head(out: &mut String, worker: &WorkerStatus, is_old: bool) {
+    // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "worker {} (pid {}), {}{}",
@@ -42,6 +42,7 @@ fn head(out: &mut String, worker: &WorkerStatus, is_old: bool) {
         if is_old { ", of an old generation" } else { "" }
     );
     for request in &worker.serving {
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "  {} {} for {}, id {}",
@@ -55,11 +56,13 @@ fn head(out: &mut String, worker: &WorkerStatus, is_old: bool) {
 
 fn threads(out: &mut String, worker: &WorkerStacks) {
     if let Some(error) = &worker.error {
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "  cannot be looked into: {error}");
     }
     for thread in &worker.threads {
         let name = thread.name.as_deref().unwrap_or("without a name");
         let tid = thread.tid.map(|tid| format!(" ({tid})"));
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "  thread {name}{}: {}",
@@ -69,6 +72,7 @@ fn threads(out: &mut String, worker: &WorkerStacks) {
         calls(out, &thread.frames);
         if thread.left_out > 0 {
             let more = count(thread.left_out as u64, "call");
+            // Writing to a String cannot fail.
             let _ = writeln!(out, "    … {more} left out");
             calls(out, &thread.outermost);
         }
@@ -87,6 +91,7 @@ fn calls(out: &mut String, frames: &[StackFrame]) {
             1 => String::new(),
             times => format!(", {times} times"),
         };
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "    {function} ({file}:{line}){times}");
     }
 }
