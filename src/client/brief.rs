@@ -56,17 +56,14 @@ pub(super) fn text(report: &StatusReport, width: usize) -> String {
 
 /// A text in lines of at most `width` characters, which begin with two spaces.
 fn indented(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
-        let last = lines.len() - 1;
-        let length = lines[last].chars().count() + 1 + word.chars().count();
-        if lines[last].is_empty() {
-            lines[last] = format!("  {word}");
-        } else if length > width {
-            lines.push(format!("  {word}"));
-        } else {
-            lines[last].push(' ');
-            lines[last].push_str(word);
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(format!("  {word}")),
         }
     }
     lines

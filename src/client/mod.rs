@@ -1,8 +1,10 @@
-//! What asks a running launcher over its control socket: `status`, `top`, `healthcheck`, `reload`, `restart-worker`.
+//! What asks a running launcher over its control socket: `status`, `top`, `profile`, `healthcheck`, `reload`,
+//! `restart-worker`.
 //!
 //! [`Launcher`] finds the socket and sends one request, if `trust` takes its server for a launcher; `granted` is an answer that
-//! is no refusal. What is printed of an answer goes through `harmless`. Each command has a file of its own. `brief` is the status in little room, `table` and `figures` all of it, figures as words are in [`crate::status::words`].
-//! What the launcher answers is in [`crate::control`].
+//! is no refusal. What is printed of an answer goes through `harmless`. Each command has a file of its own. `brief` is the
+//! status in little room, `table` and `figures` all of it, figures as words are in [`crate::status::words`]; `stacks` is
+//! `status --stacks`, `picture` the file of a flame graph. What the launcher answers is in [`crate::control`].
 #![forbid(unsafe_code)]
 
 mod brief;

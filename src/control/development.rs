@@ -27,7 +27,6 @@ use crate::status::{
 /// How long a connection may take: to the same machine it takes no time.
 const CONNECT: Duration = Duration::from_millis(500);
 const NO_RELOAD: &str = "this is development: flask loads a file again when it changes";
-
 const NO_WORKERS: &str = "this is development: there are no workers to look into; the traceback is in the browser, and breakpoint() stops where it is called\n";
 
 /// Flask as the launcher has started it.
